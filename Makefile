@@ -1,0 +1,64 @@
+# make run and make test need python3 (with venv) and nothing else; they make .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The tested versions; `make lock` writes them anew.
+LOCK ?= requirements.lock
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(LOCK)
+
+.PHONY: run test lint format bench notebooks lock test-oldest clean
+
+run: $(VENV)/.run
+	$(BIN)/python -m recipes.linear_regression
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.linear_regression
+
+# Runs the notebooks and stores them with their outputs.
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m notebooks
+
+# The tests at the lower end of the supported versions, what Colab has had since 2025.
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest LOCK=requirements-oldest.lock
+
+lock: $(VENV)/.dev
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--no-annotate --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--no-annotate --constraint requirements-oldest.in \
+		--output-file requirements-oldest.lock pyproject.toml
+
+clean:
+	rm -rf .venv .venv-oldest build dist *.egg-info runs
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml $(LOCK) | $(BIN)/python
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+$(VENV)/.bench: pyproject.toml $(LOCK) | $(BIN)/python
+	$(INSTALL) --editable '.[bench]'
+	touch $@
