@@ -1,0 +1,6 @@
+"""The data stage: every form of `--dataset`, as rows in memory with a description."""
+
+from recipes.pipeline.datasets.description import Column, Data, Description, Rows, Task
+from recipes.pipeline.datasets.loading import load
+
+__all__ = ["Column", "Data", "Description", "Rows", "Task", "load"]

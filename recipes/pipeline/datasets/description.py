@@ -1,0 +1,87 @@
+"""What the data stage hands on: rows in memory and the words that describe them."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy.typing as npt
+import tensorflow as tf
+
+from recipes.pipeline.datasets import stream
+
+Task = Literal["regression", "classification"]
+# A numpy array or a scipy.sparse.csr_array, float32; SciPy carries no types.
+Matrix: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, kind and unit; of a categorical one also the levels."""
+
+    name: str
+    kind: Literal["numeric", "categorical"] = "numeric"
+    unit: str = ""  # empty where unknown
+    levels: tuple[str, ...] = ()  # code i stands for levels[i]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known about a data set besides its rows."""
+
+    name: str  # short, for folders: "diabetes", a file's stem, the catalogue's name
+    source: str  # the --dataset value as given
+    tabular: bool  # named columns, one serving input each; else one input `features`
+    columns: tuple[Column, ...]
+    target: Column  # numeric for regression; categorical, levels = classes, else
+    task: Task
+    notes: tuple[str, ...] = ()  # words for the user: what was dropped, blank, new
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Feature rows and their targets, in memory.
+
+    `features` is [n, d] float32, dense or CSR; NaN stands for a blank. A categorical
+    column holds its code, NaN for a blank or a level that training has not seen.
+    `target` is [n]: float64 for regression, int64 class index for classification.
+    """
+
+    features: Matrix
+    target: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training rows, test rows and their description."""
+
+    train: Rows
+    test: Rows
+    description: Description
+
+    def train_dataset(
+        self, batch_size: int, *, shuffle_seed: int | None = None
+    ) -> tf.data.Dataset:
+        """Give the training rows batch by batch.
+
+        Args:
+            batch_size: Rows in a batch; the last batch holds what is left over.
+            shuffle_seed: Where given, every epoch takes the rows in another order;
+                the same seed gives the same sequence of orders. Default value: `None`,
+                the rows in their own order.
+
+        Returns:
+            Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
+        """
+        return stream.batches(
+            self.train.features, self.train.target, batch_size, shuffle_seed
+        )
+
+    def test_dataset(self, batch_size: int) -> tf.data.Dataset:
+        """Give the test rows batch by batch, in their own order.
+
+        Args:
+            batch_size: Rows in a batch; the last batch holds what is left over.
+
+        Returns:
+            Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
+        """
+        return stream.batches(self.test.features, self.test.target, batch_size, None)

@@ -1,0 +1,175 @@
+"""Arrays that numpy saved in an `.npz` file."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.pipeline.datasets import opening, source
+from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.levels import Levels
+from recipes.pipeline.datasets.source import Source
+from recipes.pipeline.errors import InputError
+
+_PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
+
+
+def read(path: Path) -> Source:
+    """Read features [n, d] and targets [n] or [n, 1], perhaps with their own test part.
+
+    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`
+    in any case; with `_train` and `_test` behind the names the file has its own split.
+
+    Raises:
+        InputError: The file holds other names, Python objects, or other shapes.
+    """
+    with opening.reading(path) as stream, _seekable(path, stream) as file:
+        arrays = _arrays(path, file)
+        x_name, y_name, parts = _names(path, arrays)
+        read_part = [
+            (
+                _features(path, x_name + part, arrays),
+                _target(path, y_name + part, arrays),
+            )
+            for part in parts
+        ]
+    columns = source.numbered(read_part[0][0].shape[1])
+    target, labels = _coded([y for _, y in read_part], y_name)
+    rows = [
+        _rows(path, part, x, y, columns, target.name)
+        for part, (x, _), y in zip(parts, read_part, labels, strict=True)
+    ]
+    return Source(
+        name=opening.stem_of(path),
+        where=str(path),
+        tabular=False,
+        columns=columns,
+        target=target,
+        train=rows[0],
+        test=rows[1] if len(rows) > 1 else None,
+    )
+
+
+@contextmanager
+def _seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    # A zip archive is read from its end; to seek there in a compressed stream means
+    # to decompress it again for every array.
+    if path.suffix.lower() == ".npz":
+        yield stream
+        return
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file)
+        file.seek(0)
+        yield file
+
+
+class _Arrays(dict[str, str]):
+    """Names in lower case → names in the file, with the file that holds them."""
+
+    file: Any
+
+
+def _arrays(path: Path, stream: IO[bytes]) -> _Arrays:
+    try:
+        file = np.load(stream, allow_pickle=False)
+        names = file.files
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} is no .npz file, or a damaged one; numpy.savez writes one"
+        ) from error
+    arrays = _Arrays({name.lower(): name for name in names})
+    arrays.file = file
+    return arrays
+
+
+def _names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
+    for x, y in _PAIRS:
+        for parts in (["_train", "_test"], [""]):
+            if all(x + part in arrays and y + part in arrays for part in parts):
+                return x, y, parts
+    held = source.some(arrays.values()) or "nothing"
+    raise InputError(
+        f"{path} holds {held}; expected are arrays x and y, "
+        "or x_train, y_train, x_test and y_test"
+    )
+
+
+def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(arrays.file[arrays[name]])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds Python objects, which are refused because "
+            "loading them could run any code; save it as numbers: "
+            f"numpy.savez(path, {name}={name}.astype(float), …)"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+
+
+def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    x = _array(path, name, arrays)
+    if x.ndim != 2 or 0 in x.shape:
+        raise InputError(
+            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
+            "[rows, features]"
+        )
+    if x.dtype.kind not in "biuf":
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds {x.dtype}; expected are real numbers"
+        )
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def _target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    y = _array(path, name, arrays)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise InputError(
+            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected is "
+            "[rows] or [rows, 1]"
+        )
+    if y.dtype.kind not in "biufUS":
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds {y.dtype}; expected are real numbers or "
+            "class names"
+        )
+    return y
+
+
+def _coded(
+    targets: list[npt.NDArray[Any]], name: str
+) -> tuple[Column, list[npt.NDArray[np.float64]]]:
+    """Turn class names into codes, the same in every part; leave numbers alone."""
+    if all(y.dtype.kind in "biuf" for y in targets):
+        return Column(name), [y.astype(np.float64) for y in targets]
+    levels = Levels()
+    codes = [levels.codes(y.astype(str).tolist()) for y in targets]
+    return Column(name, "categorical", levels=levels.texts), codes
+
+
+def _rows(
+    path: Path,
+    part: str,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[np.float64],
+    columns: tuple[Column, ...],
+    target: str,
+) -> Rows:
+    where = f"{path} (the {part[1:]} part)" if part else str(path)
+    if len(x) != len(y):
+        raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
+    if x.shape[1] != len(columns):
+        raise InputError(
+            f"{where} has {x.shape[1]} features, the training part {len(columns)}"
+        )
+    return source.checked(x, y, columns, target, where)

@@ -1,0 +1,184 @@
+"""What a reader brings: all rows of one source, before any split."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from recipes.pipeline.datasets import matrix
+from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.levels import too_varied
+from recipes.pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """All rows of one source.
+
+    Features are finite or NaN (blank), never infinite; targets are finite. A reader
+    sees to that, because it alone can name the line. Where the target is categorical,
+    `Rows.target` holds its codes, as floats, until the task is known.
+    """
+
+    name: str  # short name, for folders
+    where: str  # what messages call it: the file, or the name as given
+    tabular: bool
+    columns: tuple[Column, ...]
+    target: Column
+    train: Rows
+    test: Rows | None = None  # where the source brings its own test rows
+    notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()  # columns that were there but are of no use
+    first_index: int | None = None  # of a LIBSVM file: its first column's index
+
+
+def numbered(width: int) -> tuple[Column, ...]:
+    """Name the columns of data that bring no names: x1, x2, …."""
+    return tuple(Column(f"x{i + 1}") for i in range(width))
+
+
+def suggestion(wrong: str, names: Iterable[str]) -> str:
+    """Give "; did you mean '…'?" where a name is near, otherwise nothing."""
+    near = difflib.get_close_matches(wrong, list(names), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def some(names: Iterable[str]) -> str:
+    """List names in quotes, the first five of them."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(f"'{name}'" for name in names[:5]) + more
+
+
+def no_column(target: str, where: str, names: Iterable[str]) -> InputError:
+    """Make the error for a target column that is not there."""
+    names = list(names)
+    hint = suggestion(target, names) or f"; there are {some(names)}"
+    return InputError(f"--target: no column '{target}' in {where}{hint}")
+
+
+def checked(
+    features: npt.NDArray[np.floating],
+    target: npt.NDArray[np.floating],
+    columns: tuple[Column, ...],
+    target_name: str,
+    where: str,
+) -> Rows:
+    """Make rows of arrays, which may hold blank features but nothing infinite.
+
+    Args:
+        features: [n, d] of any float type; cast to float32.
+        target: [n] of any float type; cast to float64.
+        columns: The d columns, for messages.
+        target_name: Name of the target, for messages.
+        where: What messages call the source.
+
+    Raises:
+        InputError: An entry is infinite, or too large for float32, or a target is
+            blank.
+    """
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(features, np.float32)
+    if (place := matrix.first_infinite(cast)) is not None:
+        row, column = place
+        raise InputError(
+            f"{where}, row {row + 1}, column '{columns[column].name}': "
+            f"{features[place]} is infinite or too large for 32-bit floats"
+        )
+    bad = np.flatnonzero(~np.isfinite(target))
+    if len(bad):
+        raise InputError(
+            f"{where}, row {bad[0] + 1}: the target '{target_name}' is "
+            f"{target[bad[0]]}; it must be a finite number in every row"
+        )
+    return Rows(cast, np.asarray(target, np.float64))
+
+
+def check_same_columns(training: Source, where: str, names: Iterable[str]) -> None:
+    """See that a test set has the training set's columns, in any order.
+
+    Raises:
+        InputError: Some are missing or too many; the message says which.
+    """
+    names = set(names)
+    wanted = {column.name for column in training.columns}
+    missing = sorted(wanted - names)
+    extra = sorted(names - wanted - set(training.dropped))
+    faults = []
+    if missing:
+        faults.append(f"lacks {some(missing)}")
+    if extra:
+        faults.append(f"has {some(extra)}, which the training set does not have")
+    if faults:
+        raise InputError(
+            f"--test_dataset: {where} has other columns than {training.where}: it "
+            + " and ".join(faults)
+        )
+
+
+def without_useless(found: Source) -> Source:
+    """Drop text columns that tell the training rows apart instead of grouping them."""
+    kept, useless = [], []
+    for place, column in enumerate(found.columns):
+        if column.kind == "categorical" and _tells_rows_apart(found.train, place):
+            useless.append(column.name)
+        else:
+            kept.append(place)
+    if useless:
+        places = np.array(kept, np.int64)
+        found = dataclasses.replace(
+            found,
+            columns=tuple(found.columns[place] for place in kept),
+            train=_picked(found.train, places),
+            test=found.test and _picked(found.test, places),
+            dropped=(*found.dropped, *useless),
+        )
+    notes = [f"dropped '{name}': too many different texts" for name in found.dropped]
+    return dataclasses.replace(found, notes=(*found.notes, *notes))
+
+
+def _tells_rows_apart(rows: Rows, place: int) -> bool:
+    codes = rows.features[:, place]
+    filled = codes[~np.isnan(codes)]
+    return too_varied(len(np.unique(filled)), len(filled))
+
+
+def _picked(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
+    return Rows(matrix.keep(rows.features, columns=places), rows.target)
+
+
+def retarget(source: Source, name: str) -> Source:
+    """Take another column of array data as the target; the old target is left out.
+
+    Raises:
+        InputError: There is no such column, or it has blanks.
+    """
+    if name in ("", source.target.name):
+        return source
+    names = [column.name for column in source.columns]
+    if name not in names:
+        raise no_column(name, source.where, [*names, source.target.name])
+    place = names.index(name)
+    return dataclasses.replace(
+        source,
+        columns=source.columns[:place] + source.columns[place + 1 :],
+        target=source.columns[place],
+        train=_cut_out(source.train, place, source),
+        test=source.test and _cut_out(source.test, place, source),
+        notes=(*source.notes, f"left out '{source.target.name}', the usual target"),
+    )
+
+
+def _cut_out(rows: Rows, place: int, source: Source) -> Rows:
+    others = np.delete(np.arange(rows.features.shape[1]), place)
+    if scipy.sparse.issparse(rows.features):
+        target = rows.features[:, [place]].toarray().reshape(-1)
+        return Rows(rows.features[:, others], target.astype(np.float64))
+    target = rows.features[:, place].astype(np.float64)
+    features = matrix.keep(rows.features, columns=others)
+    columns = tuple(source.columns[i] for i in others)
+    return checked(features, target, columns, source.columns[place].name, source.where)

@@ -1,0 +1,68 @@
+"""Which rows train and which are held out for the test."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from recipes.pipeline.errors import InputError
+
+Index = npt.NDArray[np.int64]
+
+
+def split(rows: int, fraction: float, seed: int) -> tuple[Index, Index]:
+    """Divide rows at random.
+
+    Args:
+        rows: Number of rows.
+        fraction: Share of the test rows, between 0 and 1; rounded to whole rows.
+        seed: The same seed gives the same rows.
+
+    Returns:
+        Row numbers of the training and of the test part, each ascending.
+
+    Raises:
+        InputError: Fewer than two training rows or no test row would come out.
+    """
+    test = round(rows * fraction)
+    if test < 1 or rows - test < 2:
+        raise InputError(
+            f"--test_fraction: {fraction} of {rows} rows leaves {rows - test} for "
+            f"training and {test} for the test; at least 2 and 1 are needed"
+        )
+    order = np.random.default_rng(seed).permutation(rows)
+    return np.sort(order[test:]), np.sort(order[:test])
+
+
+def stratified_split(
+    classes: npt.NDArray[np.int64], fraction: float, seed: int
+) -> tuple[Index, Index]:
+    """Divide rows at random so that both parts hold the classes in the same shares.
+
+    A class with a single row goes to training.
+
+    Args:
+        classes: [n] class of each row.
+        fraction: Share of the test rows, between 0 and 1.
+        seed: The same seed gives the same rows.
+
+    Returns:
+        Row numbers of the training and of the test part, each ascending.
+
+    Raises:
+        InputError: There are too few rows to have every class in both parts.
+    """
+    counts = np.bincount(classes)
+    divided = np.flatnonzero(counts[classes] > 1)
+    kinds = int((counts > 1).sum())
+    test = round(len(divided) * fraction)
+    if not kinds or not kinds <= test <= len(divided) - kinds:
+        raise InputError(
+            f"--test_fraction: {fraction} of {len(classes)} rows in "
+            f"{int((counts > 0).sum())} classes cannot hold every class in the "
+            "training and in the test part; more rows are needed, or another fraction"
+        )
+    state = np.random.RandomState(np.random.MT19937(seed))
+    _, held_out = train_test_split(
+        divided, test_size=test, stratify=classes[divided], random_state=state
+    )
+    return np.setdiff1d(np.arange(len(classes)), held_out), np.sort(held_out)

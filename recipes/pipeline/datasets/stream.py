@@ -1,0 +1,80 @@
+"""Rows in memory as a `tf.data.Dataset`, without a second copy of them.
+
+A tensor captured by `Dataset.map` costs two copies of the matrix: TensorFlow copies the
+array into the tensor, and tf.data's graph rewriting copies the tensor once more. So the
+batches are cut out of the numpy arrays, one by one, when they are asked for. As the
+rows are in memory anyway, a `cache` would only be another copy.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+import tensorflow as tf
+
+
+def batches(
+    features: Any,
+    target: npt.NDArray[Any],
+    batch_size: int,
+    shuffle_seed: int | None,
+) -> tf.data.Dataset:
+    """Give rows batch by batch.
+
+    Args:
+        features: [n, d] float32, a numpy array or a `csr_array`.
+        target: [n], any dtype.
+        batch_size: Rows in a batch; the last batch holds what is left over.
+        shuffle_seed: Where not `None`, every epoch has its own order, drawn from it.
+
+    Returns:
+        Dataset of (features [b, d] float32, target [b, 1]) with a known length.
+    """
+
+    def rows(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+        chosen: Any = start_or_index
+        if chosen.ndim == 0:
+            chosen = slice(int(chosen), int(chosen) + batch_size)
+        part = features[chosen]
+        if scipy.sparse.issparse(part):
+            part = part.toarray()
+        return part, target[chosen, None]
+
+    def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x, y = tf.numpy_function(
+            rows, [start_or_index], [tf.float32, target.dtype], stateful=False
+        )
+        x.set_shape([None, features.shape[1]])
+        y.set_shape([None, 1])
+        return x, y
+
+    count = features.shape[0]
+    if shuffle_seed is None:
+        order = tf.data.Dataset.range(0, count, batch_size)
+    else:
+        order = _shuffled(count, batch_size, shuffle_seed)
+    return order.map(load).prefetch(tf.data.AUTOTUNE)
+
+
+def _shuffled(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    """Give row numbers [b] int64, a new permutation of all rows in every epoch.
+
+    `Dataset.shuffle` over the row numbers would hold one tensor per row, some hundred
+    bytes each; one permutation takes eight.
+    """
+
+    def epoch(draw: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(count, dtype=tf.int64), seed=tf.stack([draw, seed])
+        )
+        starts = tf.data.Dataset.range(0, count, batch_size)
+        return starts.map(lambda start: order[start : start + batch_size])
+
+    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    steps = -(-count // batch_size)
+    return (
+        draws.take(1)
+        .flat_map(epoch)
+        .apply(tf.data.experimental.assert_cardinality(steps))
+    )
