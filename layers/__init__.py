@@ -3,6 +3,18 @@
 Importing this package needs TensorFlow and Keras only.
 """
 
+from layers.design_columns import DesignColumns
+from layers.imputation import MedianImputation
 from layers.linear import Linear
+from layers.preprocessing import Preprocessing
+from layers.raw_columns import RawColumns
+from layers.serving_model import ServingModel
 
-__all__ = ["Linear"]
+__all__ = [
+    "DesignColumns",
+    "Linear",
+    "MedianImputation",
+    "Preprocessing",
+    "RawColumns",
+    "ServingModel",
+]

@@ -79,7 +79,7 @@ class Linear(keras.layers.Layer):
             shape=(features, self.units),
             initializer=self.kernel_initializer,
         )
-        self.bias = (
+        self.bias: Any = (
             self.add_weight(
                 name="bias", shape=(self.units,), initializer=self.bias_initializer
             )

@@ -1,0 +1,61 @@
+"""The layer that fills blanks."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class MedianImputation(keras.layers.Layer):
+    """Fills the blanks (NaN) of each column with that column's median.
+
+    For an input `x` of shape `(..., columns)` the layer computes
+
+    ```python
+    y[..., j] = median[j] if isnan(x[..., j]) else x[..., j]
+    ```
+
+    The medians are a weight, so that they are saved with the model, and stand still in
+    training. They are assigned once, from the training rows. A column whose median is
+    NaN keeps its blanks.
+
+    Args:
+        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`.
+
+    Attributes:
+        median: Non-trainable weight of shape `(columns,)`, zeros until assigned.
+
+    Raises:
+        ValueError: If the last axis of the input has no known size when the layer is
+            built.
+
+    Example:
+    >>> layer = MedianImputation()
+    >>> layer.build((None, 2))
+    >>> layer.median.assign([1.0, 5.0])
+    >>> layer(keras.ops.array([[float("nan"), 7.0]]))
+    array([[1., 7.]], dtype=float32)
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates `median` for inputs of `input_shape`."""
+        columns = input_shape[-1]
+        if columns is None:
+            raise ValueError(
+                "The last axis of the input should have a known size. "
+                f"Received: input_shape={input_shape}"
+            )
+        self.median = self.add_weight(
+            name="median", shape=(columns,), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Fills the blanks of `inputs` of shape `(..., columns)`."""
+        return keras.ops.where(keras.ops.isnan(inputs), self.median, inputs)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape

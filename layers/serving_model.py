@@ -1,0 +1,105 @@
+"""The model that takes what users have: raw columns, before any scaling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from layers.raw_columns import RawColumns
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class ServingModel(keras.Model):
+    """Raw inputs → preprocessing → model, as one model.
+
+    Args:
+        preprocessing: Layer from a matrix of raw columns to the model's features.
+        model: The layer or model that predicts.
+        num_features: Number of raw columns.
+        raw_columns: What gathers named columns into the matrix; `None` where the
+            input is the matrix itself.
+        **kwargs: `name`, as in every `keras.Model`.
+
+    Call arguments:
+        inputs: A matrix of shape `(batch, num_features)`, or with `raw_columns` a dict
+            as that takes it.
+
+    Returns:
+        What `model` returns.
+    """
+
+    def __init__(
+        self,
+        preprocessing: Any,
+        model: Any,
+        num_features: int,
+        raw_columns: RawColumns | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.preprocessing = preprocessing
+        self.model = model
+        self.num_features = num_features
+        self.raw_columns = raw_columns
+
+    def build(self, input_shape: Any) -> None:
+        """Builds what is not built yet."""
+        shape: tuple[int | None, ...] = (None, self.num_features)
+        for layer in (self.preprocessing, self.model):
+            if not layer.built:
+                layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Predicts from raw inputs."""
+        # Keras hands `training` on to the layers that take it.
+        del training
+        if self.raw_columns is not None:
+            inputs = self.raw_columns(inputs)
+        return self.model(self.preprocessing(inputs))
+
+    def signature(self) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
+        """The raw inputs, as `call` takes them.
+
+        The specs of named columns bear the names `input_0`, `input_1`, …, since a
+        column's own may be anything and TensorFlow takes only some.
+        """
+        if self.raw_columns is None:
+            return tf.TensorSpec((None, self.num_features), tf.float32, "features")
+        categorical = {name for name, _ in self.raw_columns.levels}
+        return {
+            name: tf.TensorSpec(
+                (None,),
+                tf.string if name in categorical else tf.float32,
+                f"input_{number}",
+            )
+            for number, name in enumerate(self.raw_columns.names)
+        }
+
+    @property
+    def tables(self) -> Sequence[tf.lookup.StaticHashTable]:
+        """The lookup tables that a SavedModel must track."""
+        return () if self.raw_columns is None else tuple(self.raw_columns.tables)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, layers serialised."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "preprocessing": serialize(self.preprocessing),
+            "model": serialize(self.model),
+            "num_features": self.num_features,
+            "raw_columns": serialize(self.raw_columns),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ServingModel":
+        """Builds the model from its config."""
+        deserialize = keras.saving.deserialize_keras_object
+        parts = {
+            name: deserialize(config[name])
+            for name in ("preprocessing", "model", "raw_columns")
+        }
+        return cls(**{**config, **parts})

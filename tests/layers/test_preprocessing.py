@@ -1,0 +1,73 @@
+"""`Preprocessing`, with weights set by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from layers.preprocessing import Preprocessing
+from tests.layer_contract import check_layer
+
+NAN = np.nan
+ROWS = np.array([[1, 0], [NAN, 1], [5, NAN], [9, 2]], "float32")
+
+
+def set_up(layer):
+    layer.imputation.median.assign([5.0, NAN])
+    if layer.design is not None:
+        layer.design.source.assign([0, 1, 1])
+        layer.design.level.assign([-1, 1, 2])
+    (outputs,) = layer.factor.shape
+    layer.factor.assign([0.5, *[4.0] * (outputs - 1)])
+    mean = np.arange(1.0, outputs + 1)
+    layer.normalization.set_weights([mean, mean**2, np.zeros((), "int32")])
+    layer.normalization.finalize_state()
+
+
+@pytest.mark.parametrize("outputs", [None, 3])
+def test_contract(tmp_path, outputs):
+    width = outputs or 2
+    rows = ROWS if outputs else np.nan_to_num(ROWS)
+    design = [(width,), (width,)] if outputs else []
+    check_layer(
+        Preprocessing,
+        {"num_outputs": outputs},
+        rows,
+        (4, width),
+        set_up=set_up,
+        non_trainable=[(width,), (2,), *design, (width,), (width,), ()],
+        policies=("float32", "float64"),
+        tmp_path=tmp_path,
+    )
+
+
+def test_by_hand():
+    layer = Preprocessing(3)
+    layer.build((None, 2))
+    set_up(layer)
+    np.testing.assert_allclose(
+        layer(ROWS),
+        # (5·½ − 1)/1 where blank; (4·0 − 2)/2 or (4·1 − 2)/2; (0 − 3)/3 or (4 − 3)/3
+        [[-0.5, -1, -1], [1.5, 1, -1], [1.5, -1, -1], [3.5, -1, 1 / 3]],
+        rtol=1e-6,
+    )
+
+
+def test_center_and_scale_undo_it():
+    layer = Preprocessing()
+    layer.build((None, 2))
+    set_up(layer)
+    rows = np.nan_to_num(ROWS)
+    assert layer.center.dtype == layer.scale.dtype == np.float64
+    np.testing.assert_allclose(
+        layer(rows).numpy() * layer.scale + layer.center, rows, rtol=1e-6, atol=1e-6
+    )
+
+
+def test_global_policy_does_not_narrow_raw_columns():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        layer = Preprocessing()
+        assert np.isfinite(layer(np.array([[1e6]], "float32"))).all()
+        assert layer.compute_dtype == layer.normalization.compute_dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")

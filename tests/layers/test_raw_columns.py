@@ -1,0 +1,66 @@
+"""`RawColumns`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from layers.raw_columns import RawColumns
+from tests.layer_contract import check_layer
+
+NAN = np.nan
+LEVELS = {"sex": ["female", "male"], "city": ["Ürümqi"]}
+
+
+def test_contract(tmp_path):
+    check_layer(
+        RawColumns,
+        {"names": ["age", "sex", "city"], "levels": LEVELS},
+        {
+            "age": np.array([40, 50, 60], "float32"),
+            "sex": np.array(["male", "female", "male"]),
+            "city": np.array(["Ürümqi", "Ürümqi", "Ürümqi"]),
+        },
+        (3, 3),
+        policies=("float32", "float64"),
+        tmp_path=tmp_path,
+    )
+
+
+def test_unknown_and_blank_levels_are_nan():
+    layer = RawColumns(["sex", "age"], {"sex": ["female", "male"]})
+    output = layer(
+        {
+            "age": np.array([1, NAN, 3, 4]),
+            "sex": tf.constant(["male", "", "diverse", "female"]),
+        }
+    )
+    np.testing.assert_array_equal(output, [[1, 1], [NAN, NAN], [NAN, 3], [0, 4]])
+
+
+def test_numbers_of_any_type_are_taken():
+    layer = RawColumns(["a", "b"])
+    output = layer({"b": np.array([1, 2]), "a": np.array([True, False])})
+    np.testing.assert_array_equal(output, [[1, 1], [0, 2]])
+
+
+def test_order_is_that_of_names_not_of_the_alphabet():
+    layer = RawColumns(["z", "a"])
+    assert layer({"a": np.array([1.0]), "z": np.array([2.0])}).numpy().tolist() == [
+        [2, 1]
+    ]
+
+
+@pytest.mark.parametrize("names", [[], ["a", "a"]])
+def test_bad_names_are_refused(names):
+    with pytest.raises(ValueError, match="`names` should be different names"):
+        RawColumns(names)
+
+
+def test_levels_of_an_unknown_column_are_refused():
+    with pytest.raises(ValueError, match="`levels` should be of columns in `names`"):
+        RawColumns(["a"], {"b": ["x"]})
+
+
+def test_missing_column_is_told():
+    with pytest.raises(ValueError, match=r"Missing: \['b'\]"):
+        RawColumns(["a", "b"])({"a": np.array([1.0])})
