@@ -1,0 +1,101 @@
+"""Report: building blocks for one self-contained HTML page about a run.
+
+A recipe puts a `Page` together from sections, those here and its own, then calls
+`write(path, render(page))`. A new kind of block is a dataclass in `blocks` and a
+template of the same name; a new figure is a function given to `draw`.
+"""
+
+from recipes.pipeline.report.blocks import (
+    Block,
+    Cell,
+    Command,
+    Figure,
+    Grid,
+    KeyNumber,
+    KeyNumbers,
+    Notice,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    Terms,
+)
+from recipes.pipeline.report.curves import descent_curve
+from recipes.pipeline.report.data import data_summary
+from recipes.pipeline.report.figures import (
+    MAX_POINTS,
+    PALETTE,
+    PlainTicks,
+    PowerTicks,
+    color,
+    draw,
+    legend,
+    plot_axes,
+    sample,
+)
+from recipes.pipeline.report.numbers import (
+    MISSING,
+    count,
+    number,
+    one_part_in,
+    percent,
+    quantity,
+    quoted,
+    shorten,
+)
+from recipes.pipeline.report.page import render, write
+from recipes.pipeline.report.regression import (
+    Pairs,
+    highlights,
+    outcome,
+    pairs,
+    predicted_against_actual,
+    residuals,
+    scores,
+)
+from recipes.pipeline.report.repeat import repeat
+
+__all__ = [
+    "MAX_POINTS",
+    "MISSING",
+    "PALETTE",
+    "Block",
+    "Cell",
+    "Command",
+    "Figure",
+    "Grid",
+    "KeyNumber",
+    "KeyNumbers",
+    "Notice",
+    "Page",
+    "Pairs",
+    "Paragraph",
+    "PlainTicks",
+    "PowerTicks",
+    "Section",
+    "Table",
+    "Terms",
+    "color",
+    "count",
+    "data_summary",
+    "descent_curve",
+    "draw",
+    "highlights",
+    "legend",
+    "number",
+    "one_part_in",
+    "outcome",
+    "pairs",
+    "percent",
+    "plot_axes",
+    "predicted_against_actual",
+    "quantity",
+    "quoted",
+    "render",
+    "repeat",
+    "residuals",
+    "sample",
+    "scores",
+    "shorten",
+    "write",
+]

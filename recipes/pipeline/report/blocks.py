@@ -1,0 +1,182 @@
+"""The blocks that a report is built of.
+
+Each is plain data; the template `templates/blocks/KIND.html` says how it looks. All
+text is escaped when it is rendered, so it may hold anything.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Tone = Literal["", "good", "bad"]
+
+
+class Block:
+    """What a section's body is made of; `kind` names the block's template."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Paragraph(Block):
+    """Running text."""
+
+    text: str
+    kind: ClassVar[str] = "paragraph"
+
+
+@dataclass(frozen=True)
+class Notice(Block):
+    """A sentence that must not be overlooked; a tone of `bad` is loud."""
+
+    title: str
+    text: str
+    tone: Tone = ""
+    kind: ClassVar[str] = "notice"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell: its text, small print under it, and whether it is good or bad."""
+
+    text: str
+    note: str = ""
+    tone: Tone = ""
+
+    @property
+    def overlong(self) -> bool:
+        """Whether a word is so long that it has to be broken on a narrow page."""
+        return any(len(word) > 20 for word in self.text.split())
+
+
+@dataclass(frozen=True)
+class Table(Block):
+    """A table; the first cell of a row is its heading.
+
+    Over 30 rows it is folded away behind its caption.
+
+    Attributes:
+        caption: what the table holds.
+        header: a title for each column.
+        rows: cells, as many as `header` has; a plain string is a cell without note.
+        align: a letter for each column, `l` for words and `r` for numbers.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | Cell]]
+    align: str
+    kind: ClassVar[str] = "table"
+
+    def __post_init__(self) -> None:
+        widths = {len(self.header), len(self.align), *map(len, self.rows)}
+        if len(widths) > 1:
+            raise ValueError(
+                f"rows, header and align of {self.caption!r} should have the same "
+                f"length. Received: {sorted(widths)}"
+            )
+
+    @property
+    def folded(self) -> bool:
+        """Whether the rows show only when asked for."""
+        return len(self.rows) > 30
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """The rows with every cell a `Cell`."""
+        return [
+            [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
+            for row in self.rows
+        ]
+
+
+@dataclass(frozen=True)
+class Terms(Block):
+    """Terms, each with what it means or how to read it."""
+
+    items: Mapping[str, str]
+    kind: ClassVar[str] = "terms"
+
+
+@dataclass(frozen=True)
+class Figure(Block):
+    """A picture.
+
+    Attributes:
+        svg: the picture, from `figures.draw`.
+        caption: how to read it.
+        alt: what it shows, for those who cannot see it.
+    """
+
+    svg: str
+    caption: str
+    alt: str
+    kind: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True)
+class Grid(Block):
+    """Blocks side by side where the page is wide enough, else one below the other."""
+
+    blocks: Sequence[Block]
+    kind: ClassVar[str] = "grid"
+
+
+@dataclass(frozen=True)
+class Command(Block):
+    """What to type into a shell, ready to copy: each argument on a line of its own."""
+
+    arguments: Sequence[str]
+    kind: ClassVar[str] = "command"
+
+    @property
+    def text(self) -> str:
+        """The command, quoted for a shell; the first three words share a line."""
+        words = [shlex.quote(argument) for argument in self.arguments]
+        return " \\\n  ".join([" ".join(words[:3]), *words[3:]])
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """One number in large type, with what it is and what to compare it with."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: Tone = ""
+
+
+@dataclass(frozen=True)
+class KeyNumbers(Block):
+    """The few numbers that matter, in large type."""
+
+    items: Sequence[KeyNumber]
+    kind: ClassVar[str] = "key_numbers"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page."""
+
+    title: str
+    body: Sequence[Block]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report.
+
+    Attributes:
+        title: what was done, such as `Linear regression on diabetes`.
+        outcome: what came of it, in one sentence.
+        opening: blocks between the outcome and the first section.
+        sections: the parts, in order.
+        footer: small print at the end.
+    """
+
+    title: str
+    outcome: str
+    opening: Sequence[Block]
+    sections: Sequence[Section]
+    footer: str = ""

@@ -1,0 +1,49 @@
+"""Curves over iterations, on a logarithmic axis."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from recipes.pipeline.report import figures
+
+
+def descent_curve(values: npt.ArrayLike, label: str) -> str:
+    """The figure of a positive quantity that descent makes small.
+
+    Args:
+        values: the quantity before the first and after every iteration, between
+            1e-200 and 1e200 or not finite, at least one of them finite.
+        label: what it is.
+
+    Returns:
+        SVG, with a gap where a value is not finite and a dot on the last one shown.
+    """
+    heights = np.asarray(values, np.float64)
+    shown = np.flatnonzero(np.isfinite(heights))
+    last = shown[-1]
+
+    def paint(canvas: figures.Canvas) -> None:
+        axes = figures.plot_axes(canvas, "Iteration", label)
+        look: dict[str, Any] = {"color": figures.color("accent"), "clip_on": False}
+        line = np.where(np.isfinite(heights), heights, np.nan)
+        axes.plot(line, linewidth=2, solid_capstyle="round", **look)
+        axes.plot([last], [heights[last]], "o", markersize=7, **look)
+        axes.set_yscale("log")
+        axes.set_ylim(*_decades(heights[shown]))
+        axes.yaxis.set_major_locator(LogLocator(numticks=8))
+        axes.yaxis.set_major_formatter(figures.PowerTicks())
+        axes.minorticks_off()
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xlim(0, max(heights.size - 1, 1))
+
+    return figures.draw(paint)
+
+
+def _decades(heights: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The powers of ten around the values: two at least, to label the axis."""
+    low = math.floor(np.log10(heights.min()))
+    high = math.ceil(np.log10(heights.max()))
+    return 10.0**low, 10.0 ** max(high, low + 1)

@@ -1,0 +1,123 @@
+"""Numbers as people read them: few digits, 1,234.5, −0.52, 1.2 × 10⁻⁹."""
+
+import math
+import unicodedata
+
+MISSING = "–"  # noqa: RUF001  (the dash that stands for "there is none")
+_MINUS = "\N{MINUS SIGN}"
+_TIMES = "\N{MULTIPLICATION SIGN}"
+_SPACE = "\N{NO-BREAK SPACE}"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with `digits` significant digits; whole numbers have no decimals.
+
+    Below 0.001 and from 10,000,000 on it turns to powers of ten. None is a dash, NaN
+    says so.
+    """
+    if value is None:
+        return MISSING
+    if math.isnan(value):
+        return "not a number"
+    if math.isinf(value):
+        return "∞" if value > 0 else _MINUS + "∞"
+    if value == round(value) and abs(value) < 1e7:
+        return _signed(f"{value:,.0f}")
+    power = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    if -3 <= power < 7:
+        return _signed(f"{value:,.{max(digits - 1 - power, 0)}f}")
+    return scientific(value, digits)
+
+
+def scientific(value: float, digits: int = 3) -> str:
+    """A number as a power of ten, three digits at most; 0 is 0."""
+    if value == 0:
+        return "0"
+    mantissa, _, exponent = f"{value:.{min(digits, 3) - 1}e}".partition("e")
+    short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{_signed(short)}{_SPACE}{_TIMES}{_SPACE}{power_of_ten(int(exponent))}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """10⁻⁹ for −9."""
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def percent(share: float, digits: int = 3) -> str:
+    """A share as a percentage; one just short of the whole is not rounded up to it."""
+    if 0.9995 <= share < 1:
+        return f"more than 99.9{_SPACE}%"
+    return f"{number(100 * share, digits)}{_SPACE}%"
+
+
+def share(value: float) -> str:
+    """A share, such as R², to three decimals; a dash where there is none."""
+    if math.isnan(value):
+        return MISSING
+    return number(value) if abs(value) >= 1000 else _signed(f"{value:z.3f}")
+
+
+def count(size: int, noun: str) -> str:
+    """`1 test row`, `89 test rows`."""
+    return f"{number(size)}{_SPACE}{noun}{'' if size == 1 else 's'}"
+
+
+def quantity(value: float | None, unit: str, digits: int = 4) -> str:
+    """A number with its unit, where it has one."""
+    return f"{number(value, digits)}{_SPACE}{unit}" if unit else number(value, digits)
+
+
+def quoted(name: str) -> str:
+    """A name from the data, in quotation marks."""
+    return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"
+
+
+def one_part_in(share: float) -> str:
+    """The closeness that a tiny share promises: 3e-10 gives `1 part in 10⁹`.
+
+    Float64 knows no better than 1 part in 10¹⁵; shares above 0.1 % are percentages.
+    """
+    if share > 1e-3:
+        return percent(share)
+    power = 15 if share <= 1e-15 else math.floor(-math.log10(share) + 1e-9)
+    return f"1 part in{_SPACE}{power_of_ten(power)}"
+
+
+def duration(seconds: float) -> str:
+    """`0.42 s`, `3 min 12 s`."""
+    if seconds < 60:
+        return f"{number(seconds, 3)}{_SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{number(minutes)}{_SPACE}min {rest}{_SPACE}s"
+
+
+def memory(size: float) -> str:
+    """`512 MB`, `1.23 GB` (decimal units)."""
+    unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
+    return f"{number(size / scale, 3)}{_SPACE}{unit}"
+
+
+def shorten(text: str, width: int) -> str:
+    """One printable line of at most `width` columns, the middle left out if need be.
+
+    Wide East Asian characters count as two columns. For labels in figures, which can
+    neither wrap nor hold control characters.
+    """
+    line = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    if _columns(line) <= width:
+        return line
+    head, tail = line, line
+    while _columns(head) > (width - 1) * 2 // 3:
+        head = head[:-1]
+    while _columns(tail) > width - 1 - _columns(head):
+        tail = tail[1:]
+    return f"{head.rstrip()}…{tail.lstrip()}"
+
+
+def _columns(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _signed(digits: str) -> str:
+    return digits.replace("-", _MINUS)

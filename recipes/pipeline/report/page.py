@@ -1,0 +1,51 @@
+"""One self-contained HTML file from a `Page`: no network, no script."""
+
+import os
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from recipes.pipeline.report.blocks import Page
+from recipes.pipeline.report.figures import PALETTE
+
+
+def _flags_as_code(text: str) -> Markup:
+    """Text, escaped, in which `--flags` stand out and are not broken over lines."""
+    return Markup(re.sub(r"--\w+(=\w+)?", r"<code>\g<0></code>", str(escape(text))))
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("recipes.pipeline.report"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters["flags_as_code"] = _flags_as_code
+
+
+def render(page: Page) -> str:
+    """The page as HTML. The same page gives the same text, to the byte."""
+    return _TEMPLATES.get_template("page.html").render(page=page, palette=PALETTE)
+
+
+def write(path: str | os.PathLike[str], html: str) -> None:
+    """Writes the file whole or not at all; an earlier one is replaced at once.
+
+    Args:
+        path: where to; its folder must exist.
+        html: what `render` gave.
+
+    Raises:
+        OSError: it could not be written. Then the earlier file, if any, is as it was.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        # A path that is no valid Unicode may stand in the command: show it escaped.
+        partial.write_text(html, encoding="utf-8", errors="backslashreplace")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
