@@ -13,7 +13,7 @@ run: $(VENV)/.run
 	$(BIN)/python -m recipes.linear_regression
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -28,10 +28,6 @@ class RawColumns(keras.layers.Layer):
     Returns:
         A tensor of shape `(batch, columns)`.
 
-    Attributes:
-        tables: The lookup tables of the categorical columns. A SavedModel must track
-            them.
-
     Raises:
         ValueError: If there are no names, or one twice, or levels of an unknown name;
             in a call, if a column is missing.
@@ -60,7 +56,15 @@ class RawColumns(keras.layers.Layer):
         # Tuples, since Keras wraps lists and dicts and they come back changed.
         self.names = tuple(names)
         self.levels = tuple((name, tuple(levels[name])) for name in levels)
-        self.tables = [_code_table(words) for _, words in self.levels]
+        # One attribute each: an exported model that keeps them in a list loses them
+        # before TensorFlow 2.21.
+        for number, (_, words) in enumerate(self.levels):
+            setattr(self, f"table_{number}", _code_table(words))
+
+    @property
+    def tables(self) -> tuple[tf.lookup.StaticHashTable, ...]:
+        """The lookup tables of the categorical columns, in their order."""
+        return tuple(getattr(self, f"table_{i}") for i in range(len(self.levels)))
 
     def build(self, input_shape: Any) -> None:
         """Creates nothing: there are no weights."""

@@ -81,7 +81,7 @@ class ServingModel(keras.Model):
     @property
     def tables(self) -> Sequence[tf.lookup.StaticHashTable]:
         """The lookup tables that a SavedModel must track."""
-        return () if self.raw_columns is None else tuple(self.raw_columns.tables)
+        return () if self.raw_columns is None else self.raw_columns.tables
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, layers serialised."""

@@ -150,7 +150,6 @@ def test_blanks(tmp_path):
     data = loaded(write(tmp_path, text))
     x, _ = both(data)
     assert np.isnan(x[:, 0]).sum() == len(marks)
-    assert "10 blanks in 'a'" in data.description.notes
 
 
 def test_categories(tmp_path):
@@ -162,7 +161,6 @@ def test_categories(tmp_path):
     x, _ = both(data)
     expected = np.array([1, 0, np.nan])[x[:, 1].astype(int) % 3]
     np.testing.assert_array_equal(x[:, 0], expected)
-    assert "20 blanks in 'colour'" in data.description.notes
 
 
 def test_categories_of_numbers_and_words(tmp_path):
@@ -296,7 +294,9 @@ def test_california_housing(recipes_data):
     path = recipes_data / "california-housing" / "housing.csv.gz"
     data = loaded(path, target="median_house_value")
     assert data.description.name == "housing"
-    assert "207 blanks in 'total_bedrooms'" in data.description.notes
+    names = [column.name for column in data.description.columns]
+    bedrooms = both(data)[0][:, names.index("total_bedrooms")]
+    assert np.isnan(bedrooms).sum() == 207
     ocean = data.description.columns[-1]
     assert (ocean.name, ocean.kind, len(ocean.levels)) == (
         "ocean_proximity",

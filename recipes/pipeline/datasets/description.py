@@ -1,5 +1,6 @@
 """What the data stage hands on: rows in memory and the words that describe them."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -33,7 +34,7 @@ class Description:
     columns: tuple[Column, ...]
     target: Column  # numeric for regression; categorical, levels = classes, else
     task: Task
-    notes: tuple[str, ...] = ()  # words for the user: what was dropped, blank, new
+    notes: tuple[str, ...] = ()  # words for the user: what was dropped, new, filled
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Data:
     train: Rows
     test: Rows
     description: Description
+
+    def with_notes(self, *notes: str) -> "Data":
+        """Give the same data with more words for the user."""
+        about = self.description
+        about = dataclasses.replace(about, notes=(*about.notes, *notes))
+        return dataclasses.replace(self, description=about)
 
     def train_dataset(
         self, batch_size: int, *, shuffle_seed: int | None = None

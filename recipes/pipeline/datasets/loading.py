@@ -100,7 +100,7 @@ def _divided(rows: Rows, task: Task, config: DataConfig) -> tuple[Rows, Rows]:
 
 def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Data:
     """Put class and level names into the training rows' terms, and describe it all."""
-    blanks = _blanks(found, train, test)
+    _refuse_blank_columns(found, train)
     target = found.target
     if task == "classification":
         target, *labels = encode_target(target, train.target, test.target, found.where)
@@ -114,7 +114,7 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
         columns=columns,
         target=target,
         task=task,
-        notes=(*found.notes, *blanks, *unseen),
+        notes=(*found.notes, *unseen),
     )
     return Data(train, test, description)
 
@@ -135,10 +135,10 @@ def _check(found: Source, train: Rows, test: Rows) -> None:
         )
 
 
-def _blanks(found: Source, train: Rows, test: Rows) -> list[str]:
-    """Count blank cells; refuse a column that training sees nothing of."""
+def _refuse_blank_columns(found: Source, train: Rows) -> None:
+    """Refuse a column that training sees nothing of."""
     if scipy.sparse.issparse(train.features):
-        return []
+        return
     counts = matrix.count_nan(train.features)
     for column, count in zip(found.columns, counts, strict=True):
         if count == len(train.target):
@@ -146,9 +146,3 @@ def _blanks(found: Source, train: Rows, test: Rows) -> list[str]:
                 f"{found.where}: column '{column.name}' is blank in all {count} "
                 "training rows; remove it"
             )
-    counts += matrix.count_nan(test.features)
-    return [
-        f"{count} blank{'s' * int(count > 1)} in '{column.name}'"
-        for column, count in zip(found.columns, counts, strict=True)
-        if count
-    ]

@@ -1,0 +1,471 @@
+"""Linear regression by full-batch gradient descent, with a certified optimum."""
+
+import math
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from layers import Linear
+from recipes.linear_regression import descent, optimum, rows
+from recipes.linear_regression.arguments import (
+    check_choice,
+    check_count,
+    check_learning_rate,
+    check_not_negative,
+)
+from recipes.linear_regression.certificate import certify, warn_unless_converged
+from recipes.linear_regression.descent import Momentum, Progress, State
+from recipes.linear_regression.monitor import Monitor
+from recipes.linear_regression.problem import Problem, pose
+from recipes.linear_regression.training_rows import TrainingRows
+
+# Descent steps in one Keras epoch while `fit` runs to the tolerance on the moments,
+# where a step takes microseconds and an epoch of Keras 10 ms.
+STEPS_PER_EPOCH = 1000
+# With more features, a features × features matrix and its inverse cost more than they
+# give.
+GRAM_FEATURES = 4096
+# What rounding leaves of a duality gap, in shares of the loss,
+GAP_RESOLUTION = 1e-12
+# and of the excess loss where parameters are float32.
+FLOAT32_RESOLUTION = 1e-10
+# Beyond this condition number, products in float32 spoil the moments.
+FLOAT32_CONDITION = 1e4
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class LinearRegression(keras.Model):
+    """y = x·w + b, fitted by the textbook step θ ← θ − α ∂MSE/∂θ on all rows.
+
+    The objective is the mean squared error, with penalties if asked for:
+
+        1/n Σ (x·w + b − y)² + l2·‖w‖² + l1·‖w‖₁
+
+    A step uses the gradient of **all** rows, whatever the batch size: batches only cut
+    the sum into pieces. With `method="gram"` one pass over the data keeps their second
+    moments, and each step then costs features² operations and gives the same iterates.
+    `fit` runs until the loss is within `tolerance` of its minimum and leaves the proof
+    in `certificate`. Fitting again goes on from where the model is; `reset` starts
+    afresh.
+
+    Scale the features first where their units differ much (the recipe does, by
+    `keras.layers.Normalization`): the number of steps grows with the condition number.
+
+    Args:
+        learning_rate: α, a positive number, or `"auto"` for 1/L, where L is the loss's
+            largest curvature. Defaults to `"auto"`.
+        momentum: `"none"` is the article's step; `"heavy_ball"` adds 0.9 of the last
+            step; `"nesterov"` restarts by itself. Defaults to `"nesterov"`.
+        l1: Weight of ‖w‖₁, not negative; by the proximal step, so weights become zero
+            exactly. scikit-learn's `Lasso(alpha)` is `l1 = 2·alpha`. Defaults to `0`.
+        l2: Weight of ‖w‖², not negative. scikit-learn's `Ridge(alpha)` is
+            `l2 = alpha / n`. Defaults to `0`.
+        method: `"gram"` steps on the moments, `"full"` reads all rows in every step,
+            `"auto"` is `"gram"` up to 4096 features. Defaults to `"auto"`.
+        tolerance: Relative excess loss, (loss − optimum) / optimum, to stop at. Without
+            a known optimum (over 4096 features) the gradient has to fall by the root of
+            it. Defaults to `1e-14`, which brings coefficients to about 1e-6.
+        max_iterations: Most steps of one `fit`. Defaults to `100_000`.
+        **kwargs: `name`, `dtype`, … of `keras.Model`. `dtype` is `"float64"` unless
+            given, so that the parameters that are certified are those that are served.
+
+    Attributes:
+        linear: The `layers.Linear` with `kernel` `[features, 1]` and `bias` `[1]`.
+        certificate: After `fit`, a dict: `converged`, `stop_reason`, `loss`,
+            `optimal_loss`, `relative_excess_loss`, `gradient_norm`, `condition_number`,
+            `iterations`; computed in float64 from the rows and the parameters.
+        moments: After `fit`, the `rows.Moments` of the training rows; `None` with over
+            4096 features unless `method="gram"`.
+        curvature: After `fit`, the `optimum.Curvature` of the loss, likewise.
+        loss_history: After `fit`, the objective before each step and after the last,
+            `[iterations + 1]` (since the last `reset`, or resumption).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+    >>> x = np.array([[0.0], [1.0], [2.0]]); y = np.array([1.0, 3.0, 5.0])
+    >>> model = LinearRegression()
+    >>> history = model.fit(x, y, verbose=0)
+    >>> model.predict(np.array([[3.0]]), verbose=0).round(6)
+    array([[7.]])
+
+    Reference:
+        The article, sections 3.1 and 4.1.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Literal["auto"] = "auto",
+        momentum: Momentum = "nesterov",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        method: Literal["auto", "gram", "full"] = "auto",
+        tolerance: float = 1e-14,
+        max_iterations: int = 100_000,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float64", **kwargs})
+        check_learning_rate(learning_rate)
+        check_choice("momentum", momentum, ("none", "heavy_ball", "nesterov"))
+        check_choice("method", method, ("auto", "gram", "full"))
+        check_not_negative(l1=l1, l2=l2, tolerance=tolerance)
+        check_count("max_iterations", max_iterations)
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.l1 = l1
+        self.l2 = l2
+        self.method = method
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.linear = Linear(units=1, dtype=self.dtype_policy, name="linear")
+        self.certificate: dict[str, Any] = {}
+        self.moments: rows.Moments | None = None
+        self.curvature: optimum.Curvature | None = None
+        self.loss_history = np.empty(0)
+        self.compile()
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates the layer's weights and the descent's state."""
+        self.linear.build(input_shape)
+        size = self.linear.kernel.shape[0] + 1
+
+        def state(name: str, shape: tuple[int, ...], dtype: str) -> Any:
+            return self.add_weight(
+                name=name,
+                shape=shape,
+                dtype=dtype,
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+            )
+
+        # Weights, so that a backup holds them and a resumed run goes on the same way.
+        self._previous = state("previous", (size,), "float64")
+        self._age = state("age", (), "float64")
+        self._iteration = state("iteration", (), "int64")
+        # No weight: what the last training step saw, for the monitor to collect.
+        self._seen_losses = tf.Variable(
+            tf.zeros([0], tf.float64), shape=[None], trainable=False
+        )
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Maps `inputs` of shape `[batch, features]` to predictions `[batch, 1]`."""
+        return self.linear(inputs)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """`(batch, 1)`."""
+        return self.linear.compute_output_shape(input_shape)
+
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Sets what takes the steps: by default the textbook step of `descent`.
+
+        Args:
+            optimizer: A Keras optimiser or its name, to be given the gradient of all
+                rows in its place; `None` for the model's own.
+            **kwargs: `metrics`, … of `keras.Model.compile`. There is no `loss`: it is
+                the mean squared error.
+        """
+        loss = kwargs.pop("loss", None)
+        if loss not in (None, "mse", "mean_squared_error"):
+            raise ValueError(
+                "`loss` should be the mean squared error, which the certificate is "
+                f"about. Received: loss={loss!r}"
+            )
+        if optimizer is not None and self.l1 > 0:
+            raise ValueError(
+                "`l1` should be 0 with an optimizer of Keras's: its step has no "
+                f"proximal part. Received: l1={self.l1}, optimizer={optimizer!r}"
+            )
+        # XLA compiles anew for every shape and gains nothing on these small steps.
+        super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Restores a Keras optimiser; the model's own is there from the start."""
+        if config.get("optimizer") is not None:
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, problem: Problem) -> dict[str, tf.Tensor]:
+        """Gradient descent: θ ← θ − α ∂F/∂θ, each step with the gradient of all rows.
+
+        Args:
+            problem: The whole data set, see `Problem`.
+
+        Returns:
+            The state at the last step. These are no averages: the keys differ from the
+            model's metrics, so Keras passes the values on as they are.
+        """
+
+        def step(state: State) -> tuple[State, Progress, State]:
+            theta = descent.evaluation_point(state, self.momentum)
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                loss = problem.loss(theta)
+            gradient = tape.gradient(loss, theta)
+            stepped = self._take_step(state, theta, gradient, problem.step)
+            progress = descent.measure(
+                theta, loss, gradient, problem.step, problem.target
+            )
+            here = State(theta, theta, tf.zeros_like(state.age), state.iteration)
+            return here, progress, stepped
+
+        state, progress, losses = descent.repeat(
+            step, self._state(), problem.steps, problem.last_iteration
+        )
+        self._set_state(state)
+        self._seen_losses.assign(losses)
+        return {
+            "loss": progress.loss,
+            "relative_excess_loss": progress.relative_excess_loss,
+            "gradient_norm": progress.gradient_norm,
+            "iteration": state.iteration,
+        }
+
+    def _take_step(
+        self, state: State, theta: tf.Tensor, gradient: tf.Tensor, step: descent.Step
+    ) -> State:
+        if self.optimizer is None:
+            return descent.advance(state, theta, gradient, step, self.momentum)
+        kernel, bias = self.linear.kernel, self.linear.bias
+        slopes = (tf.cast(gradient[:-1, tf.newaxis], kernel.dtype), gradient[-1:])
+        self.optimizer.apply(slopes, [kernel, bias])
+        # No step is remembered: any momentum is the optimiser's.
+        there = self._theta()
+        return State(there, there, state.age, state.iteration + 1)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Updates the mean squared error, and compiled metrics, with one batch."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        rows = tf.shape(x)[0] if sample_weight is None else tf.reduce_sum(sample_weight)
+        self._loss_tracker.update_state(loss, sample_weight=rows)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The mean squared error of a batch, for `evaluate`; y `[b]` or `[b, 1]`."""
+        residual = tf.reshape(y_pred, [-1]) - tf.cast(tf.reshape(y, [-1]), y_pred.dtype)
+        squares = tf.square(residual)
+        if sample_weight is None:
+            return tf.reduce_mean(squares)
+        weight = tf.cast(tf.reshape(sample_weight, [-1]), squares.dtype)
+        return tf.math.divide_no_nan(
+            tf.reduce_sum(weight * squares), tf.reduce_sum(weight)
+        )
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int | None = None,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_data: Any = None,
+        *,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+    ) -> keras.callbacks.History:
+        """Descends until the loss is within `tolerance` of its minimum.
+
+        Args:
+            x: `[n, features]`, float32 or float64, or a `tf.data.Dataset` of batches
+                `(x, y)` or `(x, y, sample_weight)`. Every step sees all of its rows.
+            y: `[n]` or `[n, 1]`.
+            batch_size: Rows a batch, for arrays. It changes nothing but rounding.
+            epochs: So many steps, one a Keras epoch, unless the tolerance is reached
+                before. `None`: up to `max_iterations` steps, on the moments 1000 of
+                them in a Keras epoch.
+            verbose: As in Keras.
+            callbacks: Keras callbacks; they see the descent at the end of each epoch.
+            validation_data: As in Keras.
+            sample_weight: `[n]`, not negative.
+            initial_epoch: As in Keras.
+
+        Returns:
+            Keras's `History`.
+
+        Raises:
+            ValueError: If the data have the wrong shape, hold NaN or infinity, or the
+                learning rate is so large that the descent diverges.
+
+        Warns:
+            ConvergenceWarning: If the run ended before the tolerance was reached.
+        """
+        if epochs is not None:
+            check_count("epochs", epochs)
+        data = TrainingRows(x, y, sample_weight, batch_size)
+        self._prepare(data.features)
+        last_iteration = int(self._iteration) + self.max_iterations
+        # Products in float32 take a quarter of the time of float64's. Should they not
+        # carry the answer (on a GPU, TensorFloat-32 may see to that), the certificate
+        # refutes it, and float64 follows.
+        for exact in (False, True) if data.are_large_float32 else (True,):
+            if not self._read_moments(data, exact):
+                continue
+            problem = self._pose(data, exact, epochs, last_iteration)
+            monitor = Monitor(problem, self.optimizer)
+            self.loss_history = self.loss_history[: int(self._iteration)]
+            history = super().fit(
+                tf.data.Dataset.from_tensors(problem).repeat(),
+                epochs=epochs or math.ceil(self.max_iterations / int(problem.steps)),
+                steps_per_epoch=1,
+                verbose=verbose,
+                callbacks=[*_listed(callbacks), monitor],
+                validation_data=validation_data,
+                initial_epoch=initial_epoch,
+                shuffle=False,
+            )
+            self.loss_history = np.concatenate([self.loss_history, *monitor.losses])
+            self._certify(data, problem, monitor.stop_reason)
+            out_of_steps = monitor.stop_reason in ("epochs", "max_iterations")
+            if self.certificate["converged"] or out_of_steps:
+                break
+        warn_unless_converged(self.certificate, self._effective_tolerance)
+        return history
+
+    def _prepare(self, features: int) -> None:
+        if not self.built:
+            self.build((None, features))
+        kernel = self.linear.kernel
+        if kernel.shape[0] != features:
+            raise ValueError(
+                f"`x` should have the {kernel.shape[0]} features that the model was "
+                f"built for. Received: {features}"
+            )
+        # Metrics want to have seen a batch before their results are asked for.
+        row, one = tf.zeros([1, features], self.dtype), tf.zeros([1, 1], self.dtype)
+        self.compute_metrics(row, one, one)
+        self.reset_metrics()
+
+    def _read_moments(self, data: TrainingRows, exact: bool) -> bool:
+        """Takes the moments; False if float32 products cannot carry them."""
+        self.moments = self.curvature = None
+        if self.method != "gram" and data.features > GRAM_FEATURES:
+            return True
+        moments = rows.moments(data.parts, exact=exact)
+        if not all(np.isfinite(moment).all() for moment in moments):
+            if not exact:  # squares may be too large for float32
+                return False
+            raise ValueError(
+                "`x`, `y` and weights should be finite, and weights not negative."
+            )
+        if not float(moments.weight) > 0:
+            raise ValueError("The data should hold a row of positive weight.")
+        self.moments = moments
+        self.curvature = optimum.curvature(moments, self.l2)
+        return exact or self.curvature.condition_number <= FLOAT32_CONDITION
+
+    def _pose(
+        self, data: TrainingRows, exact: bool, epochs: int | None, last_iteration: int
+    ) -> Problem:
+        known = None
+        if self.moments is not None and self.curvature is not None:
+            known = (self.moments, self.curvature)
+        on_moments = known is not None and self.method != "full"
+        steps = STEPS_PER_EPOCH if on_moments and epochs is None else 1
+        return pose(
+            known[0] if known and on_moments else data.as_element(exact=exact),
+            self._theta().numpy(),
+            known=known,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            l1=self.l1,
+            l2=self.l2,
+            tolerance=self._effective_tolerance,
+            steps=min(steps, self.max_iterations),
+            last_iteration=last_iteration,
+        )
+
+    def _certify(self, data: TrainingRows, problem: Problem, reason: str) -> None:
+        proof = certify(
+            data, self._theta().numpy(), problem.step, problem.target, self.curvature
+        )
+        relative = proof["relative_excess_loss"]
+        if relative is None:
+            limit = float(problem.target.gradient_tolerance)
+            converged = proof["gradient_norm"] <= limit
+        else:
+            converged = relative <= self._effective_tolerance
+        iterations = int(self._iteration)
+        self.certificate = {
+            "converged": converged,
+            "stop_reason": reason,
+            **proof,
+            "iterations": iterations,
+        }
+        if reason != "tolerance":  # then the last point was not yet measured
+            self.loss_history = np.append(self.loss_history, proof["loss"])
+
+    def reset(self) -> None:
+        """Sets parameters and descent back to the start, for a fit from scratch."""
+        variables = list(self.weights)
+        if self.optimizer is not None:
+            rate = self.optimizer.learning_rate
+            variables += [v for v in self.optimizer.variables if v is not rate]
+        for variable in variables:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        self.loss_history = np.empty(0)
+        self.certificate = {}
+
+    @property
+    def _effective_tolerance(self) -> float:
+        """The tolerance, or what rounding leaves of it where that is more."""
+        gap = GAP_RESOLUTION if self.l1 > 0 else 0.0
+        parameters = FLOAT32_RESOLUTION if self.linear.dtype == "float32" else 0.0
+        return max(self.tolerance, gap, parameters)
+
+    def descent_losses(self) -> np.ndarray:
+        """The objective at the points that the last training step saw, `[points]`."""
+        return self._seen_losses.numpy()
+
+    def _theta(self) -> tf.Tensor:
+        theta = tf.concat([self.linear.kernel[:, 0], self.linear.bias], axis=0)
+        return tf.cast(theta, tf.float64)
+
+    def _state(self) -> State:
+        return State(
+            self._theta(),
+            self._previous.value,
+            self._age.value,
+            self._iteration.value,
+        )
+
+    def _set_state(self, state: State) -> None:
+        self.linear.kernel.assign(tf.cast(state.theta[:-1, tf.newaxis], self.dtype))
+        self.linear.bias.assign(tf.cast(state.theta[-1:], self.dtype))
+        self._previous.assign(state.previous)
+        self._age.assign(state.age)
+        self._iteration.assign(state.iteration)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "learning_rate": self.learning_rate,
+            "momentum": self.momentum,
+            "l1": self.l1,
+            "l2": self.l2,
+            "method": self.method,
+            "tolerance": self.tolerance,
+            "max_iterations": self.max_iterations,
+        }
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
