@@ -46,7 +46,9 @@ class Target(NamedTuple):
     """What the descent is measured against; float64.
 
     Attributes:
-        optimum: θ*, the minimiser of F, `[features + 1]`; NaN where it is not known.
+        optimum: θ*, a minimiser of F, `[features + 1]`; NaN where it is not known.
+        flat: An orthonormal basis of the directions in which F is flat, as columns,
+            `[features + 1, any]`.
         mean: The features' means x̄, `[features]`.
         resolution: What the excess loss is compared with where the minimum is smaller
             still, as it is of data that the model fits perfectly; positive, `[]`.
@@ -56,6 +58,7 @@ class Target(NamedTuple):
     """
 
     optimum: tf.Tensor
+    flat: tf.Tensor
     mean: tf.Tensor
     resolution: tf.Tensor
     tolerance: tf.Tensor
@@ -153,7 +156,10 @@ def measure(
     one it is the duality gap of the elastic net, an upper bound.
     """
     objective = loss + lasso(theta, step.l1)
-    quadratic = tf.tensordot(gradient, theta - target.optimum, axes=1) / 2
+    # Along flat directions a gradient is rounding, and θ may be anywhere.
+    slope = tf.linalg.matvec(target.flat, gradient, transpose_a=True)
+    steep = gradient - tf.linalg.matvec(target.flat, slope)
+    quadratic = tf.tensordot(steep, theta - target.optimum, axes=1) / 2
     gap = elastic_net_gap(theta, loss, gradient, step, target.mean)
     excess = tf.where(step.l1 > 0, gap, quadratic)
     # Below zero by rounding; NaN, where the minimum is not known, stays.

@@ -87,15 +87,12 @@ class Curvature:
         w = self.solve(gradient[:-1] - self.mean * gradient[-1])
         return np.append(w, gradient[-1] / 2 - self.mean @ w)
 
-    def without_flat_part(self, step: np.ndarray) -> np.ndarray:
-        """A step in θ less its part along directions in which F does not change."""
+    def flat_directions(self) -> np.ndarray:
+        """An orthonormal basis of the θ along which F does not change, as columns."""
         flat = self.scale[:, np.newaxis] * self.eigenvectors[:, ~self._kept]
         constant = np.eye(len(self.scale))[:, self.scale == 0]
         w = np.hstack([flat[:, np.abs(flat).max(axis=0) > 0], constant])
-        if not w.size:
-            return step
-        basis, _ = np.linalg.qr(np.vstack([w, -self.mean @ w]))
-        return step - basis @ (basis.T @ step)
+        return np.linalg.qr(np.vstack([w, -self.mean @ w]))[0]
 
 
 def curvature(moments: Moments, l2: float) -> Curvature:

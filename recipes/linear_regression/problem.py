@@ -83,19 +83,19 @@ def pose(
         raise ValueError("`x`, `y` and weights should be finite numbers.")
     if known is None:
         largest, mean = _largest_curvature_and_mean(data, len(theta), l2)
-        minimiser, zero_loss = np.full_like(theta, np.nan), loss
+        minimiser, flat = np.full_like(theta, np.nan), np.empty((len(theta), 0))
+        zero_loss = loss
     else:
         moments, curvature = known
         largest, mean = curvature.largest, curvature.mean
         zero_loss = float(moments.square / moments.weight)
-        # The flat part of the way from θ to θ* changes nothing but, times the rounding
-        # of a gradient, what is measured.
-        way = optimum.closed_form(moments, curvature) - theta
-        minimiser = theta + curvature.without_flat_part(way)
+        minimiser = optimum.closed_form(moments, curvature)
+        flat = curvature.flat_directions()
     tiny = float(np.finfo(np.float64).tiny)
     alpha = 1 / max(largest, tiny) if learning_rate == "auto" else learning_rate
     target = descent.Target(
         optimum=minimiser,
+        flat=flat,
         mean=mean,
         resolution=max(PERFECT_FIT * zero_loss, tiny),
         # Half, so that what the certificate finds, rounded otherwise, is below it.

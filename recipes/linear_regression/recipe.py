@@ -34,7 +34,8 @@ Method = Literal["auto", "gram", "full"]
 class Config(DataConfig):
     """The recipe's settings; `LinearRegression` says more about those of the model."""
 
-    dataset: str = "diabetes"  # embedded name, tfds:NAME, or .csv .libsvm .npz file
+    dataset: str = "diabetes"  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a file:
+    # .csv .tsv .libsvm .svm .npz, also .gz .bz2 .xz
     learning_rate: LearningRate = "auto"  # α of θ ← θ − α ∂MSE/∂θ; auto: 1/curvature
     momentum: Momentum = "nesterov"  # none: the article's plain step
     l1: float = 0.0  # weight of Σ|w| over standardised columns

@@ -220,7 +220,7 @@ def _squared_error(
     x, y, *weight = part
     dtype = tf.float64 if exact else x.dtype
     w = tf.cast(theta[:-1, tf.newaxis], dtype)
-    target = tf.cast(tf.cast(y, tf.float64) - theta[-1], dtype)[:, tf.newaxis]
+    target = (tf.cast(y, dtype) - tf.cast(theta[-1], dtype))[:, tf.newaxis]
     s = [tf.cast(column, dtype)[:, tf.newaxis] for column in weight]
 
     # Few operations and one result: starting ten of them takes as long as a block.

@@ -98,10 +98,11 @@ _STOPS = {
         "it reached the limit of --max_iterations",
         "More iterations may help, and so may --learning_rate=auto.",
     ),
-    "diverged": (
-        "the loss grew without bound, since the learning rate is too large",
-        "With --learning_rate=auto this cannot happen.",
+    "stalled": (
+        "the loss no longer fell, which is as far as rounding lets it",
+        "Columns that nearly follow from others are the usual cause; --l2 helps.",
     ),
+    "epochs": ("the steps asked for were taken", "More of them may help."),
 }
 _LINES = {
     "loss": "What was minimised, over the training rows, at the coefficients found.",

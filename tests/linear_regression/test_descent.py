@@ -37,6 +37,7 @@ def step_of(rate=0.1, l1=0.0, l2=0.0):
 def target_of(optimum, mean=(0.0,), **changes):
     values = {
         "optimum": optimum,
+        "flat": np.empty((len(optimum), 0)),
         "mean": mean,
         "resolution": 0.0,
         "tolerance": 1e-8,

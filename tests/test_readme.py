@@ -1,0 +1,235 @@
+"""The READMEs: every command is run as written, every output shown is compared.
+
+A document's blocks run in order, in one copy of the project. Fences are
+
+- `sh`: run by bash, with `.venv` standing for the environment of these tests;
+- `python`: run by that environment's Python;
+- `text`: the output of the block before it, line by line, `…` for what may vary.
+
+A fence of any other kind is an error: this test would not know how to run it.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("recipes/*/README.md"))]
+KINDS = ("sh", "python", "text")
+# These would run this test again, or take minutes; make says what they would do.
+ONLY_PLANNED = ("test", "lint", "bench", "notebooks", "test-oldest", "lock")
+NOT_COPIED = shutil.ignore_patterns(".*", "runs", "build", "dist", "__pycache__")
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@dataclass(frozen=True)
+class Block:
+    kind: str
+    code: str
+    line: int
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The fenced blocks of a document.
+
+    Raises:
+        ValueError: At a fence that is indented, of an unknown kind or never closed.
+    """
+    blocks: list[Block] = []
+    lines: list[str] = []
+    kind, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        fence = line.lstrip().startswith(("```", "~~~"))
+        if fence and not start:
+            kind, start, lines = line.removeprefix("```"), number, []
+            if kind not in KINDS:
+                raise ValueError(f"line {number}: cannot run {line!r}; known: {KINDS}")
+        elif fence:
+            blocks.append(Block(kind, "\n".join(lines) + "\n", start))
+            start = 0
+        elif start:
+            lines.append(line)
+    if start:
+        raise ValueError(f"line {start}: the fence is not closed")
+    for before, block in zip([None, *blocks], blocks, strict=False):
+        if block.kind == "text" and (before is None or before.kind == "text"):
+            raise ValueError(f"line {block.line}: text that no block before it prints")
+    return blocks
+
+
+def planned(code: str) -> str:
+    """The same commands with `make -n` for what is only to be planned."""
+    targets = "|".join(ONLY_PLANNED)
+    return re.sub(rf"^make ({targets})$", r"make -n \1", code, flags=re.MULTILINE)
+
+
+def project(folder: Path) -> Path:
+    """A copy of the project whose `.venv` is the environment of these tests."""
+    copy = folder / "project"
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+    binaries = copy / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    python = binaries / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    activate = f'export PATH="{binaries}:{Path(sys.executable).parent}:$PATH"\n'
+    (binaries / "activate").write_text(activate)
+    # make finds everything installed; there is no pip here that could install more.
+    for name in (".run", ".dev", ".bench"):
+        (copy / ".venv" / name).touch()
+    return copy
+
+
+def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
+    """Runs a block and gives all that it prints; keeps what it exports."""
+    if block.kind == "python":
+        command = [sys.executable, "-c", block.code]
+    else:
+        keep = "\nenv -0 > .environment\n"
+        command = ["bash", "-euo", "pipefail", "-c", planned(block.code) + keep]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert not done.returncode, f"line {block.line}:\n{block.code}\n{done.stdout}"
+    assert "Traceback" not in done.stdout, done.stdout
+    kept = folder / ".environment"
+    if block.kind == "sh":
+        environment.update(
+            pair.split("=", 1) for pair in kept.read_text().split("\0") if pair
+        )
+        kept.unlink()
+    return done.stdout
+
+
+def missing_lines(shown: str, printed: str) -> list[str]:
+    """The lines shown that were not printed.
+
+    Their order is free: standard output and error mix as they like.
+    """
+    printed_lines = [line.strip() for line in printed.splitlines()]
+    missing = []
+    for line in filter(None, map(str.strip, shown.splitlines())):
+        pattern = ".*".join(map(re.escape, line.split("…")))
+        if not any(re.fullmatch(pattern, one) for one in printed_lines):
+            missing.append(line)
+    return missing
+
+
+def unexplained_keys(value: Any, text: str) -> set[str]:
+    """The keys, at any depth, that the text does not have as `code`."""
+    if isinstance(value, list):
+        return set().union(*(unexplained_keys(each, text) for each in value))
+    if not isinstance(value, dict):
+        return set()
+    below = set().union(*(unexplained_keys(each, text) for each in value.values()))
+    return below | {key for key in value if f"`{key}`" not in text}
+
+
+def run_document(document: Path, scratch: Path) -> None:
+    """Runs a document's blocks in a copy of the project and checks what they print."""
+    folder = project(scratch)
+    environment = {
+        **os.environ,
+        "HOME": str(scratch),
+        "PYTHONPATH": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    # A make that runs these tests hands its own options down.
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV", "LOCK"):
+        environment.pop(name, None)
+    blocks = blocks_of(document.read_text(encoding="utf-8"))
+    assert any(block.kind == "sh" for block in blocks)
+    printed = ""
+    for block in blocks:
+        if block.kind == "text":
+            missing = missing_lines(block.code, printed)
+            assert not missing, f"line {block.line}: not printed: {missing}\n{printed}"
+        else:
+            printed = run(block, folder, environment)
+    if document.parent != ROOT:
+        records = list(folder.glob("runs/*/*/metrics.json"))
+        assert records
+        for record in records:
+            metrics = json.loads(record.read_text(encoding="utf-8"))
+            assert not unexplained_keys(metrics, document.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """All documents at once: each leaves half of two cores idle."""
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            document: pool.submit(
+                run_document, document, tmp_path_factory.mktemp("readme")
+            )
+            for document in DOCUMENTS
+        }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_block_runs_and_prints_what_is_shown(document, outcomes):
+    outcomes[document].result()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_no_link_is_dead(document):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#\s]+)", text)
+    links = [link for link in links if "://" not in link]
+    dead = [link for link in links if not (document.parent / link).exists()]
+    assert not dead
+
+
+def test_every_recipe_has_its_readme():
+    recipes = {path.parent for path in ROOT.glob("recipes/*/__main__.py")}
+    assert recipes == {path.parent for path in DOCUMENTS[1:]}
+    front = DOCUMENTS[0].read_text(encoding="utf-8")
+    assert all(f"recipes/{recipe.name}/README.md" in front for recipe in recipes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```bash\nrm -r x\n```\n",
+        "```\nmake run\n```\n",
+        "~~~sh\nmake run\n~~~\n",
+        "- so:\n  ```sh\n  make run\n  ```\n",
+        "```sh\nmake run\n",
+        "```text\nmake run\n```\n",
+    ],
+)
+def test_a_block_that_cannot_be_run_is_an_error(text):
+    with pytest.raises(ValueError, match=r"line [12]"):
+        blocks_of(text)
+
+
+def test_output_is_compared():
+    assert missing_lines("a=1 b=…\nend", "x\na=1 b=2\ny\nend\n") == []
+    assert missing_lines("a=1 b=…", "a=2 b=2\n") == ["a=1 b=…"]
+
+
+def test_keys_are_looked_for_at_any_depth():
+    value = {"a": [{"b": 1}], "c": {"d": None}}
+    assert unexplained_keys(value, "`a` `c`") == {"b", "d"}
+
+
+def test_what_would_run_this_test_again_is_only_planned():
+    assert planned("make run\nmake test\n") == "make run\nmake -n test\n"
