@@ -15,9 +15,12 @@ import tensorflow as tf
 # (x, y) or (x, y, weight), shapes [n, features], [n] and [n]
 Part = tuple[tf.Tensor, ...]
 
-# A block's floats: 800 kB of float32, about what a core's second-level cache holds.
-# Measured at 100 columns: 2,000 rows read at 25 GB/s, 500 at 20, 10,000 at 15.
-BLOCK_VALUES = 200_000
+# A block's values. Measured at 100 columns on two cores with 1 MiB of second-level
+# cache each, a pass over 400 MB in float32 takes 18 ms with 200,000 values (800 kB) and
+# 25 ms with 800,000; the larger ones, which TensorFlow gives to both cores, serve
+# float64 passes (33 against 50 ms) and moments (71 against 83 ms).
+SMALL_BLOCK = 200_000
+LARGE_BLOCK = 800_000
 # Arrays of more bytes are worth lending rather than copying; pieces copied are of so
 # many.
 LENT_BYTES = 16_000_000
@@ -220,14 +223,14 @@ def _squared_error(
     x, y, *weight = part
     dtype = tf.float64 if exact else x.dtype
     w = tf.cast(theta[:-1, tf.newaxis], dtype)
-    target = (tf.cast(y, dtype) - tf.cast(theta[-1], dtype))[:, tf.newaxis]
-    s = [tf.cast(column, dtype)[:, tf.newaxis] for column in weight]
+    target = tf.cast(y, dtype) - tf.cast(theta[-1], dtype)
+    s = [tf.cast(column, dtype) for column in weight]
 
     # Few operations and one result: starting ten of them takes as long as a block.
     def of_block(x: tf.Tensor, target: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, dtype)
-        residual = tf.matmul(x, w) - target
-        weighted = residual * s[0] if s else residual
+        residual = tf.matmul(x, w) - target[:, tf.newaxis]
+        weighted = residual * s[0][:, tf.newaxis] if s else residual
         sums = (
             tf.matmul(x, weighted, transpose_a=True),
             tf.reduce_sum(weighted, axis=0, keepdims=True),
@@ -235,9 +238,8 @@ def _squared_error(
         )
         return tf.cast(tf.concat(sums, axis=0), tf.float64)
 
-    sums = _sum_over_blocks(
-        of_block, (x, target, *s), features, BLOCK_VALUES // features
-    )[:, 0]
+    values = LARGE_BLOCK if exact else SMALL_BLOCK
+    sums = _sum_over_blocks(of_block, (x, target, *s), features, values)[:, 0]
     count = tf.reduce_sum(tf.cast(weight[0], tf.float64)) if weight else tf.shape(y)[0]
     return SquaredError(tf.cast(count, tf.float64), sums[-1], 2 * sums[:-1])
 
@@ -246,46 +248,41 @@ def _squared_error(
 def _moments(part: Part, origin: tf.Tensor, features: int, exact: bool) -> Moments:
     dtype = tf.float64 if exact else part[0].dtype
 
-    def of_block(x: tf.Tensor, y: tf.Tensor, *weight: tf.Tensor) -> list[tf.Tensor]:
+    def of_block(x: tf.Tensor, y: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, dtype) - origin if exact else x
-        y = tf.cast(y, tf.float64)[:, tf.newaxis]
-        s = [tf.cast(column, tf.float64)[:, tf.newaxis] for column in weight]
-        s, sx = (s[0], x * tf.cast(s[0], dtype)) if s else (tf.ones_like(y), x)
-        sy = s * y
-        with_x = [tf.matmul(x, tf.cast(v, dtype), transpose_a=True) for v in (s, sy)]
-        sums = [tf.reduce_sum(v, keepdims=True) for v in (s, sy, sy * y)]
-        gram = tf.cast(tf.matmul(x, sx, transpose_a=True), tf.float64)
-        return [gram, *(tf.cast(v, tf.float64) for v in with_x), *sums]
+        y = tf.cast(y, dtype)[:, tf.newaxis]
+        row = tf.concat([x, tf.ones_like(y), y], axis=1)
+        weighted = row * tf.cast(weight[0], dtype)[:, tf.newaxis] if weight else row
+        return tf.cast(tf.matmul(row, weighted, transpose_a=True), tf.float64)
 
     # A block's product is added to a features × features sum: with few rows a block,
     # that addition would cost more than the product.
-    rows = max(BLOCK_VALUES // features, 4 * features)
-    xx, x1, xy, one, y1, yy = _sum_over_blocks(of_block, part, features, rows)
-    last_row = tf.concat([x1, one], axis=0)
-    gram = tf.concat([tf.concat([xx, tf.transpose(x1)], axis=0), last_row], axis=1)
-    cross = tf.concat([xy, y1], axis=0)[:, 0]
-    return Moments(one[0, 0], gram, cross, yy[0, 0], origin)
+    values = max(LARGE_BLOCK, 4 * features**2)
+    # Of (x, 1, y) with itself.
+    sums = _sum_over_blocks(of_block, part, features, values)
+    return Moments(sums[-2, -2], sums[:-1, :-1], sums[:-1, -1], sums[-1, -1], origin)
 
 
 def _sum_over_blocks(
-    function: Callable[..., Any], part: Part, features: int, rows: int
-) -> Any:
-    """Σ function(x, y, …) over blocks of `rows` rows of `part`."""
-    rows = max(16, rows // 16 * 16)  # so that each block begins at an aligned address
+    function: Callable[..., tf.Tensor], part: Part, features: int, values: int
+) -> tf.Tensor:
+    """Σ function(x, y, …) over blocks of about so many `values` of x."""
+    # A multiple of 16 rows, so that each block begins at an aligned address.
+    rows = max(16, values // features // 16 * 16)
     x, *others = part
     # One axis, because TensorFlow cuts a vector without a copy but not a matrix whose
     # rows are no multiple of 64 bytes.
-    values = tf.reshape(x, [-1])
+    x = tf.reshape(x, [-1])
 
-    def block(begin: tf.Tensor, end: tf.Tensor) -> Any:
-        cut = tf.reshape(values[begin * features : end * features], [-1, features])
+    def block(begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        cut = tf.reshape(x[begin * features : end * features], [-1, features])
         return function(cut, *(other[begin:end] for other in others))
 
-    count = tf.shape(x, out_type=tf.int64)[0]
+    count = tf.shape(others[0], out_type=tf.int64)[0]
     whole = count // rows * rows
     _, total = tf.while_loop(
         lambda begin, _: begin < whole,
-        lambda begin, total: (begin + rows, _add(total, block(begin, begin + rows))),
+        lambda begin, total: (begin + rows, total + block(begin, begin + rows)),
         (tf.zeros([], tf.int64), block(whole, count)),
         parallel_iterations=8,
     )

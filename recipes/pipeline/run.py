@@ -174,7 +174,6 @@ def backup(config: DataConfig, folder: Path) -> Backup:
         shutil.rmtree(place)
     if config.resume and not callback.newest():
         print(f"no backup in {folder}: starting from the beginning")
-    place.mkdir(exist_ok=True)
     _write_text(settings, text)
     return callback
 
