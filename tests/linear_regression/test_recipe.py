@@ -1,0 +1,245 @@
+"""`train_and_evaluate` in a program, and what others make of the files it leaves."""
+
+import json
+import re
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes.linear_regression.recipe import Config, train_and_evaluate
+from tests.commands import run_fresh
+from tests.linear_regression.test_command_line import odd_table
+
+ROWS = (0, 1, 40)
+
+
+@pytest.fixture(scope="module")
+def array_run(tmp_path_factory):
+    """A matrix without names, from an .npz file."""
+    folder = tmp_path_factory.mktemp("array")
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(200, 3)) * [1, 1e-3, 1e4] + [0, 5, 1e4]).astype("float32")
+    y = x @ [1.0, 2e3, -1e-4] + rng.normal(size=200)
+    np.savez(folder / "points.npz", x=x, y=y)
+    config = Config(dataset=str(folder / "points.npz"), out_dir=str(folder / "run"))
+    return train_and_evaluate(config), x
+
+
+@pytest.fixture(scope="module")
+def table_run(tmp_path_factory):
+    """A table with strings, blanks and odd names."""
+    folder = tmp_path_factory.mktemp("table")
+    odd_table(folder / "homes.csv", 300, seed=1)
+    config = Config(
+        dataset=str(folder / "homes.csv"), out_dir=str(folder / "run"), report=False
+    )
+    run = train_and_evaluate(config)
+    rng = np.random.default_rng(2)
+    raw = {
+        "class": rng.choice(["a b", "ü", "1,5", "", "never seen"], 40),
+        "size, m²": np.where(rng.random(40) < 0.2, np.nan, rng.normal(50, 9, 40)),
+        "for": np.full(40, 5.0),
+        "price/€": rng.normal(0, 1e-4, 40),
+    }
+    return run, {
+        name: x if x.dtype.kind == "U" else x.astype("float32")
+        for name, x in raw.items()
+    }
+
+
+def expected_of(run, raw):
+    """What the model predicts for raw inputs, in this process."""
+    inputs = (
+        {name: tf.constant(x) for name, x in raw.items()}
+        if isinstance(raw, dict)
+        else raw
+    )
+    return run.serving_model.predict(inputs, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(array_run, table_run, tmp_path_factory):
+    """Inputs and folders of both runs, for a process that is started in it."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for name, (run, raw) in (("array", array_run), ("table", table_run)):
+        raw = raw if isinstance(raw, dict) else {"features": raw[:40]}
+        np.savez(folder / f"{name}.npz", *raw.values())
+        (folder / f"{name}.json").write_text(json.dumps([str(run.out_dir), list(raw)]))
+    return folder
+
+
+def check(folder, array_run, table_run):
+    run, x = array_run
+    expected = {"array": expected_of(run, x[:40]), "table": expected_of(*table_run)}
+    for name, prediction in expected.items():
+        assert prediction.shape == (40, 1)
+        assert np.isfinite(prediction).all()
+        for rows in ROWS:
+            found = np.load(folder / f"{name}-{rows}.npy")
+            assert found.shape == (rows, 1)
+            np.testing.assert_allclose(found, prediction[:rows], rtol=1e-5)
+
+
+READ = """
+def raw_inputs(name):
+    folder, columns = json.load(open(name + ".json"))
+    arrays = np.load(name + ".npz")
+    return folder, dict(zip(columns, (arrays[key] for key in arrays)))
+"""
+
+
+def test_saved_model_in_a_process_without_the_project(array_run, table_run, elsewhere):
+    code = """
+    import json, sys
+    sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
+    import numpy as np, tensorflow as tf
+    READ
+    for name in ("array", "table"):
+        folder, raw = raw_inputs(name)
+        loaded = tf.saved_model.load(folder + "/export/1")
+        serve = loaded.signatures["serving_default"]
+        for rows in (0, 1, 40):
+            part = {column: tf.constant(x[:rows]) for column, x in raw.items()}
+            np.save(f"{name}-{rows}.npy", serve(**part)["prediction"])
+    """
+    code = textwrap.dedent(code).replace("READ", READ)
+    ended = run_fresh(elsewhere, "-c", code)
+    assert ended.code == 0, ended.err
+    check(elsewhere, array_run, table_run)
+
+
+def test_keras_file_where_only_layers_and_the_recipe_are_imported(
+    array_run, table_run, elsewhere
+):
+    code = """
+    import json
+    import keras, numpy as np, tensorflow as tf
+    import layers, recipes.linear_regression.model
+    READ
+    for name in ("array", "table"):
+        folder, raw = raw_inputs(name)
+        model = keras.models.load_model(folder + "/model.keras")
+        for rows in (0, 1, 40):
+            part = {column: tf.constant(x[:rows]) for column, x in raw.items()}
+            part = part["features"] if name == "array" else part
+            np.save(f"{name}-{rows}.npy", model(part))
+    """
+    code = textwrap.dedent(code).replace("READ", READ)
+    ended = run_fresh(elsewhere, "-c", code)
+    assert ended.code == 0, ended.err
+    check(elsewhere, array_run, table_run)
+
+
+def test_serving_model_is_the_trained_model(array_run, table_run):
+    """Raw inputs through the one, and the test rows through the other."""
+    for run, _ in (array_run, table_run):
+        data = run.data
+        features = data.test.features
+        if data.description.tabular:
+            features = {
+                column.name: tf.constant(
+                    [
+                        "" if np.isnan(code) else column.levels[int(code)]
+                        for code in features[:, place]
+                    ]
+                    if column.kind == "categorical"
+                    else features[:, place]
+                )
+                for place, column in enumerate(data.description.columns)
+            }
+        served = run.serving_model.predict(features, verbose=0)
+        np.testing.assert_allclose(served, run.predictions[1], rtol=1e-5)
+
+
+def table_of(coefficients):
+    """(estimates, standard errors) of metrics.json, intercept first."""
+    rows = [coefficients["intercept"], *coefficients["slopes"]]
+    return (
+        np.array([row["estimate"] for row in rows]),
+        np.array([row["standard_error"] for row in rows], np.float64),
+    )
+
+
+def test_coefficients_and_their_errors_are_those_of_the_textbook(array_run):
+    """β = (XᵀX)⁻¹Xᵀy and its covariance s²(XᵀX)⁻¹, of the raw columns.
+
+    The preprocessing rounds to float32, so the columns that the model saw, carried back
+    to original units, differ from the raw ones by 1e-7 of their spread.
+    """
+    run, _ = array_run
+    x = np.column_stack(
+        [np.ones(len(run.data.train.target)), run.data.train.features.astype(float)]
+    )
+    y = run.data.train.target
+    inverse = np.linalg.inv(x.T @ x)
+    beta = np.linalg.lstsq(x, y, rcond=None)[0]
+    residual = y - x @ beta
+    variance = residual @ residual / (len(y) - x.shape[1])
+    error = np.sqrt(variance * np.diag(inverse))
+    estimate, standard_error = table_of(run.metrics["coefficients"])
+    np.testing.assert_allclose(standard_error, error, rtol=1e-5)
+    # In units of their own uncertainty: 1e-4 of it changes no conclusion.
+    assert np.abs((estimate - beta) / error).max() < 1e-4
+
+
+def test_interval_is_the_95_percent_t_interval(array_run):
+    from scipy import stats
+
+    run, _ = array_run
+    freedom = len(run.data.train.target) - 4
+    for row in run.metrics["coefficients"]["slopes"]:
+        quantile = stats.t.ppf(0.975, freedom)
+        half = (row["upper"] - row["lower"]) / 2
+        assert half == pytest.approx(quantile * row["standard_error"], 1e-9)
+        assert row["estimate"] == pytest.approx((row["upper"] + row["lower"]) / 2, 1e-9)
+
+
+def test_coefficients_reproduce_predictions_from_raw_values(table_run):
+    """By hand: the median for a blank, 1 for the level, the intercept."""
+    run, raw = table_run
+    coefficients = run.metrics["coefficients"]
+    size = run.data.train.features[
+        :, [c.name for c in run.data.description.columns].index("size, m²")
+    ]
+    columns = {
+        "size, m²": np.where(
+            np.isnan(raw["size, m²"]), np.nanmedian(size), raw["size, m²"]
+        ),
+        "price/€": raw["price/€"],
+    }
+    total = np.full(40, coefficients["intercept"]["estimate"])
+    for slope in coefficients["slopes"]:
+        name = slope["name"]
+        if name.startswith("class="):
+            value = raw["class"] == name.removeprefix("class=")
+        else:
+            value = columns[name].astype(np.float64)
+        total += slope["estimate"] * value
+    np.testing.assert_allclose(total, expected_of(run, raw)[:, 0], rtol=1e-5)
+
+
+def test_run_is_what_metrics_json_holds(array_run):
+    run, _ = array_run
+    written = json.loads((run.out_dir / "metrics.json").read_text())
+    for part in ("dataset", "train", "test", "certificate"):
+        assert written[part] == run.metrics[part]
+    assert written["certificate"] == run.model.certificate
+    prediction = run.predictions[1][:, 0]
+    mse = np.mean((run.data.test.target - prediction) ** 2)
+    assert written["test"]["mse"] == pytest.approx(mse, rel=1e-9)
+    baseline = np.mean((run.data.test.target - run.data.train.target.mean()) ** 2)
+    assert written["baseline"]["mse"] == pytest.approx(baseline, rel=1e-9)
+
+
+def test_report_shows_the_run(array_run):
+    run, _ = array_run
+    report = (run.out_dir / "report.html").read_text(encoding="utf-8")
+    assert "Linear regression on points" in report
+    assert "This is the optimum." in report
+    steps = run.metrics["certificate"]["iterations"]
+    assert re.search(rf"It took {steps}\siterations", report)
+    for slope in run.metrics["coefficients"]["slopes"]:
+        assert f">{slope['name']}<" in report
+    assert not re.search(r"""(src|href)=["']?https?:""", report)
