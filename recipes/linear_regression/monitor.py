@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from recipes.linear_regression.problem import Problem
+from recipes.pipeline.errors import DivergenceError
 
 # Epochs without a lower loss, after which rounding is all that still moves.
 STALLED_EPOCHS = 50
@@ -35,14 +36,14 @@ class Monitor(keras.callbacks.Callback):
         """Stops the training where there is nothing left to do.
 
         Raises:
-            ValueError: If the descent diverges.
+            DivergenceError: If the descent diverges.
         """
         logs = logs or {}
         target = self._problem.target
         self.losses.append(self.model.descent_losses())
         loss, excess = logs["loss"], logs["relative_excess_loss"]
         if not loss <= float(target.loss_limit):
-            raise ValueError(self._divergence(logs["iteration"], loss))
+            raise DivergenceError(self._divergence(logs["iteration"], loss))
         measure = logs["gradient_norm"] if np.isnan(excess) else excess
         if measure < self._best:
             self._best, self._best_epoch = measure, epoch

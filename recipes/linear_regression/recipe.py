@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from recipes import pipeline
 from recipes.pipeline.config import DataConfig
-from recipes.pipeline.errors import InputError
+from recipes.pipeline.errors import DivergenceError, InputError
 
 if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do without
     import numpy as np
@@ -150,9 +150,7 @@ def fit(
         model.fit(rows, callbacks=callbacks, verbose=pipeline.run.verbosity())
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder, backup) from None
-    except ValueError as error:
-        if "diverges" not in str(error):
-            raise
+    except DivergenceError as error:
         pipeline.run.discard(folder)
         raise InputError(f"--learning_rate={config.learning_rate}: {error}") from None
     return model

@@ -143,7 +143,8 @@ def squared_error(
     """
     if isinstance(rows, tf.data.Dataset):
         return _squared_error_of_dataset(rows, theta, exact)
-    return _total(_squared_error(part, theta, part[0].shape[1], exact) for part in rows)
+    terms = (_squared_error(part, theta, part[0].shape[1], exact) for part in rows)
+    return functools.reduce(_add, terms)
 
 
 def mean_squared_error(rows: Rows, theta: tf.Tensor) -> tf.Tensor:
@@ -170,6 +171,9 @@ def moments(rows: Iterable[Part], *, exact: bool) -> Moments:
     """The second moments of all `rows`, in one pass; arguments as `squared_error`'s.
 
     Float64 products are taken about the first row, float32 ones about zero.
+
+    Raises:
+        ValueError: If there are no rows.
     """
     parts = iter(rows)
     first = next(parts, None)
@@ -177,15 +181,13 @@ def moments(rows: Iterable[Part], *, exact: bool) -> Moments:
         raise ValueError("The data should hold at least one row.")
     origin = tf.reduce_sum(tf.cast(first[0][:1], tf.float64), axis=0)
     origin = origin if exact else tf.zeros_like(origin)
-    total = _total(
-        _moments(part, origin, part[0].shape[1], exact)
-        for part in itertools.chain([first], parts)
-    )
+    if isinstance(rows, tf.data.Dataset):
+        total = _moments_of_dataset(rows, origin, exact)
+    else:
+        every = itertools.chain([first], parts)
+        terms = (_moments(part, origin, part[0].shape[1], exact) for part in every)
+        total = functools.reduce(_add, terms)
     return total._replace(origin=origin)
-
-
-def _total(terms: Iterable[Any]) -> Any:
-    return functools.reduce(_add, terms)
 
 
 def _add(one: Any, other: Any) -> Any:
@@ -197,19 +199,31 @@ def _squared_error_of_dataset(
     rows: tf.data.Dataset, theta: tf.Tensor, exact: bool
 ) -> SquaredError:
     features = rows.element_spec[0].shape[1]
-    # Not `rows.reduce`: inside it the blocks of a batch would run on one core.
+    return _sum_over_dataset(
+        lambda part: _squared_error(part, theta, features, exact), rows
+    )
+
+
+@tf.function
+def _moments_of_dataset(
+    rows: tf.data.Dataset, origin: tf.Tensor, exact: bool
+) -> Moments:
+    features = rows.element_spec[0].shape[1]
+    return _sum_over_dataset(lambda part: _moments(part, origin, features, exact), rows)
+
+
+def _sum_over_dataset(term: Callable[[Part], Any], rows: tf.data.Dataset) -> Any:
+    """Σ term(part); not by `rows.reduce`, which would run a batch on one core."""
     iterator = iter(rows)
-    zero = tf.zeros([], tf.float64)
+    spec = rows.element_spec
+    nothing = tuple(tf.zeros([0, *part.shape[1:]], part.dtype) for part in spec)
     _, total = tf.while_loop(
         lambda part, _: part.has_value(),
         lambda part, total: (
             iterator.get_next_as_optional(),
-            _add(total, _squared_error(part.get_value(), theta, features, exact)),
+            _add(total, term(part.get_value())),
         ),
-        (
-            iterator.get_next_as_optional(),
-            SquaredError(zero, zero, tf.zeros_like(theta)),
-        ),
+        (iterator.get_next_as_optional(), term(nothing)),
     )
     return total
 

@@ -9,5 +9,9 @@ class InputError(ValueError):
     """
 
 
+class DivergenceError(ValueError):
+    """A solver's steps lead away from the optimum; the message says what would work."""
+
+
 class ConvergenceWarning(UserWarning):
     """A solver ended before it reached its tolerance; its certificate says how far."""

@@ -4,9 +4,11 @@ A recipe's `__main__.py` is one call of `run`. TensorFlow is imported only when 
 flags have been read and found right, so that help and usage errors answer at once.
 """
 
+import contextlib
 import dataclasses
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -58,7 +60,8 @@ def run(
     def execute(config: Config) -> int:
         try:
             import_tensorflow()
-            train_and_evaluate(config)
+            with _warnings_last():
+                train_and_evaluate(config)
         except InputError as error:
             _complain(error)
             return 2
@@ -258,6 +261,21 @@ class _HelpFlag(flags.BooleanFlag):
 def _values(config: DataConfig) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(config):
         yield field.name, getattr(config, field.name)
+
+
+@contextlib.contextmanager
+def _warnings_last() -> Iterator[None]:
+    """Holds warnings back until the end, and shows each as one line without code."""
+    with warnings.catch_warnings(record=True) as held:
+        try:
+            yield
+        except InputError:  # is told alone
+            held.clear()
+            raise
+        finally:
+            sys.stdout.flush()
+            for warning in held:
+                print(f"warning: {_one_line(str(warning.message))}", file=sys.stderr)
 
 
 def _one_line(message: str) -> str:
