@@ -1,0 +1,1 @@
+"""Recipes beside their peers, in one run on one machine, as ratios."""
