@@ -140,6 +140,8 @@ def _become(
         os.close(file)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    # As in a terminal; tests that were started in the background would ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = [module, *arguments]
     code = 1
     try:
