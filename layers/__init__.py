@@ -5,15 +5,23 @@ Importing this package needs TensorFlow and Keras only.
 
 from layers.design_columns import DesignColumns
 from layers.imputation import MedianImputation
+from layers.kernel_expansion import KernelExpansion
 from layers.linear import Linear
+from layers.one_vs_one import OneVsOne
+from layers.pairwise_coupling import PairwiseCoupling
+from layers.platt_scaling import PlattScaling
 from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 
 __all__ = [
     "DesignColumns",
+    "KernelExpansion",
     "Linear",
     "MedianImputation",
+    "OneVsOne",
+    "PairwiseCoupling",
+    "PlattScaling",
     "Preprocessing",
     "RawColumns",
     "ServingModel",

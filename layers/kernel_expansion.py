@@ -1,0 +1,286 @@
+"""The kernel expansion f(x) = Σᵢ βᵢ·k(xᵢ, x) + b."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from layers import kernels
+
+# What the matrices of one tile take at most.
+_TILE_BYTES = 2**27
+# Matrices of a tile's shape that live at the same time: the kernel's, their float64
+# copy, and those of a gradient.
+_TILE_MATRICES = 8
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class KernelExpansion(keras.layers.Layer):
+    """A sum of kernels, one around each support vector: the model of an SVM.
+
+    For an input `x` of shape `(..., features)` the layer computes
+
+    ```python
+    y[..., j] = sum(
+        dual_coefficients[i, j] * kernel(x, support_vectors[i])
+        for i in range(num_vectors)
+    ) + bias[j]
+    ```
+
+    All outputs share one set of support vectors, so that each kernel value is computed
+    once. Give the weights by `assign`, or train them: with the kernel `"rbf"` and
+    `train_vectors=True` this is a radial basis function network.
+
+    Precision: kernel values are float32, and float64 in a layer of `dtype="float64"`.
+    Sums are float64 in any case, and so are `dual_coefficients` and `bias`: in an SVM
+    the sum of |β| may be 10⁵ times the result, of which float32 would leave two digits.
+    Nothing is computed in half precision: under `mixed_float16` only the outputs are
+    rounded to the compute dtype, as that policy wants it.
+
+    Memory: the matrix of all kernel values is never held. Rows are taken in tiles
+    whose matrices take at most 128 MiB (one row, where a row takes more), and twice
+    that while a gradient is computed. Beside these there are copies of inputs and
+    outputs. A `kernels.CallableKernel` takes what its function takes.
+
+    Args:
+        num_vectors: Number of support vectors, a positive integer.
+        units: Number of outputs, a positive integer. Defaults to `1`.
+        kernel: A kernel's name, its config, a `kernels.Kernel` or a function of two
+            tensors, as `kernels.get` takes them. Defaults to `"rbf"`, with gamma 1.
+        use_bias: Whether to add `bias`. Defaults to `True`.
+        train_vectors: Whether `support_vectors` is trainable. Defaults to `False`.
+        coefficients_dtype: Dtype of `dual_coefficients` and `bias`: `"float64"`,
+            `"float32"`, or `None` for that of the layer's policy, so that all weights
+            of a model are of one dtype, which an optimiser's `global_clipnorm` asks
+            for. Defaults to `"float64"`.
+        vectors_initializer: Initialiser of `support_vectors`: a name, a config or a
+            `keras.initializers.Initializer`. Defaults to `None`: standard normal
+            numbers, and zeros for the kernel `"precomputed"`.
+        coefficients_initializer: Initialiser of `dual_coefficients`, likewise.
+            Defaults to `"glorot_uniform"`.
+        bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
+        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+
+    Attributes:
+        support_vectors: Weight of shape `(num_vectors, features)`, float32 or float64;
+            of shape `(num_vectors, 1)` for the kernel `"precomputed"`, where it holds
+            row numbers.
+        dual_coefficients: Trainable weight of shape `(num_vectors, units)`.
+        bias: Trainable weight of shape `(units,)`, or `None` without bias.
+
+    Raises:
+        ValueError: If an argument is not as said, or the last axis of the input has no
+            known size when the layer is built.
+
+    Example:
+    >>> layer = KernelExpansion(num_vectors=2, kernel=kernels.RBFKernel(gamma=0.5))
+    >>> layer.build((None, 1))
+    >>> layer.support_vectors.assign([[0.0], [2.0]])
+    >>> layer.dual_coefficients.assign([[1.0], [-1.0]])
+    >>> layer(keras.ops.array([[1.0]]))  # as far from the one as from the other
+    array([[0.]], dtype=float32)
+
+    Reference:
+        The article's section on support vector machines: its f(x) with βᵢ = αᵢ·yᵢ.
+    """
+
+    def __init__(
+        self,
+        num_vectors: int,
+        units: int = 1,
+        kernel: Any = "rbf",
+        *,
+        use_bias: bool = True,
+        train_vectors: bool = False,
+        coefficients_dtype: str | None = "float64",
+        vectors_initializer: Any = None,
+        coefficients_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        # Inputs are cast in `call`: Keras would cast them to half precision.
+        super().__init__(autocast=False, **kwargs)
+        for name, value in (("num_vectors", num_vectors), ("units", units)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(
+                    f"`{name}` should be a positive integer. Received: {name}={value!r}"
+                )
+        if coefficients_dtype not in ("float64", "float32", None):
+            raise ValueError(
+                '`coefficients_dtype` should be "float64", "float32" or None. '
+                f"Received: coefficients_dtype={coefficients_dtype!r}"
+            )
+        self.num_vectors = num_vectors
+        self.units = units
+        self.kernel = kernels.get(kernel)
+        self.use_bias = use_bias
+        self.train_vectors = train_vectors
+        self.coefficients_dtype = coefficients_dtype
+        self.vectors_initializer = keras.initializers.get(vectors_initializer)
+        self.coefficients_initializer = keras.initializers.get(coefficients_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    @property
+    def kernel_dtype(self) -> str:
+        """The dtype of kernel values and support vectors: float32 or float64."""
+        return "float64" if self.compute_dtype == "float64" else "float32"
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates the weights for inputs of `input_shape`."""
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(
+                "The last axis of the input should have a known size. "
+                f"Received: input_shape={input_shape}"
+            )
+        self.support_vectors = self.add_weight(
+            name="support_vectors",
+            shape=(self.num_vectors, self.kernel.vector_size(features)),
+            initializer=self._initial_vectors(),
+            trainable=self.train_vectors,
+            dtype=self.kernel_dtype,
+            autocast=False,
+        )
+        self.dual_coefficients = self.add_weight(
+            name="dual_coefficients",
+            shape=(self.num_vectors, self.units),
+            initializer=self.coefficients_initializer,
+            dtype=self.coefficients_dtype,
+            autocast=False,
+        )
+        self.bias: Any = (
+            self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                dtype=self.coefficients_dtype,
+                autocast=False,
+            )
+            if self.use_bias
+            else None
+        )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
+        inputs = tf.cast(inputs, self.kernel_dtype)
+        rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
+        outputs = _expand(
+            self.kernel,
+            rows,
+            tf.convert_to_tensor(self.support_vectors),
+            tf.cast(self.dual_coefficients, tf.float64),
+        )
+        if self.bias is not None:
+            outputs += tf.cast(self.bias, tf.float64)
+        shape = tf.concat([tf.shape(inputs)[:-1], [self.units]], 0)
+        return tf.cast(tf.reshape(outputs, shape), self.compute_dtype)
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """The input's shape with the last axis replaced by `units`."""
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, kernel and initialisers serialised."""
+        initializer = keras.initializers.serialize
+        return {
+            **super().get_config(),
+            "num_vectors": self.num_vectors,
+            "units": self.units,
+            "kernel": kernels.serialize(self.kernel),
+            "use_bias": self.use_bias,
+            "train_vectors": self.train_vectors,
+            "coefficients_dtype": self.coefficients_dtype,
+            "vectors_initializer": initializer(self.vectors_initializer),
+            "coefficients_initializer": initializer(self.coefficients_initializer),
+            "bias_initializer": initializer(self.bias_initializer),
+        }
+
+    def _initial_vectors(self) -> Any:
+        if self.vectors_initializer is not None:
+            return self.vectors_initializer
+        if isinstance(self.kernel, kernels.PrecomputedKernel):
+            return "zeros"
+        return keras.initializers.RandomNormal(stddev=1.0)
+
+
+def _expand(
+    kernel: kernels.Kernel,
+    rows: tf.Tensor,
+    vectors: tf.Tensor,
+    coefficients: tf.Tensor,
+) -> tf.Tensor:
+    """Σᵢ βᵢ·k(xᵢ, x) for each row x, tile by tile: `(n, d)` → `(n, units)` float64."""
+    evaluate = functools.partial(_tile, kernel)
+    # What does not depend on the tile is computed once.
+    if isinstance(kernel, kernels.InnerProductKernel):
+        squares = tf.reduce_sum(tf.square(vectors), axis=1)
+    else:
+        squares = tf.zeros((0,), vectors.dtype)
+    constants = (vectors, squares, coefficients)
+    row_bytes = _TILE_MATRICES * vectors.shape[0] * rows.dtype.size
+    size = max(1, _TILE_BYTES // row_bytes)
+    if rows.shape[0] is not None and rows.shape[0] <= size:
+        return evaluate(rows, *constants)
+    return _in_tiles(evaluate, rows, size, constants)
+
+
+def _in_tiles(
+    evaluate: Callable[..., tf.Tensor],
+    rows: tf.Tensor,
+    size: int,
+    constants: tuple[tf.Tensor, ...],
+) -> tf.Tensor:
+    """`evaluate(tile, *constants)` for all tiles of `size` rows, and for the rest.
+
+    Every tile has the same static shape and nothing is empty, so that all of this
+    compiles under XLA and serves any number of rows.
+    """
+    count, units = tf.shape(rows)[0], constants[-1].shape[1]
+    full = count // size
+    # A tile more than are full, which holds the rest.
+    padded = tf.pad(rows, [[0, (full + 1) * size - count], [0, 0]])
+    tiles = tf.reshape(padded, (full + 1, size, rows.shape[1]))
+    # In the gradient a tile is computed again, or all of them would be kept.
+    again = tf.recompute_grad(evaluate)
+
+    def step(tile: tf.Tensor, outputs: tf.TensorArray) -> Any:
+        output = again(tf.gather(tiles, tile), *constants)
+        return tile + 1, outputs.write(tile, output)
+
+    outputs = tf.TensorArray(tf.float64, full + 1, element_shape=(size, units))
+    _, outputs = tf.while_loop(
+        lambda tile, _: tile < full,
+        step,
+        (0, outputs),
+        parallel_iterations=1,
+        maximum_iterations=full,  # XLA's gradient needs to know
+    )
+    of_full = tf.reshape(outputs.stack(), (-1, units))[: full * size]
+    # One after the other, for the memory's sake.
+    with tf.control_dependencies([of_full]):
+        rest = tf.identity(rows[full * size :])
+    return tf.concat([of_full, evaluate(rest, *constants)], 0)
+
+
+def _tile(
+    kernel: kernels.Kernel,
+    rows: tf.Tensor,
+    vectors: tf.Tensor,
+    squares: tf.Tensor,
+    coefficients: tf.Tensor,
+) -> tf.Tensor:
+    """Σᵢ βᵢ·k(xᵢ, x) of one tile, summed in float64."""
+    if isinstance(kernel, kernels.InnerProductKernel):
+        products = tf.matmul(rows, vectors, transpose_b=True)
+        own = tf.reduce_sum(tf.square(rows), axis=1)
+        values = kernel.of_products(products, own, squares)
+    else:
+        values = kernel(rows, vectors)
+    return tf.matmul(tf.cast(values, tf.float64), coefficients)

@@ -1,0 +1,112 @@
+"""The kernels' parameters: their checks, and gamma from the data."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+_ROWS_AT_ONCE = 4096
+
+
+def positive_number(name: str, value: Any) -> float:
+    """`value` as a float, if it is a positive finite number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _is_finite(value) or value <= 0:
+        raise ValueError(
+            f"`{name}` should be a positive number. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def finite_number(name: str, value: Any) -> float:
+    """`value` as a float, if it is a finite number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _is_finite(value):
+        raise ValueError(
+            f"`{name}` should be a finite number. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """`value` as an int, if it is a positive whole number.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _is_finite(value) or value != int(value) or value < 1:
+        raise ValueError(
+            f"`{name}` should be a positive integer. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def resolve_gamma(gamma: Any, x: Any) -> float:
+    """The number that `gamma` stands for, given the training rows.
+
+    Args:
+        gamma: `"scale"` for 1 / (features · variance), where the variance is that over
+            all entries of `x`, and 1 where that is zero; `"auto"` for 1 / features;
+            or a positive number, which is returned as it is.
+        x: The training rows, shape `(rows, features)`: an array, a tensor or a SciPy
+            sparse array, whose absent entries count as zeros.
+
+    Returns:
+        A positive number.
+
+    Raises:
+        ValueError: If `gamma` is none of these, or `x` has no entries or contains
+            values that are not finite.
+    """
+    if not isinstance(gamma, str):
+        return positive_number("gamma", gamma)
+    if gamma not in ("scale", "auto"):
+        raise ValueError(
+            '`gamma` should be "scale", "auto" or a positive number. '
+            f"Received: gamma={gamma!r}"
+        )
+    if not hasattr(x, "tocsr"):
+        x = np.asarray(x)
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            "`x` should have two axes, and entries. "
+            f"Received: x of shape {tuple(x.shape)}"
+        )
+    features = x.shape[1]
+    if gamma == "auto":
+        return 1 / features
+    variance = _variance(x)
+    if not math.isfinite(variance):
+        raise ValueError("`x` should be finite. Received: x with NaN or infinity")
+    return 1 / (features * variance) if variance > 0 else 1.0
+
+
+def _variance(x: Any) -> float:
+    """The variance over all entries, in float64 and without a float64 copy of `x`."""
+    size = math.prod(x.shape)
+    entries = np.asarray(x.tocsr().data if hasattr(x, "tocsr") else x)
+    mean = float(entries.sum(dtype=np.float64)) / size
+    if not math.isfinite(mean):
+        return math.nan
+    absent = size - entries.size
+    total = absent * mean**2
+    step = _ROWS_AT_ONCE * (x.shape[1] if entries.ndim == 1 else 1)
+    for start in range(0, len(entries), step):
+        part = entries[start : start + step].astype(np.float64) - mean
+        total += float(np.vdot(part, part))
+    return total / size
+
+
+def _is_finite(value: Any) -> bool:
+    return (
+        isinstance(value, numbers.Real)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )

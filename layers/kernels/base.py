@@ -1,0 +1,116 @@
+"""What a kernel is."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class Kernel:
+    """A function k(x, z) of two rows, computed for all pairs of two sets of rows.
+
+    Kernels are plain objects that hold their parameters and no weights. They compute
+    with TensorFlow: eagerly, in a `tf.function` and under XLA, in float32 and float64,
+    for any number of rows, none included. Subclasses define `__call__`, `diagonal`
+    and, with parameters, `get_config`; registered with
+    `keras.saving.register_keras_serializable` they are saved with the model.
+
+    On GPUs that have TensorFloat-32, TensorFlow rounds the factors of a float32 matrix
+    product to 10 bits. Kernels need them all: turn that off by
+    `tf.config.experimental.enable_tensor_float_32_execution(False)`, or use float64.
+    """
+
+    def __call__(self, x: Any, z: Any) -> tf.Tensor:
+        """The kernel's values of all pairs.
+
+        Args:
+            x: Rows of shape `(a, features)`, float32 or float64.
+            z: Rows of shape `(b, features)`, as `vectors` returns them.
+
+        Returns:
+            Tensor of shape `(a, b)` and the dtype of `x`: k(xᵢ, zⱼ).
+
+        Raises:
+            ValueError: If `x` is neither float32 nor float64.
+        """
+        raise NotImplementedError
+
+    def diagonal(self, x: Any) -> tf.Tensor:
+        """k(xᵢ, xᵢ) of each row: `(a, features)` → `(a,)`."""
+        raise NotImplementedError
+
+    def vectors(self, x: Any) -> tf.Tensor:
+        """What stands for the rows of `x` as second argument: `x` itself."""
+        return as_rows(x)
+
+    def vector_size(self, features: int) -> int:
+        """The number of columns of `vectors(x)` for an `x` of `features` columns."""
+        return features
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Kernel":
+        """Builds the kernel from its config."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class InnerProductKernel(Kernel):
+    """A kernel that is a function of x·z, x·x and z·z alone.
+
+    So one matrix product gives all pairs, and whoever has products already (of sparse
+    rows, of rows in another memory) makes them the kernel's values by `of_products`.
+    """
+
+    def __call__(self, x: Any, z: Any) -> tf.Tensor:
+        """The kernel's values of all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
+        x, z = as_pairs(x, z)
+        products = tf.matmul(x, z, transpose_b=True)
+        return self.of_products(products, squares(x), squares(z))
+
+    def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
+        """The kernel's values from inner products.
+
+        Args:
+            products: xᵢ·zⱼ, shape `(a, b)`, float32 or float64.
+            x_squares: xᵢ·xᵢ, shape `(a,)`, of the same dtype.
+            z_squares: zⱼ·zⱼ, shape `(b,)`, likewise.
+
+        Returns:
+            Tensor of shape `(a, b)`: k(xᵢ, zⱼ).
+        """
+        raise NotImplementedError
+
+    def diagonal(self, x: Any) -> tf.Tensor:
+        """k(xᵢ, xᵢ) of each row: `(a, features)` → `(a,)`."""
+        raise NotImplementedError
+
+
+def as_rows(x: Any) -> tf.Tensor:
+    """`x` as a tensor that kernels compute with."""
+    tensor = tf.convert_to_tensor(x)
+    if tensor.dtype not in (tf.float32, tf.float64):
+        raise ValueError(
+            "`x` should be float32 or float64. "
+            f"Received: x of dtype {tensor.dtype.name}"
+        )
+    return tensor
+
+
+def as_pairs(x: Any, z: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """`x` and `z` as tensors of the dtype of `x`."""
+    x = as_rows(x)
+    return x, tf.cast(z, x.dtype)
+
+
+def squares(x: tf.Tensor) -> tf.Tensor:
+    """x·x of each row: `(a, d)` → `(a,)`."""
+    return tf.reduce_sum(tf.square(x), axis=1)

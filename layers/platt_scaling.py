@@ -1,0 +1,74 @@
+"""The layer that turns decisions into probabilities."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class PlattScaling(keras.layers.Layer):
+    """The probability of the positive class, by a sigmoid of the decision.
+
+    For decisions `f` of shape `(..., units)` the layer computes
+
+    ```python
+    p[..., j] = 1 / (1 + exp(slope[j] * f[..., j] + offset[j]))
+    ```
+
+    The sign is Platt's: where larger decisions speak for the positive class, `slope`
+    is negative. Each unit stands alone: one for two classes, one a pair for several.
+    What overflows in the exponential becomes a probability of 0 or 1, never NaN.
+
+    A new layer is the logistic function, `slope = -1` and `offset = 0`. The weights
+    are those of a logistic regression, so the cross-entropy can train them; a support
+    vector classifier assigns them from decisions on rows that it was not trained on.
+
+    Args:
+        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+
+    Attributes:
+        slope: Trainable weight of shape `(units,)`: Platt's A.
+        offset: Trainable weight of shape `(units,)`: Platt's B.
+
+    Raises:
+        ValueError: If the last axis of the input has no known size when the layer is
+            built.
+
+    Example:
+    >>> layer = PlattScaling()
+    >>> layer(keras.ops.array([[0.0], [1000.0]]))
+    array([[0.5], [1. ]], dtype=float32)
+
+    References:
+        Platt, “Probabilistic outputs for support vector machines and comparisons to
+        regularized likelihood methods”, 1999.
+        Lin, Lin and Weng, “A note on Platt's probabilistic outputs for support vector
+        machines”, Machine Learning 68, 2007.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates `slope` and `offset` for inputs of `input_shape`."""
+        units = input_shape[-1]
+        if units is None:
+            raise ValueError(
+                "The last axis of the input should have a known size. "
+                f"Received: input_shape={input_shape}"
+            )
+        self.slope = self.add_weight(
+            name="slope", shape=(units,), initializer=keras.initializers.Constant(-1)
+        )
+        self.offset = self.add_weight(
+            name="offset", shape=(units,), initializer="zeros"
+        )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: units})
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Maps decisions of shape `(..., units)` to probabilities, likewise."""
+        return keras.ops.sigmoid(-(self.slope * inputs + self.offset))
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """The input's shape."""
+        return input_shape
