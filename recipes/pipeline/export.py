@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,59 @@ def save_model(
 def regression_outputs(prediction: Any) -> dict[str, Any]:
     """The outputs of a regression: `prediction` `[batch, 1]` float32."""
     return {"prediction": tf.reshape(tf.cast(prediction, tf.float32), (-1, 1))}
+
+
+def classification_outputs(levels: Sequence[str]) -> Outputs:
+    """The outputs of a classification, the classes' names in the graph.
+
+    Args:
+        levels: the classes' names, k ≥ 2; index i stands for `levels[i]`.
+
+    Returns:
+        What turns a model's output into `scores` `[batch, 1 or k]` float32,
+        `probabilities` `[batch, k]` float32 where the model gives them, `class_index`
+        `[batch]` int64 and `label` `[batch]` string. The model's output is a tensor of
+        scores, or a dict of `scores` and perhaps `probabilities`. Scores decide on the
+        class, as in `evaluation.decisions`. A row with a score that is not a number
+        has no class: its index is −1, its label is empty.
+
+    Raises:
+        ValueError: on fewer levels and, when it is called, on outputs of other shapes.
+    """
+    if len(levels) < 2:
+        raise ValueError(f"levels should be two or more. Received: {list(levels)}")
+    names = [*levels, ""]  # the last one is that of index −1
+
+    def outputs(output: Any) -> dict[str, Any]:
+        given = output if isinstance(output, Mapping) else {"scores": output}
+        scores = tf.convert_to_tensor(given["scores"])
+        _check_width(scores, "scores", (1, 2) if len(levels) == 2 else (len(levels),))
+        named = {"scores": tf.cast(scores, tf.float32)}
+        if "probabilities" in given:
+            probabilities = tf.convert_to_tensor(given["probabilities"])
+            _check_width(probabilities, "probabilities", (len(levels),))
+            named["probabilities"] = tf.cast(probabilities, tf.float32)
+        if scores.shape[-1] == 1:
+            index = tf.cast(scores[:, 0] > 0, tf.int64)
+        else:
+            index = tf.argmax(scores, axis=-1, output_type=tf.int64)
+        unknown = tf.reduce_any(tf.math.is_nan(scores), axis=-1)
+        place = tf.where(unknown, tf.constant(len(levels), tf.int64), index)
+        return {
+            **named,
+            "class_index": tf.where(unknown, tf.constant(-1, tf.int64), index),
+            "label": tf.gather(tf.constant(names), place),
+        }
+
+    return outputs
+
+
+def _check_width(tensor: Any, name: str, widths: Sequence[int]) -> None:
+    if tensor.shape.rank != 2 or tensor.shape[1] not in widths:
+        wanted = " or ".join(map(str, widths))
+        raise ValueError(
+            f"{name} should have shape (batch, {wanted}). Received: {tensor.shape}"
+        )
 
 
 @contextlib.contextmanager

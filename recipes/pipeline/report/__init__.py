@@ -5,6 +5,7 @@ A recipe puts a `Page` together from sections, those here and its own, then call
 template of the same name; a new figure is a function given to `draw`.
 """
 
+from recipes.pipeline.report import classification
 from recipes.pipeline.report.blocks import (
     Block,
     Cell,
@@ -75,6 +76,7 @@ __all__ = [
     "Section",
     "Table",
     "Terms",
+    "classification",
     "color",
     "count",
     "data_summary",

@@ -4,12 +4,14 @@ Each is plain data; the template `templates/blocks/KIND.html` says how it looks.
 text is escaped when it is rendered, so it may hold anything.
 """
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 Tone = Literal["", "good", "bad"]
+_SHRINKING = 520  # figures up to that width shrink with the page, in pixels
 
 
 class Block:
@@ -101,7 +103,7 @@ class Terms(Block):
 
 @dataclass(frozen=True)
 class Figure(Block):
-    """A picture.
+    """A picture; one too wide for a phone keeps its size and is scrolled sideways.
 
     Attributes:
         svg: the picture, from `figures.draw`.
@@ -113,6 +115,13 @@ class Figure(Block):
     caption: str
     alt: str
     kind: ClassVar[str] = "figure"
+
+    @property
+    def scrolled_width(self) -> int:
+        """The picture's width in pixels where it must not shrink, else 0."""
+        box = re.search(r'viewBox="0 0 ([\d.]+)', self.svg)
+        width = round(float(box[1])) if box else 0
+        return width if width > _SHRINKING else 0
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,13 @@ def plot_axes(canvas: Canvas, x_label: str, y_label: str) -> Axes:
     return axes
 
 
-def legend(axes: Axes) -> None:
-    """A legend above the axes and their title, where it hides nothing."""
+def legend(axes: Axes, columns: int | None = None) -> None:
+    """A legend above the axes and their title, where it hides nothing.
+
+    Args:
+        axes: with labelled lines or areas.
+        columns: entries side by side. Default value: `None`, all of them.
+    """
     handles, labels = axes.get_legend_handles_labels()
     upwards = ScaledTranslation(0, 26 / 72, axes.figure.dpi_scale_trans)
     axes.legend(
@@ -135,7 +140,7 @@ def legend(axes: Axes) -> None:
         loc="lower left",
         bbox_to_anchor=(0, 1),
         bbox_transform=axes.transAxes + upwards,
-        ncols=len(labels),
+        ncols=columns or len(labels),
         markerscale=1.4,
     )
 

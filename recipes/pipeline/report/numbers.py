@@ -101,21 +101,21 @@ def memory(size: float) -> str:
 def shorten(text: str, width: int) -> str:
     """One printable line of at most `width` columns, the middle left out if need be.
 
-    Wide East Asian characters count as two columns. For labels in figures, which can
-    neither wrap nor hold control characters.
+    For labels in figures, which can neither wrap nor hold control characters.
     """
     line = "".join(c for c in " ".join(text.split()) if c.isprintable())
-    if _columns(line) <= width:
+    if columns(line) <= width:
         return line
     head, tail = line, line
-    while _columns(head) > (width - 1) * 2 // 3:
+    while columns(head) > (width - 1) * 2 // 3:
         head = head[:-1]
-    while _columns(tail) > width - 1 - _columns(head):
+    while columns(tail) > width - 1 - columns(head):
         tail = tail[1:]
     return f"{head.rstrip()}…{tail.lstrip()}"
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """The width of a line; wide East Asian characters count as two."""
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 

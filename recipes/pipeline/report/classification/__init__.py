@@ -1,0 +1,27 @@
+"""The sections that every classification has.
+
+Each function takes the target's `Column`, whose levels are the classes, and what
+`evaluation.decisions` makes of the rows to tell about.
+"""
+
+from recipes.pipeline.report.classification.confusion import confusion_matrix
+from recipes.pipeline.report.classification.curves import separation
+from recipes.pipeline.report.classification.reliability import calibration
+from recipes.pipeline.report.classification.scores import (
+    class_by_class,
+    highlights,
+    outcome,
+    scores,
+)
+from recipes.pipeline.report.classification.wrong_rows import mistakes
+
+__all__ = [
+    "calibration",
+    "class_by_class",
+    "confusion_matrix",
+    "highlights",
+    "mistakes",
+    "outcome",
+    "scores",
+    "separation",
+]
