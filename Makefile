@@ -26,6 +26,7 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.linear_regression
+	$(BIN)/python -m benchmarks.svm
 
 # Runs the notebooks and stores them with their outputs.
 notebooks: $(VENV)/.dev

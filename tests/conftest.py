@@ -17,6 +17,24 @@ def recipes_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def svm() -> Iterator[Commands]:
+    """`python -m recipes.svm`: called with a folder and arguments."""
+    commands = Commands(
+        "recipes.svm",
+        "recipes.svm.classifier",
+        "recipes.svm.regressor",
+        "recipes.svm.sections",
+        "recipes.pipeline.datasets",
+        "recipes.pipeline.evaluation",
+        "recipes.pipeline.export",
+        "recipes.pipeline.features",
+        "recipes.pipeline.run",
+    )
+    yield commands
+    commands.close()
+
+
+@pytest.fixture(scope="session")
 def linear_regression() -> Iterator[Commands]:
     """`python -m recipes.linear_regression`: called with a folder and arguments."""
     commands = Commands(

@@ -38,7 +38,8 @@ class Run:
         metrics: as written to `metrics.json`.
         out_dir: the folder that holds the run's files.
         data: what it was trained and tested on.
-        predictions: of the training and of the test rows, `[n, 1]` each.
+        predictions: of the training and of the test rows: `[n, 1]` each, or of
+            classes `evaluation.Decisions`.
     """
 
     model: keras.Model
@@ -178,15 +179,21 @@ def backup(config: DataConfig, folder: Path) -> Backup:
     return callback
 
 
-def interrupted(folder: Path, callback: Backup) -> KeyboardInterrupt:
-    """Makes the interrupt that says what a stopped training has kept in `folder`."""
-    if callback.newest():
+def interrupted(folder: Path, callback: Backup | None = None) -> KeyboardInterrupt:
+    """Makes the interrupt that says what a stopped training has kept in `folder`.
+
+    Args:
+        folder: the run's folder.
+        callback: what keeps the model's state, where the recipe has one.
+    """
+    if callback and callback.newest():
         return KeyboardInterrupt(
             f"the backup in {folder} is kept; the same command with --resume goes on "
             "from there"
         )
     discard(folder)
-    return KeyboardInterrupt(f"before the first backup; nothing is kept in {folder}")
+    when = "before the first backup" if callback else "before the training was done"
+    return KeyboardInterrupt(f"{when}; nothing is kept in {folder}")
 
 
 def discard(folder: Path) -> None:

@@ -22,7 +22,12 @@ from recipes.pipeline.report.blocks import (
     Terms,
 )
 from recipes.pipeline.report.curves import descent_curve
-from recipes.pipeline.report.data import data_summary
+from recipes.pipeline.report.data import (
+    MAX_VALUES,
+    data_summary,
+    row_values,
+    summarise,
+)
 from recipes.pipeline.report.figures import (
     MAX_POINTS,
     PALETTE,
@@ -58,6 +63,7 @@ from recipes.pipeline.report.repeat import repeat
 
 __all__ = [
     "MAX_POINTS",
+    "MAX_VALUES",
     "MISSING",
     "PALETTE",
     "Block",
@@ -96,8 +102,10 @@ __all__ = [
     "render",
     "repeat",
     "residuals",
+    "row_values",
     "sample",
     "scores",
     "shorten",
+    "summarise",
     "write",
 ]

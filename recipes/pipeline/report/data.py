@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,13 @@ from recipes.pipeline.report.blocks import (
     Section,
     Table,
 )
-from recipes.pipeline.report.numbers import count, number, percent
+from recipes.pipeline.report.numbers import count, number, percent, quantity
 
 if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
     from recipes.pipeline.datasets import Column, Data
 
 MAX_ROWS = 500  # of a table with a row for each column of the data
+MAX_VALUES = 8  # of a row, that are told
 _BLOCK = 1 << 20  # entries that are turned to float64 at a time
 
 Vector = npt.NDArray[np.float64]
@@ -162,3 +164,32 @@ def _levels(column: Column, codes: Any) -> str:
     words = [f"{column.levels[i]} {percent(float(shares[i]))}" for i in order[:5]]
     rest = f" and {number(order.size - 5)} more" if order.size > 5 else ""
     return f"{count(order.size, 'level')}: {', '.join(words)}{rest}"
+
+
+def row_values(
+    columns: tuple[Column, ...], features: Any, i: int, summary: Summary
+) -> str:
+    """A raw row's values in words, the `MAX_VALUES` most unusual ones of many.
+
+    Args:
+        columns: of the data.
+        features: [n, d] raw rows, dense or CSR, as `Rows.features` holds them.
+        i: the row's number.
+        summary: of these features.
+    """
+    row = features[[i]]
+    row = row.toarray() if scipy.sparse.issparse(row) else row
+    row = np.asarray(row, np.float64).reshape(-1)
+    shown = np.arange(len(row))
+    if len(row) > MAX_VALUES:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = np.abs(row - summary.mean) / summary.deviation
+        order = np.argsort(-np.nan_to_num(distance, nan=0.0), kind="stable")
+        shown = np.sort(order[:MAX_VALUES])
+    return "; ".join(f"{columns[j].name} {_value(columns[j], row[j])}" for j in shown)
+
+
+def _value(column: Column, value: float) -> str:
+    if math.isnan(value):
+        return "blank"
+    return column.levels[int(value)] if column.levels else quantity(value, column.unit)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
 
 from recipes.pipeline.report.blocks import Cell, Paragraph, Section, Table
-from recipes.pipeline.report.data import Summary, summarise
-from recipes.pipeline.report.numbers import count, number, percent, quantity, quoted
+from recipes.pipeline.report.data import MAX_VALUES, row_values, summarise
+from recipes.pipeline.report.numbers import count, number, percent, quoted
 
 if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
-    from recipes.pipeline.datasets import Column, Description
+    from recipes.pipeline.datasets import Description
     from recipes.pipeline.evaluation import Decisions
 
 MAX_ROWS = 10
-MAX_VALUES = 8  # of a row, that are told
 
 Vector = npt.NDArray[np.float64]
 
@@ -47,7 +44,7 @@ def mistakes(about: Description, features: Any, made: Decisions) -> Section:
             [
                 Cell(
                     f"Row {i}: {actual} taken for {predicted}",
-                    _values(about.columns, _row(features, i), summary),
+                    row_values(about.columns, features, i, summary),
                 ),
                 percent(sureness[i]) if probable else number(sureness[i], 3),
             ]
@@ -83,27 +80,3 @@ def _sureness(made: Decisions) -> Vector:
     if made.scores.shape[1] == 1:
         return np.abs(made.scores[:, 0])
     return made.scores[rows, made.predicted] - made.scores[rows, made.target]
-
-
-def _row(features: Any, i: int) -> Vector:
-    row = features[[i]]
-    if scipy.sparse.issparse(row):
-        row = row.toarray()
-    return np.asarray(row, np.float64).reshape(-1)
-
-
-def _values(columns: tuple[Column, ...], row: Vector, summary: Summary) -> str:
-    """A row's values in words, the most unusual ones where there are many."""
-    shown = np.arange(len(row))
-    if len(row) > MAX_VALUES:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            distance = np.abs(row - summary.mean) / summary.deviation
-        order = np.argsort(-np.nan_to_num(distance, nan=0.0), kind="stable")
-        shown = np.sort(order[:MAX_VALUES])
-    return "; ".join(f"{columns[j].name} {_value(columns[j], row[j])}" for j in shown)
-
-
-def _value(column: Column, value: float) -> str:
-    if math.isnan(value):
-        return "blank"
-    return column.levels[int(value)] if column.levels else quantity(value, column.unit)

@@ -1,0 +1,327 @@
+"""The two ways to work on dual problems: one large, or many small ones side by side.
+
+Both iterate on the same state: β, and the product Kβ that is kept with it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from layers import kernels
+from recipes.svm.block import COLUMNS, block_size, solve_block
+from recipes.svm.kernel_rows import KernelFunction, KernelRows, chunk_rows
+from recipes.svm.problem import Problem
+from recipes.svm.progress import Dual, Progress, measure
+from recipes.svm.working_set import choose_working_set, violation
+
+# A working set is solved to this share of the violation that it was chosen at,
+INNER_SHARE = 0.1
+# and no further than to this share of the tolerance: what rounding adds fits above it.
+INNER_TOLERANCE = 0.25
+STEPS_PER_VARIABLE = 100
+LARGEST_WORKING_SET = 4096
+# Problems of so many variables are their own working set.
+SMALL = 2048
+
+
+class Decomposition(tf.Module):
+    """One large problem: an iteration solves the dual of a small working set.
+
+    Memory: `cache_bytes` for kernel rows, the working set's kernel matrix and what
+    they are computed in; and the rows of the problem once more.
+
+    Args:
+        kernel: The kernel.
+        rows: Most rows that a problem has.
+        features: Columns of the data.
+        copies: Variables a row.
+        groups: Groups of variables.
+        dtype: Dtype of kernel values, float32 or float64.
+        tolerance: Violation to stop at.
+        cache_bytes: Memory for kernel values.
+
+    Raises:
+        ValueError: If the memory does not hold the smallest working set.
+    """
+
+    def __init__(
+        self,
+        kernel: kernels.Kernel,
+        rows: int,
+        features: int,
+        copies: int,
+        groups: int,
+        dtype: tf.DType,
+        tolerance: float,
+        cache_bytes: float,
+    ) -> None:
+        super().__init__()
+        self.rows, self.copies, self.groups = rows, copies, groups
+        self.precomputed = isinstance(kernel, kernels.PrecomputedKernel)
+        self.tolerance = tolerance
+        size = rows * copies
+        self.working_set_size = _working_set_size(size, rows, dtype, cache_bytes)
+        slots = _slots(self.working_set_size, rows, dtype, cache_bytes)
+
+        def state(shape: list[int], dtype: tf.DType = tf.float64) -> tf.Variable:
+            return tf.Variable(tf.zeros(shape, dtype), trainable=False)
+
+        columns = rows if self.precomputed else features
+        self.kernel_rows = KernelRows(
+            KernelFunction(kernel, tf.zeros([rows, columns], dtype)),
+            min(slots, rows),
+            rows,
+            dtype,
+        )
+        self.beta = state([size])
+        self.product = state([rows])
+        self.dual = Dual(
+            state([size]), state([size]), state([size]), state([size], tf.int32)
+        )
+        self.working_set = state([self.working_set_size], tf.int32)
+
+    def begin(self, x: tf.Tensor, problems: Sequence[Problem]) -> None:
+        """Takes on a problem of the rows of `x` `[all, d]`."""
+        (problem,) = problems
+        extra = self.rows - len(problem.rows)
+        if extra == 0 and len(problem.rows) == x.shape[0]:
+            own = x
+        else:
+            own = tf.gather(x, problem.rows)
+            if self.precomputed:
+                own = tf.gather(own, problem.rows, axis=1)
+            columns = extra if self.precomputed else 0
+            own = tf.pad(own, [[0, extra], [0, columns]])
+        self.kernel_rows.function.assign(own)
+        self.kernel_rows.forget()
+        for variable, name in zip(self.dual, Dual._fields, strict=True):
+            variable.assign(self._padded(problem, getattr(problem, name)))
+        self.set_point([problem], [problem.start], [np.zeros(len(problem.rows))])
+        self.working_set.assign(
+            choose_working_set(
+                self._gradient(),
+                self.beta,
+                self.dual.lower,
+                self.dual.upper,
+                self.dual.group,
+                tf.zeros([0], tf.int32),
+                size=self.working_set_size,
+                groups=self.groups,
+            )
+        )
+
+    def set_point(
+        self,
+        problems: Sequence[Problem],
+        beta: Sequence[np.ndarray],
+        product: Sequence[np.ndarray],
+    ) -> None:
+        """Goes on from β `[V]` with `product` Kβ `[n]`."""
+        self.beta.assign(self._padded(problems[0], beta[0]))
+        self.product.assign(np.pad(product[0], (0, self.rows - len(product[0]))))
+
+    def point(self, problems: Sequence[Problem]) -> list[np.ndarray]:
+        """β `[V]` of each problem."""
+        rows = len(problems[0].rows)
+        apart = self.beta.numpy().reshape(self.copies, self.rows)
+        return [apart[:, :rows].reshape(-1)]
+
+    def iterate(self) -> Progress:
+        """One outer iteration: choose a working set, solve its dual, update Kβ."""
+        beta, dual = tf.identity(self.beta), self.dual
+        gradient = self._gradient()
+        worst = violation(
+            gradient, beta, dual.lower, dual.upper, dual.group, groups=self.groups
+        )
+        chosen = choose_working_set(
+            gradient,
+            beta,
+            dual.lower,
+            dual.upper,
+            dual.group,
+            self.working_set,
+            size=self.working_set_size,
+            groups=self.groups,
+        )
+        rows = chosen % self.rows
+        # One after the other: both want all cores.
+        with tf.control_dependencies([self.kernel_rows.fetch(rows)]):
+            kernel = self.kernel_rows.function.block(rows)
+        before = tf.gather(beta, chosen)
+        after, _, steps = solve_block(
+            kernel,
+            tf.gather(gradient, chosen),
+            before,
+            tf.gather(dual.lower, chosen),
+            tf.gather(dual.upper, chosen),
+            tf.gather(dual.group, chosen),
+            _inner_tolerance(worst, self.tolerance),
+            tf.constant(STEPS_PER_VARIABLE * self.working_set_size),
+            groups=self.groups,
+        )
+        beta = tf.tensor_scatter_nd_update(beta, chosen[:, tf.newaxis], after)
+        product = self.kernel_rows.add(tf.identity(self.product), rows, after - before)
+        self.working_set.assign(chosen)
+        self.beta.assign(beta)
+        self.product.assign(product)
+        return measure(
+            tf.tile(product, [self.copies]),
+            beta,
+            dual,
+            steps,
+            tf.reduce_any(after != before),
+            copies=self.copies,
+            groups=self.groups,
+        )
+
+    def _gradient(self) -> tf.Tensor:
+        return tf.tile(self.product, [self.copies]) + self.dual.linear
+
+    def _padded(self, problem: Problem, values: np.ndarray) -> np.ndarray:
+        """Values of the problem's variables, zeros for those that fill up the shape."""
+        apart = values.reshape(self.copies, len(problem.rows))
+        extra = self.rows - len(problem.rows)
+        return np.pad(apart, ((0, 0), (0, extra))).reshape(-1)
+
+
+class SideBySide(tf.Module):
+    """Several small problems: each is its own working set, solved to the tolerance.
+
+    Args:
+        kernel: The kernel.
+        x: All rows, `[n, d]`.
+        variables: Most variables that a problem has.
+        copies: Variables a row.
+        groups: Groups of variables.
+        tolerance: Violation to stop at.
+    """
+
+    def __init__(
+        self,
+        kernel: kernels.Kernel,
+        x: tf.Tensor,
+        variables: int,
+        copies: int,
+        groups: int,
+        tolerance: float,
+    ) -> None:
+        super().__init__()
+        self.size = self.working_set_size = block_size(variables)
+        self.copies, self.groups, self.tolerance = copies, groups, tolerance
+        self.function = KernelFunction(kernel, x)
+
+        def state(dtype: tf.DType = tf.float64) -> tf.Variable:
+            none = tf.zeros([0, self.size], dtype)
+            return tf.Variable(none, shape=[None, self.size], trainable=False)
+
+        self.rows = state(tf.int32)
+        self.beta, self.product = state(), state()
+        self.dual = Dual(state(), state(), state(), state(tf.int32))
+
+    def begin(self, x: tf.Tensor, problems: Sequence[Problem]) -> None:
+        """Takes on problems of the rows of `x` `[all, d]`."""
+        self.rows.assign(
+            self._padded([np.tile(p.rows, p.copies).astype(np.int32) for p in problems])
+        )
+        for variable, name in zip(self.dual, Dual._fields, strict=True):
+            variable.assign(self._padded([getattr(p, name) for p in problems]))
+        self.set_point(
+            problems,
+            [p.start for p in problems],
+            [np.zeros(len(p.rows)) for p in problems],
+        )
+
+    def set_point(
+        self,
+        problems: Sequence[Problem],
+        beta: Sequence[np.ndarray],
+        product: Sequence[np.ndarray],
+    ) -> None:
+        """Goes on from β `[V]` with `product` Kβ `[n]`, one of each problem."""
+        self.beta.assign(self._padded(beta))
+        self.product.assign(self._padded([np.tile(p, self.copies) for p in product]))
+
+    def point(self, problems: Sequence[Problem]) -> list[np.ndarray]:
+        """β `[V]` of each problem."""
+        beta = self.beta.numpy()
+        return [b[: len(p.linear)] for p, b in zip(problems, beta, strict=True)]
+
+    def iterate(self) -> Progress:
+        """Solves every problem from where it is; progress `[problems]` each."""
+        problems = (self.rows, self.beta, self.product, *self.dual)
+        beta, product, progress = tf.map_fn(
+            self._solve,
+            tuple(tf.identity(each) for each in problems),
+            # One on each core. A problem takes the memory of its kernel matrix.
+            parallel_iterations=2,
+            fn_output_signature=(tf.float64, tf.float64, _progress_dtypes()),
+        )
+        self.beta.assign(beta)
+        self.product.assign(product)
+        return progress
+
+    def _solve(self, problem: Any) -> tuple[tf.Tensor, tf.Tensor, Progress]:
+        rows, before, product, *constants = problem
+        dual = Dual(*constants)
+        after, gradient, steps = solve_block(
+            self.function.block(rows),
+            product + dual.linear,
+            before,
+            dual.lower,
+            dual.upper,
+            dual.group,
+            tf.constant(INNER_TOLERANCE * self.tolerance, tf.float64),
+            tf.constant(STEPS_PER_VARIABLE * self.size),
+            groups=self.groups,
+        )
+        product = gradient - dual.linear
+        progress = measure(
+            product,
+            after,
+            dual,
+            steps,
+            tf.reduce_any(after != before),
+            copies=1,
+            groups=self.groups,
+        )
+        return after, product, progress
+
+    def _padded(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([np.pad(v, (0, self.size - len(v))) for v in values])
+
+
+def _inner_tolerance(worst: tf.Tensor, tolerance: float) -> tf.Tensor:
+    return tf.maximum(INNER_SHARE * worst, INNER_TOLERANCE * tolerance)
+
+
+def _progress_dtypes() -> Progress:
+    return Progress(tf.float64, tf.float64, tf.float64, tf.int32, tf.int32, tf.bool)
+
+
+def _working_set_size(
+    variables: int, rows: int, dtype: tf.DType, cache_bytes: float
+) -> int:
+    """The largest working set that leaves three quarters of the memory to rows."""
+    size = min(LARGEST_WORKING_SET, variables // COLUMNS * COLUMNS)
+    while size >= COLUMNS:
+        if size <= _slots(size, rows, dtype, cache_bytes) and (
+            size**2 * dtype.size <= cache_bytes / 4
+        ):
+            return size
+        size = size // 2 // COLUMNS * COLUMNS
+    values = (COLUMNS + 2 * chunk_rows(rows, dtype)) * rows + 4 * COLUMNS**2
+    least = math.ceil(values * dtype.size / 1e5) / 10
+    raise ValueError(
+        f"`cache_mb` should be at least {least:g} for {rows} rows. "
+        f"Received: {cache_bytes / 1e6:g}"
+    )
+
+
+def _slots(size: int, rows: int, dtype: tf.DType, cache_bytes: float) -> int:
+    """How many kernel rows fit beside a working set and the chunk that is computed."""
+    chunk = 2 * chunk_rows(rows, dtype) * rows * dtype.size
+    block = 2 * size**2 * dtype.size
+    return int((cache_bytes - chunk - block) / (rows * dtype.size))

@@ -1,0 +1,208 @@
+"""What `fit` was given, as arrays."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from recipes.svm.arguments import check_positive
+
+
+class TrainingData(NamedTuple):
+    """Rows to train on.
+
+    Attributes:
+        x: `[n, d]`, float32 or float64.
+        y: `[n]`, of any dtype.
+        weight: `[n]`, float64, not negative.
+    """
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    weight: npt.NDArray[np.float64]
+
+
+def gather(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    dtype: str,
+    kernel: Any,
+    *,
+    labelled: bool = True,
+) -> TrainingData:
+    """Gathers arrays, or a dataset's batches, and checks them.
+
+    Args:
+        x: `[n, d]`: an array, a SciPy sparse array, or a `tf.data.Dataset` of batches
+            `(x, y)` or `(x, y, sample_weight)`.
+        y: `[n]` or `[n, 1]`; `None` with a dataset.
+        sample_weight: `[n]`, or `None`.
+        dtype: What `x` becomes: `"float32"` or `"float64"`.
+        kernel: The model's kernel: `"precomputed"` wants a square `x`.
+        labelled: Whether there is a `y`; zeros take its place.
+
+    Raises:
+        ValueError: If shapes do not fit, or values are not finite.
+    """
+    if isinstance(x, tf.data.Dataset):
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "`y` and `sample_weight` should be left out where `x` is a dataset, "
+                "which brings its own."
+            )
+        x, y, sample_weight = _of_dataset(x)
+    if hasattr(x, "toarray"):
+        x = x.toarray()
+    try:
+        x = np.ascontiguousarray(x, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`x` should hold numbers, as many in every row. Received: {error}"
+        ) from error
+    if x.ndim != 2 or 0 in x.shape:
+        raise ValueError(
+            "`x` should have shape [n, features] with at least one row and feature. "
+            f"Received: {list(x.shape)}"
+        )
+    if kernel == "precomputed" and x.shape[0] != x.shape[1]:
+        raise ValueError(
+            "`x` should be the square matrix of the kernel's values of all rows, as "
+            f'kernel="precomputed". Received: {list(x.shape)}'
+        )
+    if not labelled:
+        y = np.zeros(len(x))
+    elif y is None:
+        raise ValueError("`y` should be given.")
+    y = _column(y, len(x), "y")
+    if sample_weight is None:
+        weight = np.ones(len(x))
+    else:
+        weight = _column(sample_weight, len(x), "sample_weight").astype(np.float64)
+    if not np.isfinite(x).all():
+        raise ValueError("`x` should be finite. Received: NaN or infinity")
+    if not np.isfinite(weight).all() or weight.min() < 0:
+        raise ValueError("`sample_weight` should be finite and not negative.")
+    if not weight.any():
+        raise ValueError("`sample_weight` should not be zero for all rows.")
+    return TrainingData(x, y, weight)
+
+
+def as_labels(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Labels as integers or strings, whichever they are.
+
+    Raises:
+        ValueError: If they are neither.
+    """
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8")
+    if y.dtype.kind == "O":
+        # Strings of a dataset are bytes.
+        own = [v.decode() if isinstance(v, bytes) else v for v in y]
+        kinds = {str if isinstance(v, str) else type(v) for v in own}
+        y = np.array(own) if len(kinds) == 1 else y
+    if y.dtype.kind == "f":
+        fit = bool(np.isfinite(y).all() and (y == np.round(y)).all())
+    else:
+        fit = y.dtype.kind in "biuU"
+    if not fit:
+        raise ValueError(
+            "`y` should hold labels: integers or strings. Received: "
+            + ("fractions or NaN" if y.dtype.kind == "f" else f"dtype {y.dtype}")
+            + "; for numbers there is SupportVectorRegressor"
+        )
+    return y
+
+
+def class_index(
+    y: npt.NDArray[Any], weight: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """The labels in ascending order `[k]`, and which one each row has `[n]`.
+
+    Raises:
+        ValueError: If they are no labels, or fewer than two count.
+    """
+    y = as_labels(y)
+    classes, index = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"`y` should have at least two classes. Received: {classes.tolist()} alone"
+        )
+    without = np.bincount(index, weight, minlength=len(classes)) == 0
+    if without.any():
+        raise ValueError(
+            "`sample_weight` should leave some weight to every class. "
+            f"Received: none for {classes[without].tolist()}"
+        )
+    return classes, index.astype(np.int64)
+
+
+def class_weights(
+    class_weight: Mapping[Any, float] | str | None,
+    classes: npt.NDArray[Any],
+    index: npt.NDArray[np.int64],
+    weight: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Rows' weights times those of their classes.
+
+    Args:
+        class_weight: `{label: weight}`, where labels left out count 1; `"balanced"`
+            for n / (classes · rows of the class), rows counted by `weight`; `None`.
+        classes: The labels.
+        index: Each row's class, `[n]`.
+        weight: Each row's weight, `[n]`.
+
+    Raises:
+        ValueError: If a label is unknown, or a weight not a positive, finite number.
+    """
+    if class_weight is None:
+        return weight
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.bincount(index[weight > 0], minlength=len(classes))
+        factors = counts.sum() / (len(classes) * np.maximum(counts, 1))
+        return weight * factors[index]
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            '`class_weight` should be a dict, "balanced" or None. '
+            f"Received: class_weight={class_weight!r}"
+        )
+    factors = np.ones(len(classes))
+    for label, factor in class_weight.items():
+        place = np.flatnonzero(classes == label)
+        if not len(place):
+            raise ValueError(
+                f"`class_weight` should be about the labels {classes.tolist()}. "
+                f"Received: {label!r}"
+            )
+        check_positive(**{f"class_weight[{label!r}]": factor})
+        factors[place] = factor
+    return weight * factors[index]
+
+
+def _column(values: Any, rows: int, name: str) -> npt.NDArray[Any]:
+    array = np.asarray(values)
+    if array.shape not in ((rows,), (rows, 1)):
+        raise ValueError(
+            f"`{name}` should have shape [{rows}] or [{rows}, 1], as `x` has {rows} "
+            f"rows. Received: {list(array.shape)}"
+        )
+    return array.reshape(-1)
+
+
+def _of_dataset(dataset: tf.data.Dataset) -> tuple[Any, Any, Any]:
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("The dataset should end. Received: one that repeats for ever")
+    batches = [
+        tuple(None if part is None else part.numpy() for part in parts)
+        for parts in map(keras.utils.unpack_x_y_sample_weight, dataset)
+    ]
+    if not batches:
+        raise ValueError("The dataset should hold at least one batch.")
+    columns = list(zip(*batches, strict=True))
+    x, y, weight = (
+        None if column[0] is None else np.concatenate(column) for column in columns
+    )
+    return x, y, weight

@@ -1,0 +1,156 @@
+"""The report's picture of a regression: the predictions and the tube about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.pipeline import report
+
+if TYPE_CHECKING:
+    from recipes.pipeline.datasets import Column
+    from recipes.pipeline.run import Run
+
+_POINTS = 300  # of a curve
+
+Vector = npt.NDArray[Any]
+
+
+def tube(run: Run) -> report.Section:
+    """The predictions beside the target, with the tube in which errors cost nothing.
+
+    Where there is one numeric column alone, the curve and its tube along it, too.
+
+    Args:
+        run: the run of a regression.
+    """
+    columns = run.data.description.columns
+    body: list[report.Block] = [_scatter(run)]
+    if len(columns) == 1 and columns[0].kind == "numeric":
+        body.append(_curve(run, columns[0]))
+        return report.Section("The tube", (report.Grid(body),))
+    return report.Section("The tube", body)
+
+
+def _scatter(run: Run) -> report.Figure:
+    target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
+    train, test = (
+        report.pairs(rows.target, made)
+        for rows, made in zip(
+            (run.data.train, run.data.test), run.predictions, strict=True
+        )
+    )
+
+    def paint(canvas: Any) -> None:
+        name = report.shorten(target.name, 30)
+        axes = report.plot_axes(canvas, f"Actual {name}", f"Predicted {name}")
+        every = np.concatenate([*train, *test])
+        ends = np.array([every.min(), every.max()])
+        _band(axes, ends, ends, epsilon)
+        _points(axes, run, train, test)
+        axes.set_aspect("equal", adjustable="datalim")
+        report.legend(axes)
+
+    reach = epsilon + run.metrics["parameters"]["tolerance"]
+    inside = [
+        report.percent(float(np.mean(np.abs(each.actual - each.predicted) <= reach)))
+        for each in (train, test)
+    ]
+    half, most = np.quantile(np.abs(test.actual - test.predicted), (0.5, 0.9))
+    caption = (
+        "Each point is a row; on the dashed line the prediction is right. The band is "
+        f"the tube: errors of up to {report.quantity(epsilon, target.unit, 3)} (ε) "
+        f"cost nothing. {inside[0]} of the training rows lie inside it or on its edge, "
+        f"and {inside[1]} of the test rows. Half of the test rows are predicted to "
+        f"within {report.number(half, 3)} of the actual value, nine in ten to within "
+        f"{report.quantity(most, target.unit, 3)}."
+    )
+    if max(len(train.actual), len(test.actual)) > report.MAX_POINTS:
+        caption += (
+            f" Of each, {report.number(report.MAX_POINTS)} rows at most are shown."
+        )
+    alt = (
+        f"Scatter plot of the predicted against the actual {target.name} with the tube;"
+        f" {inside[1]} of the test rows lie inside it."
+    )
+    svg = report.draw(paint, height=470)
+    return report.Figure(svg, caption, alt)
+
+
+def _points(axes: Any, run: Run, train: report.Pairs, test: report.Pairs) -> None:
+    """Training rows as rings, support vectors orange; test rows above."""
+    chosen = report.sample(train.actual.size)
+    is_vector = np.isin(chosen, run.model.support_indices)
+    tested = report.sample(test.actual.size)
+    size, alpha = (5, 0.8) if chosen.size < 500 else (4, 0.5)
+    for label, each, rows, look in (
+        ("train", train, chosen[~is_vector], ("none", "grey", 1.0)),
+        ("support vector", train, chosen[is_vector], ("none", "orange", 1.0)),
+        ("test", test, tested, (report.color("accent"), "accent", 0.0)),
+    ):
+        face, hue, edge = look
+        axes.plot(
+            each.actual[rows],
+            each.predicted[rows],
+            "o",
+            markersize=size,
+            markerfacecolor=face,
+            markeredgewidth=edge,
+            color=report.color(hue),
+            alpha=alpha,
+            label=label,
+        )
+
+
+def _band(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
+    """The tube about a line or a curve."""
+    axes.fill_between(
+        x,
+        y - epsilon,
+        y + epsilon,
+        color=report.color("accent"),
+        alpha=0.18,
+        linewidth=0,
+        label="tube",
+    )
+    axes.plot(x, y, color=report.color("muted"), linestyle=(0, (4, 3)), linewidth=1.2)
+
+
+def _curve(run: Run, column: Column) -> report.Figure:
+    """What is predicted along the only column."""
+    raw = run.data.train.features
+    raw = raw.toarray() if hasattr(raw, "toarray") else raw
+    values = run.serving_model.preprocessing.imputation(raw).numpy()[:, 0]
+    x = np.linspace(values.min(), values.max(), _POINTS, dtype=np.float32)
+    features = run.serving_model.preprocessing(x[:, np.newaxis])
+    y = np.asarray(run.model(features), np.float64)[:, 0]
+    target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
+    chosen = report.sample(len(values))
+    is_vector = np.isin(chosen, run.model.support_indices)
+
+    def paint(canvas: Any) -> None:
+        axes = report.plot_axes(
+            canvas, report.shorten(column.name, 30), report.shorten(target.name, 30)
+        )
+        _band(axes, x, y, epsilon)
+        look: dict[str, Any] = {
+            "markersize": 5,
+            "markerfacecolor": "none",
+            "alpha": 0.8,
+        }
+        for label, hue, rows in (
+            ("train", "grey", chosen[~is_vector]),
+            ("support vector", "orange", chosen[is_vector]),
+        ):
+            points = values[rows], run.data.train.target[rows]
+            axes.plot(*points, "o", color=report.color(hue), label=label, **look)
+        report.legend(axes)
+
+    caption = (
+        f"What is predicted along {report.quoted(column.name)}, the only column, and "
+        "the tube about it. Support vectors lie on its edges and outside."
+    )
+    alt = f"The predicted {target.name} along {column.name}, with the tube about it."
+    return report.Figure(report.draw(paint, height=470), caption, alt)
