@@ -165,7 +165,7 @@ class KernelExpansion(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
         inputs = tf.cast(inputs, self.kernel_dtype)
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
@@ -174,6 +174,7 @@ class KernelExpansion(keras.layers.Layer):
             rows,
             tf.convert_to_tensor(self.support_vectors),
             tf.cast(self.dual_coefficients, tf.float64),
+            recompute=bool(training),
         )
         if self.bias is not None:
             outputs += tf.cast(self.bias, tf.float64)
@@ -215,6 +216,7 @@ def _expand(
     rows: tf.Tensor,
     vectors: tf.Tensor,
     coefficients: tf.Tensor,
+    recompute: bool,
 ) -> tf.Tensor:
     """Σᵢ βᵢ·k(xᵢ, x) for each row x, tile by tile: `(n, d)` → `(n, units)` float64."""
     evaluate = functools.partial(_tile, kernel)
@@ -228,7 +230,7 @@ def _expand(
     size = max(1, _TILE_BYTES // row_bytes)
     if rows.shape[0] is not None and rows.shape[0] <= size:
         return evaluate(rows, *constants)
-    return _in_tiles(evaluate, rows, size, constants)
+    return _in_tiles(evaluate, rows, size, constants, recompute)
 
 
 def _in_tiles(
@@ -236,6 +238,7 @@ def _in_tiles(
     rows: tf.Tensor,
     size: int,
     constants: tuple[tf.Tensor, ...],
+    recompute: bool,
 ) -> tf.Tensor:
     """`evaluate(tile, *constants)` for all tiles of `size` rows, and for the rest.
 
@@ -247,8 +250,9 @@ def _in_tiles(
     # A tile more than are full, which holds the rest.
     padded = tf.pad(rows, [[0, (full + 1) * size - count], [0, 0]])
     tiles = tf.reshape(padded, (full + 1, size, rows.shape[1]))
-    # In the gradient a tile is computed again, or all of them would be kept.
-    again = tf.recompute_grad(evaluate)
+    # In training a tile is computed again for its gradient, or all would be kept. A
+    # SavedModel would hold that as a gradient of our own, and warn when it is loaded.
+    again = tf.recompute_grad(evaluate) if recompute else evaluate
 
     def step(tile: tf.Tensor, outputs: tf.TensorArray) -> Any:
         output = again(tf.gather(tiles, tile), *constants)

@@ -202,14 +202,14 @@ class _Tiles:
         return np.asarray(sums)
 
 
-@tf.function(jit_compile=True, autograph=False)
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _sums(
     kernel: kernels.Kernel, own: tf.Tensor, vectors: tf.Tensor, coefficients: tf.Tensor
 ) -> tf.Tensor:
     return tf.linalg.matvec(kernel(own, vectors), coefficients)
 
 
-@tf.function(jit_compile=True, autograph=False)
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
 def _sums_of_products(
     kernel: kernels.InnerProductKernel,
     products: tf.Tensor,

@@ -95,7 +95,7 @@ class Classifier(SupportVectorMachine):
             folds = [
                 held_out.folds(
                     problem,
-                    lambda rows, positive: self._problem(rows, positive, weight[rows]),
+                    lambda rows, positive: self._fold(rows, positive, weight[rows]),
                     self.seed,
                 )
                 for problem in problems
@@ -139,6 +139,12 @@ class Classifier(SupportVectorMachine):
     ) -> Problem:
         """The dual problem of two classes."""
         raise NotImplementedError
+
+    def _fold(
+        self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        """The same without the rows that a fold holds out."""
+        return self._problem(rows, positive, weight)
 
     def _set_sigmoids(self, units: int) -> None:
         platt = PlattScaling(dtype="float64", name="platt")
@@ -388,6 +394,14 @@ class NuSupportVectorClassifier(Classifier):
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
     ) -> Problem:
         return nu_svc(rows, positive, weight, self.nu)
+
+    def _fold(
+        self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        # A fold may leave too little of the smaller class for ν.
+        smaller = min(weight[positive].sum(), weight[~positive].sum())
+        most = 2 * smaller / weight.sum()
+        return nu_svc(rows, positive, weight, min(self.nu, most))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

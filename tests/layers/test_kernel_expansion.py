@@ -274,7 +274,7 @@ def test_memory(gradient, kernel):
     @tf.function(autograph=False)
     def run(x):
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(layer(x))
+            total = tf.reduce_sum(layer(x, training=gradient))
         if gradient:
             weights = [w.value for w in layer.trainable_weights]
             return tape.gradient(total, weights)
@@ -315,9 +315,11 @@ def peak_memory(run):
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("count, training", [(1, False), (9, False), (9, True)])
 @pytest.mark.parametrize("name", ["rbf", "cubic", "laplacian", "callable"])
-def test_gradients_against_central_differences(name, count, mode, small_tiles):
+def test_gradients_against_central_differences(
+    name, count, training, mode, small_tiles
+):
     kernel, naive = CASES[name]
     layer = expansion(kernel, train_vectors=True, dtype="float64")
     x, weight = rows(count), rows(count, 2, seed=2)
@@ -333,7 +335,7 @@ def test_gradients_against_central_differences(name, count, mode, small_tiles):
         variables = [layer.support_vectors, layer.dual_coefficients, layer.bias]
         with tf.GradientTape() as tape:
             tape.watch(x)
-            total = tf.reduce_sum(weight * layer(x))
+            total = tf.reduce_sum(weight * layer(x, training=training))
         return tape.gradient(total, [x, *(v.value for v in variables)])
 
     if mode != "eager":

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pytest
 from scipy.spatial.distance import cdist
 
 from recipes.pipeline.errors import ConvergenceWarning
@@ -58,6 +59,15 @@ def fit_unfinished(model, x, y=None, **arguments):
         fit(model, x, y, **arguments)
     (warning,) = [w for w in caught if w.category is ConvergenceWarning]
     return model, str(warning.message)
+
+
+def refused(model, *given, **arguments):
+    """The message, one line, with which `fit` refuses."""
+    with pytest.raises(ValueError) as caught:
+        model.fit(*given, verbose=0, **arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 # ---- the mathematics, in numpy and float64

@@ -14,7 +14,7 @@ from recipes.svm import (
     SupportVectorClassifier,
     SupportVectorRegressor,
 )
-from tests.svm.fitting import classify, data, fit, targets
+from tests.svm.fitting import classify, data, fit, refused, targets
 
 MACHINES = (
     SupportVectorClassifier,
@@ -32,15 +32,6 @@ def fitted():
 
 def rows_of(*parts, batch=7):
     return tf.data.Dataset.from_tensor_slices(parts).batch(batch)
-
-
-def refused(model, *given, **arguments):
-    """The message, one line, with which `fit` refuses."""
-    with pytest.raises(ValueError) as caught:
-        model.fit(*given, verbose=0, **arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # ---- what it takes

@@ -67,10 +67,10 @@ def full(peer, n):
     return beta
 
 
-def assert_same(model, peer, x, decisions, scale=1.0):
+def assert_same(model, peer, x, decisions, scale=1.0, rtol=0.0):
     """Decisions, bias and support vectors, in multiples of the tolerance."""
     ours = model.decisions(x).numpy()[:, 0]
-    np.testing.assert_allclose(ours, decisions, rtol=0, atol=2 * OURS * scale)
+    np.testing.assert_allclose(ours, decisions, rtol=rtol, atol=2 * OURS * scale)
     np.testing.assert_allclose(model.bias, peer.intercept_, rtol=0, atol=OURS * scale)
     count = len(peer.support_)
     assert abs(len(model.support_indices) - count) <= max(1, 0.01 * count)
@@ -99,7 +99,9 @@ def test_two_classes(breast_cancer, kernel, weighted):
     peer.fit(x.astype("float64"), y, weight)
     beta = full(peer, 320)
     assert dual == pytest.approx(beta @ sign - beta @ K @ beta / 2, rel=1e-6)
-    assert_same(model, peer, x, peer.decision_function(x))
+    # Far off the margin a polynomial is large, and its error in proportion.
+    rtol = OURS if kernel == "polynomial" else 0.0
+    assert_same(model, peer, x, peer.decision_function(x), rtol=rtol)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
