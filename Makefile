@@ -13,7 +13,8 @@ run: $(VENV)/.run
 	$(BIN)/python -m recipes.linear_regression
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses auto
+	@# One more than cores: many tests wait for a process of their own.
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -91,7 +91,7 @@ def test_german_credit(recipes_data):
 
 
 def test_a9a(recipes_data):
-    x, y = libsvm(recipes_data / "a9a" / "a9a.gz", 123, 5000)
+    x, y = libsvm(recipes_data / "a9a" / "a9a.gz", 123, 3000)
     x_test, y_test = libsvm(recipes_data / "a9a" / "a9a.t.gz", 123, 5000)
     right = compare_two_classes(x, y, x_test, y_test, gamma=2.0**-5, C=32.0)
     assert right > 0.8
@@ -99,7 +99,7 @@ def test_a9a(recipes_data):
 
 def test_letter(recipes_data):
     """26 classes, 325 pairs; decisions of scikit-learn have the other sign."""
-    x, y = libsvm(recipes_data / "letter" / "letter.scale.gz", 16, 6000)
+    x, y = libsvm(recipes_data / "letter" / "letter.scale.gz", 16, 3500)
     x_test, y_test = libsvm(recipes_data / "letter" / "letter.scale.t.gz", 16, 2000)
     y, y_test = y.astype(int), y_test.astype(int)
     model = classify(x, y, gamma=4.0, C=16.0, tolerance=OURS)
@@ -150,8 +150,8 @@ def r2(y, predicted):
 
 def test_abalone(recipes_data):
     x, y = libsvm(recipes_data / "abalone" / "abalone_scale.gz", 8)
-    predicted = compare_regressors(x[:3000], y[:3000], x[3000:], gamma=1.0, C=2.0)
-    assert r2(y[3000:], predicted) > 0.45
+    predicted = compare_regressors(x[:2000], y[:2000], x[2000:], gamma=1.0, C=2.0)
+    assert r2(y[2000:], predicted) > 0.45
 
 
 def test_california_housing(recipes_data):
@@ -159,7 +159,7 @@ def test_california_housing(recipes_data):
     with gzip.open(path, "rt") as file:
         rows = np.genfromtxt(file, delimiter=",", skip_header=1, usecols=range(9))
     rows = rows[np.isfinite(rows).all(axis=1)]
-    rows = np.random.default_rng(0).permutation(rows)[:6000]
+    rows = np.random.default_rng(0).permutation(rows)[:3500]
     x, y = standardised(rows[:, :-1]), rows[:, -1] / 1e5
-    predicted = compare_regressors(x[:5000], y[:5000], x[5000:], gamma=0.25, C=10.0)
-    assert r2(y[5000:], predicted) > 0.7
+    predicted = compare_regressors(x[:3000], y[:3000], x[3000:], gamma=0.25, C=10.0)
+    assert r2(y[3000:], predicted) > 0.7
