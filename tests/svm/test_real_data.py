@@ -99,7 +99,7 @@ def test_a9a(recipes_data):
 
 def test_letter(recipes_data):
     """26 classes, 325 pairs; decisions of scikit-learn have the other sign."""
-    x, y = libsvm(recipes_data / "letter" / "letter.scale.gz", 16, 3500)
+    x, y = libsvm(recipes_data / "letter" / "letter.scale.gz", 16, 6000)
     x_test, y_test = libsvm(recipes_data / "letter" / "letter.scale.t.gz", 16, 2000)
     y, y_test = y.astype(int), y_test.astype(int)
     model = classify(x, y, gamma=4.0, C=16.0, tolerance=OURS)
