@@ -124,7 +124,6 @@ class Solver(tf.Module):
         self.cache_bytes = cache_bytes
         self.rows = tf.constant(x)
         self.solutions: dict[int, Solution] = {}
-        self.iterations = 0
         self.stages: list[Decomposition | SideBySide] = []
         self._jobs: list[tuple[int, list[_Open]]] = []
         self._plan(problems)
@@ -160,7 +159,6 @@ class Solver(tf.Module):
         """Looks at the last iteration; True while there is more to do."""
         stage_index, job = self._jobs[0]
         stage = self.stages[stage_index]
-        self.iterations += 1
         columns = [variable.numpy() for variable in self._progress]
         beta = None
         goes_on: list[tuple[_Open, Proof | None]] = []
