@@ -85,6 +85,11 @@ def solve_one(kernel, x, problem, **options):
     return solution
 
 
+def iterations(solutions):
+    """Iterations that solutions took in all."""
+    return sum(len(solution.trace.duality_gap) for solution in solutions)
+
+
 def decompose(monkeypatch: pytest.MonkeyPatch, working_set=64, chunk=64):
     """Lets problems of more than 32 variables be solved by working sets this small."""
     monkeypatch.setattr(solver_module, "SMALL", 32)

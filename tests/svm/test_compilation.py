@@ -14,14 +14,15 @@ from tests.commands import ROOT
 PROGRAM = """
 import pytest
 
-from tests.svm.solving import RBF, data, decompose, new_solver, pose, run
+from tests.svm.solving import RBF, data, decompose, iterations, new_solver, pose, run
 
 decompose(pytest.MonkeyPatch())
 rows = data(150)
 problems = [pose("epsilon_svr", rows, cost=cost) for cost in (1.0, 3.0)]
 solver = new_solver(RBF, rows.x, problems)
-assert [each.stop_reason for each in run(solver)] == ["tolerance"] * 2
-print(solver.iterations)
+solutions = run(solver)
+assert [each.stop_reason for each in solutions] == ["tolerance"] * 2
+print(iterations(solutions))
 """
 
 
