@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from layers import kernels
-from recipes.svm.certificate import kernel_product
+from recipes.svm.exact_product import kernel_product
 from recipes.svm.platt import fit_sigmoid
 from recipes.svm.problem import Problem
 from recipes.svm.solver import Solution

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from layers import kernels
 from recipes.pipeline.errors import ConvergenceWarning
-from recipes.svm import certificate
-from recipes.svm.certificate import dual_objective, kernel_product, prove
+from recipes.svm import exact_product
+from recipes.svm.certificate import dual_objective, prove
+from recipes.svm.exact_product import kernel_product
 from recipes.svm.certificate_summary import summary, warn_unless_converged
 from tests.svm import reference
 from tests.svm.solving import KINDS, RBF, data, matrix, pose, solve, solve_one
@@ -102,12 +103,14 @@ def test_the_gradient_is_that_of_plain_differentiation(kernel, kind):
         x = matrix(RBF, x)
     K = reference.matrix_of_variables(matrix(kernel, x, problem.rows), problem)
     variables = tf.constant(beta)
+    coefficients = beta.reshape(problem.copies, -1).sum(axis=0)
+    product = tf.constant(kernel_product(kernel, x, problem.rows, coefficients))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(variables)
-        ours = dual_objective(kernel, x, problem, variables)
+        ours = dual_objective(variables, product, problem.linear, problem.copies)
         plain = tf.tensordot(variables, tf.linalg.matvec(K, variables), 1) / 2
         plain += tf.tensordot(variables, tf.constant(problem.linear), 1)
-        twice = 2.0 * dual_objective(kernel, x, problem, variables)
+        twice = 2.0 * ours
     np.testing.assert_allclose(ours, plain, rtol=1e-12)
     gradient = tape.gradient(plain, variables)
     scale = abs(gradient.numpy()).max()
@@ -119,10 +122,12 @@ def test_the_gradient_is_that_of_plain_differentiation(kernel, kind):
     )
 
 
-@pytest.mark.parametrize("tile_bytes", [1, 2**12, 2**20])
+@pytest.mark.parametrize(("rows", "vectors"), [(1, 64), (16, 7), (256, 2048)])
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
-def test_products_in_tiles(kernel, tile_bytes, monkeypatch):
-    monkeypatch.setattr(certificate, "TILE_BYTES", tile_bytes)
+def test_products_in_tiles(kernel, rows, vectors, monkeypatch):
+    monkeypatch.setattr(exact_product, "TILE_ROWS", rows)
+    monkeypatch.setattr(exact_product, "TILE_VECTORS", vectors)
+    monkeypatch.setattr(exact_product, "FEW_PRODUCTS", 0)
     x = data(90).x
     if isinstance(kernel, kernels.PrecomputedKernel):
         x = matrix(RBF, x)
@@ -151,7 +156,7 @@ def test_no_support_vectors():
 
 
 def test_an_error_in_a_tile_is_raised(monkeypatch):
-    monkeypatch.setattr(certificate, "TILE_BYTES", 2**12)
+    monkeypatch.setattr(exact_product, "FEW_PRODUCTS", 0)
 
     def broken(x, z):
         raise ZeroDivisionError("a kernel's own")
