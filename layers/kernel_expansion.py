@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from layers import kernels
@@ -146,7 +147,7 @@ class KernelExpansion(keras.layers.Layer):
         )
         self.dual_coefficients = self.add_weight(
             name="dual_coefficients",
-            shape=(self.num_vectors, self.units),
+            shape=self._coefficients_shape(),
             initializer=self.coefficients_initializer,
             dtype=self.coefficients_dtype,
             autocast=False,
@@ -171,6 +172,8 @@ class KernelExpansion(keras.layers.Layer):
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
         outputs = _expand(
             self.kernel,
+            self._weighted_sums,
+            self.units,
             rows,
             tf.convert_to_tensor(self.support_vectors),
             tf.cast(self.dual_coefficients, tf.float64),
@@ -203,6 +206,21 @@ class KernelExpansion(keras.layers.Layer):
             "bias_initializer": initializer(self.bias_initializer),
         }
 
+    def packed(self, coefficients: np.ndarray) -> np.ndarray:
+        """What `dual_coefficients` keeps of a column for each output: all of it."""
+        return coefficients
+
+    def unpacked(self) -> np.ndarray:
+        """The coefficients with a column for each output, `(num_vectors, units)`."""
+        return self.dual_coefficients.numpy()
+
+    def _weighted_sums(self, values: tf.Tensor, coefficients: tf.Tensor) -> tf.Tensor:
+        """The outputs without bias: kernel values `(n, m)` → `(n, units)`."""
+        return tf.matmul(values, coefficients)
+
+    def _coefficients_shape(self) -> tuple[int, int]:
+        return self.num_vectors, self.units
+
     def _initial_vectors(self) -> Any:
         if self.vectors_initializer is not None:
             return self.vectors_initializer
@@ -211,15 +229,20 @@ class KernelExpansion(keras.layers.Layer):
         return keras.initializers.RandomNormal(stddev=1.0)
 
 
+WeightedSums = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
 def _expand(
     kernel: kernels.Kernel,
+    weighted_sums: WeightedSums,
+    units: int,
     rows: tf.Tensor,
     vectors: tf.Tensor,
     coefficients: tf.Tensor,
     recompute: bool,
 ) -> tf.Tensor:
     """Σᵢ βᵢ·k(xᵢ, x) for each row x, tile by tile: `(n, d)` → `(n, units)` float64."""
-    evaluate = functools.partial(_tile, kernel)
+    evaluate = functools.partial(_tile, kernel, weighted_sums)
     # What does not depend on the tile is computed once.
     if isinstance(kernel, kernels.InnerProductKernel):
         squares = tf.reduce_sum(tf.square(vectors), axis=1)
@@ -230,11 +253,12 @@ def _expand(
     size = max(1, _TILE_BYTES // row_bytes)
     if rows.shape[0] is not None and rows.shape[0] <= size:
         return evaluate(rows, *constants)
-    return _in_tiles(evaluate, rows, size, constants, recompute)
+    return _in_tiles(evaluate, units, rows, size, constants, recompute)
 
 
 def _in_tiles(
     evaluate: Callable[..., tf.Tensor],
+    units: int,
     rows: tf.Tensor,
     size: int,
     constants: tuple[tf.Tensor, ...],
@@ -245,7 +269,7 @@ def _in_tiles(
     Every tile has the same static shape and nothing is empty, so that all of this
     compiles under XLA and serves any number of rows.
     """
-    count, units = tf.shape(rows)[0], constants[-1].shape[1]
+    count = tf.shape(rows)[0]
     full = count // size
     # A tile more than are full, which holds the rest.
     padded = tf.pad(rows, [[0, (full + 1) * size - count], [0, 0]])
@@ -275,6 +299,7 @@ def _in_tiles(
 
 def _tile(
     kernel: kernels.Kernel,
+    weighted_sums: WeightedSums,
     rows: tf.Tensor,
     vectors: tf.Tensor,
     squares: tf.Tensor,
@@ -287,4 +312,4 @@ def _tile(
         values = kernel.of_products(products, own, squares)
     else:
         values = kernel(rows, vectors)
-    return tf.matmul(tf.cast(values, tf.float64), coefficients)
+    return weighted_sums(tf.cast(values, tf.float64), coefficients)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 import threadpoolctl
 
 from layers import kernels
+from recipes.svm.kernel_rows import compiled_values
 
 # A tile's values and one block of vectors stay in the processor's cache.
 TILE_ROWS = 256
@@ -173,7 +173,7 @@ class _ValueTiles:
         vectors: npt.NDArray[Any],
         coefficients: Vector,
     ) -> None:
-        self.kernel = kernel
+        self.evaluate = compiled_values(kernel)
         if isinstance(kernel, kernels.PrecomputedKernel):
             own = vectors[:, np.newaxis]
         else:
@@ -187,24 +187,12 @@ class _ValueTiles:
         """Σⱼ cⱼ k(x, xⱼ) of at most `TILE_ROWS` rows x, `[t, d]` → `[t]`."""
         rows = len(own)
         own = np.pad(own.astype(np.float64), ((0, _rounded_up(rows) - rows), (0, 0)))
-        # What the user wrote may not compile under XLA.
-        callable_ = isinstance(self.kernel, kernels.CallableKernel)
-        evaluate = self.kernel if callable_ else _compiled(self.kernel)
         total = np.zeros(len(own))
         for start in range(0, len(self.vectors), TILE_VECTORS):
             block = slice(start, start + TILE_VECTORS)
-            values = np.asarray(evaluate(own, self.vectors[block]))
+            values = np.asarray(self.evaluate(own, self.vectors[block]))
             total += values @ self.coefficients[block]
         return total[:rows]
-
-
-def _compiled(kernel: kernels.Kernel) -> Callable[[Any, Any], tf.Tensor]:
-    return lambda x, z: _values(kernel, x, z)
-
-
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=True)
-def _values(kernel: kernels.Kernel, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-    return kernel(x, z)
 
 
 def _squares(rows: Matrix) -> Vector:

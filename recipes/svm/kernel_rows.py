@@ -1,5 +1,8 @@
 """Rows of the kernel matrix: computed in chunks, kept while there is room."""
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from layers import kernels
@@ -37,24 +40,19 @@ class KernelFunction(tf.Module):
         own = tf.gather(self.x, numbers)
         if self.has_products:
             squares = tf.identity(self.squares)
-            return _of_products(
-                self.kernel, own, self.x, tf.gather(squares, numbers), squares
+            return compiled_products(self.kernel)(
+                own, self.x, tf.gather(squares, numbers), squares
             )
-        return self._values(own, self.kernel.vectors(self.x))
+        return compiled_values(self.kernel)(own, self.kernel.vectors(self.x))
 
     def block(self, numbers: tf.Tensor) -> tf.Tensor:
         """K of the rows `numbers` `[m]` with each other, `[m, m]`."""
         own = tf.gather(self.x, numbers)
         if self.has_products:
             squares = tf.gather(self.squares, numbers)
-            return _of_products(self.kernel, own, own, squares, squares)
-        return self._values(own, tf.gather(self.kernel.vectors(self.x), numbers))
-
-    def _values(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        # What the user wrote may not compile under XLA.
-        if isinstance(self.kernel, kernels.CallableKernel):
-            return self.kernel(x, z)
-        return _values(self.kernel, x, z)
+            return compiled_products(self.kernel)(own, own, squares, squares)
+        vectors = tf.gather(self.kernel.vectors(self.x), numbers)
+        return compiled_values(self.kernel)(own, vectors)
 
     def _squares(self, x: tf.Tensor) -> tf.Tensor:
         if not self.has_products:
@@ -62,23 +60,33 @@ class KernelFunction(tf.Module):
         return tf.reduce_sum(tf.square(x), axis=1)
 
 
-# One function for all kernels, which compare by their parameters: so what is compiled
-# for one fit serves the next.
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
-def _of_products(
+# What is compiled for one fit serves the next: kernels compare by their parameters. As
+# an argument of a `tf.function` a kernel would be held weakly, and forgotten after it.
+@functools.lru_cache(maxsize=32)
+def compiled_products(
     kernel: kernels.InnerProductKernel,
-    x: tf.Tensor,
-    z: tf.Tensor,
-    x_squares: tf.Tensor,
-    z_squares: tf.Tensor,
-) -> tf.Tensor:
-    products = tf.matmul(x, z, transpose_b=True)
-    return kernel.of_products(products, x_squares, z_squares)
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """k(x, z) of rows `[a, d]`, `[b, d]` and their squares `[a]`, `[b]`, compiled."""
+
+    @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+    def of_products(
+        x: tf.Tensor, z: tf.Tensor, x_squares: tf.Tensor, z_squares: tf.Tensor
+    ) -> tf.Tensor:
+        products = tf.matmul(x, z, transpose_b=True)
+        return kernel.of_products(products, x_squares, z_squares)
+
+    return of_products
 
 
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
-def _values(kernel: kernels.Kernel, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-    return kernel(x, z)
+@functools.lru_cache(maxsize=32)
+def compiled_values(
+    kernel: kernels.Kernel,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """k(x, z) of rows `[a, d]` and `[b, d]`, compiled where it can be."""
+    # What the user wrote may not compile under XLA.
+    if isinstance(kernel, kernels.CallableKernel):
+        return kernel
+    return tf.function(kernel, jit_compile=True, autograph=False)
 
 
 class KernelRows(tf.Module):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from layers import KernelExpansion, kernels
+from layers import KernelExpansion, PairwiseExpansion, kernels
 from recipes.svm.arguments import check_count, check_positive
 from recipes.svm.certificate_summary import summary, warn_unless_converged
 from recipes.svm.monitor import Monitor
@@ -157,33 +157,61 @@ class SupportVectorMachine(keras.Model):
             self.kernel, gamma=gamma, degree=self.degree, coef0=self.coef0
         )
 
-    def _keep(self, x: np.ndarray, solutions: Sequence[Solution]) -> None:
-        """Keeps the rows with a coefficient, and no others, as the model."""
+    def _keep(
+        self,
+        x: np.ndarray,
+        solutions: Sequence[Solution],
+        of_class: np.ndarray | None = None,
+    ) -> None:
+        """Keeps the rows with a coefficient, and no others, as the model.
+
+        Args:
+            x: All training rows, `[n, d]`.
+            solutions: Of one problem for each output.
+            of_class: Where there is a problem for each pair of classes, each row's
+                class, `[n]`.
+        """
         kernel = self._kernel_for(x)
         coefficients = np.zeros((len(x), len(solutions)))
         for unit, solution in enumerate(solutions):
             coefficients[solution.problem.rows, unit] = solution.coefficients
-        self.support_indices = np.flatnonzero(coefficients.any(axis=1))
-        # A layer without vectors there is not: a lone one without weight will do.
-        kept = self.support_indices if len(self.support_indices) else np.array([0])
-        self._make_room(len(kept), len(solutions), kernel, x.shape[1])
+        kept = np.flatnonzero(coefficients.any(axis=1))
+        if of_class is not None:
+            kept = kept[np.argsort(of_class[kept], kind="stable")]
+        self.support_indices = kept
+        if not len(kept):
+            # A layer without vectors there is not: a lone one without weight will do.
+            kept = np.array([0])
+        expansion = self._expansion(kernel, len(solutions), kept, of_class)
+        self._make_room(expansion, x.shape[1])
         precomputed = isinstance(kernel, kernels.PrecomputedKernel)
         self.expansion.support_vectors.assign(
             kept[:, np.newaxis] if precomputed else x[kept]
         )
-        self.expansion.dual_coefficients.assign(coefficients[kept])
+        packed = self.expansion.packed(coefficients[kept])
+        self.expansion.dual_coefficients.assign(packed)
         self.expansion.bias.assign([solution.bias for solution in solutions])
         self.traces = [solution.trace for solution in solutions]
         self.certificate = summary(solutions)
         warn_unless_converged(self.certificate, x)
 
-    def _make_room(
-        self, num_vectors: int, units: int, kernel: kernels.Kernel, features: int
-    ) -> None:
-        expansion = KernelExpansion(
-            num_vectors, units, kernel, dtype=self.dtype_policy, name="expansion"
-        )
-        expansion.build((None, features))
+    def _expansion(
+        self,
+        kernel: kernels.Kernel,
+        units: int,
+        kept: np.ndarray,
+        of_class: np.ndarray | None,
+    ) -> KernelExpansion:
+        """A layer with room for the rows `kept`."""
+        options = {"dtype": self.dtype_policy, "name": "expansion"}
+        if of_class is None:
+            return KernelExpansion(len(kept), units, kernel, **options)
+        counts = np.bincount(of_class[kept], minlength=of_class.max() + 1)
+        return PairwiseExpansion(counts.tolist(), kernel, **options)
+
+    def _make_room(self, expansion: KernelExpansion, features: int) -> None:
+        if not expansion.built:  # one that was loaded is
+            expansion.build((None, features))
         self._replace_layer("expansion", expansion)
         self.predict_function = self.test_function = None
 
@@ -206,7 +234,7 @@ class SupportVectorMachine(keras.Model):
     @property
     def dual_coefficients(self) -> np.ndarray:
         """β of the support vectors, float64, `[m, units]`."""
-        return self._fitted().dual_coefficients.numpy()
+        return self._fitted().unpacked()
 
     @property
     def bias(self) -> np.ndarray:
@@ -302,21 +330,15 @@ class SupportVectorMachine(keras.Model):
         if self.expansion is None:
             return {}
         return {
-            "num_vectors": self.expansion.num_vectors,
-            "units": self.expansion.units,
-            "kernel": kernels.serialize(self.expansion.kernel),
+            "expansion": keras.saving.serialize_keras_object(self.expansion),
             "features": self._features,
         }
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Makes room for the weights of a trained model."""
         if config:
-            self._make_room(
-                config["num_vectors"],
-                config["units"],
-                kernels.get(config["kernel"]),
-                config["features"],
-            )
+            expansion = keras.saving.deserialize_keras_object(config["expansion"])
+            self._make_room(expansion, config["features"])
 
 
 @contextlib.contextmanager

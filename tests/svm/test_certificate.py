@@ -11,8 +11,8 @@ from layers import kernels
 from recipes.pipeline.errors import ConvergenceWarning
 from recipes.svm import exact_product
 from recipes.svm.certificate import dual_objective, prove
-from recipes.svm.exact_product import kernel_product
 from recipes.svm.certificate_summary import summary, warn_unless_converged
+from recipes.svm.exact_product import kernel_product
 from tests.svm import reference
 from tests.svm.solving import KINDS, RBF, data, matrix, pose, solve, solve_one
 

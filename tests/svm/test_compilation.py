@@ -45,4 +45,4 @@ def test_nothing_compiles_again(tmp_path):
     compiled = collections.Counter(names)
     assert compiled["solve_block"] == 1
     assert compiled["sum_of_rows"] == 1
-    assert compiled["_of_products"] == 2  # the rows, and the working set's block
+    assert compiled["of_products"] == 2  # the rows, and the working set's block

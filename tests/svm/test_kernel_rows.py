@@ -1,5 +1,7 @@
 """Kernel rows: computed once while there is room, right whatever was driven out."""
 
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -161,8 +163,21 @@ def test_no_new_trace_for_another_number_of_missing_rows():
         rows.add(total, tf.constant(numbers), tf.constant(coefficients))
 
     go(numbers, np.ones(12))
-    functions = kernel_rows._of_products, kernel_rows.sum_of_rows
+    functions = kernel_rows.compiled_products(RBF), kernel_rows.sum_of_rows
     counts = [f.experimental_get_tracing_count() for f in functions]
     go(numbers + 5, np.ones(12))
     go(numbers + 20, np.eye(12)[3])
     assert [f.experimental_get_tracing_count() for f in functions] == counts
+
+
+def test_equal_kernels_share_what_is_compiled():
+    first, second, other = (kernels.RBFKernel(gamma) for gamma in (0.7, 0.7, 0.8))
+    compiled = kernel_rows.compiled_products(first)
+    del first
+    gc.collect()
+    assert kernel_rows.compiled_products(second) is compiled
+    assert kernel_rows.compiled_products(other) is not compiled
+    laplacian = kernels.LaplacianKernel
+    assert kernel_rows.compiled_values(laplacian(0.7)) is kernel_rows.compiled_values(
+        laplacian(0.7)
+    )

@@ -236,7 +236,7 @@ def test_nothing_compiles_again(parts, monkeypatch):
     functions = [
         step,
         solve_block,
-        kernel_rows._of_products,
+        kernel_rows.compiled_products(RBF),
         kernel_rows.sum_of_rows,
     ]
     step()
