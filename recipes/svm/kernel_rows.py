@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from layers import kernels
 
-# Kernel rows are computed so many bytes at a time,
+# Kernel rows are computed so many bytes at a time, and no more than this share of the
+# cache,
 CHUNK_BYTES = 2**26
+CHUNK_SHARE = 1 / 8
 CHUNK_ROWS = 512
 # and summed so many at a time in their own precision, then in float64. In an SVM Σ|β|
 # may be 10⁵: a float32 sum over all of it is off by a hundredth.
@@ -96,17 +98,23 @@ class KernelRows(tf.Module):
         function: Computes the rows.
         slots: Most rows to keep; at least a working set's.
         rows: Rows of the whole matrix, n.
+        chunk: Rows to compute at a time.
         dtype: float32 or float64.
     """
 
     def __init__(
-        self, function: KernelFunction, slots: int, rows: int, dtype: tf.DType
+        self,
+        function: KernelFunction,
+        slots: int,
+        rows: int,
+        chunk: int,
+        dtype: tf.DType,
     ) -> None:
         super().__init__()
         self.function = function
         self.rows = rows
         self.slots = slots
-        self.chunk = chunk_rows(rows, dtype)
+        self.chunk = chunk
         # The last rows take what fills up an incomplete chunk.
         # Not zeros: memory that is never written to is never claimed.
         empty = tf.raw_ops.Empty(shape=[slots + self.chunk, rows], dtype=dtype)
@@ -194,9 +202,10 @@ class KernelRows(tf.Module):
         return total
 
 
-def chunk_rows(rows: int, dtype: tf.DType) -> int:
+def chunk_rows(rows: int, dtype: tf.DType, cache_bytes: float) -> int:
     """Kernel rows to compute at a time: a power of two."""
-    fitting = max(1, CHUNK_BYTES // (rows * dtype.size))
+    room = min(CHUNK_BYTES, CHUNK_SHARE * cache_bytes)
+    fitting = max(1, int(room / (rows * dtype.size)))
     return int(min(CHUNK_ROWS, 1 << (fitting.bit_length() - 1)))
 
 

@@ -12,7 +12,12 @@ import tensorflow as tf
 
 from layers import kernels
 from recipes.svm.block import COLUMNS, block_size, solve_block
-from recipes.svm.kernel_rows import KernelFunction, KernelRows, chunk_rows
+from recipes.svm.kernel_rows import (
+    CHUNK_SHARE,
+    KernelFunction,
+    KernelRows,
+    chunk_rows,
+)
 from recipes.svm.problem import Problem
 from recipes.svm.progress import Dual, Progress, measure
 from recipes.svm.working_set import choose_working_set, violation
@@ -79,6 +84,7 @@ class Decomposition(tf.Module):
             KernelFunction(kernel, tf.zeros([rows, columns], dtype)),
             min(slots, rows),
             rows,
+            chunk_rows(rows, dtype, cache_bytes),
             dtype,
         )
         self.beta = state([size])
@@ -313,13 +319,13 @@ def _working_set_size(
     largest = LARGEST_WORKING_SET // (2 if features > MANY_FEATURES else 1)
     size = min(largest, variables // COLUMNS * COLUMNS)
     while size >= COLUMNS:
-        if size <= _slots(size, rows, dtype, cache_bytes) and (
+        if min(size, rows) <= _slots(size, rows, dtype, cache_bytes) and (
             size**2 * dtype.size <= cache_bytes / 4
         ):
             return size
         size = size // 2 // COLUMNS * COLUMNS
-    values = (COLUMNS + 2 * chunk_rows(rows, dtype)) * rows + 4 * COLUMNS**2
-    least = math.ceil(values * dtype.size / 1e5) / 10
+    values = COLUMNS * rows + 2 * COLUMNS**2
+    least = math.ceil(values * dtype.size / (1 - 2 * CHUNK_SHARE) / 1e5) / 10
     raise ValueError(
         f"`cache_mb` should be at least {least:g} for {rows} rows. "
         f"Received: {cache_bytes / 1e6:g}"
@@ -328,6 +334,6 @@ def _working_set_size(
 
 def _slots(size: int, rows: int, dtype: tf.DType, cache_bytes: float) -> int:
     """How many kernel rows fit beside a working set and the chunk that is computed."""
-    chunk = 2 * chunk_rows(rows, dtype) * rows * dtype.size
+    chunk = 2 * chunk_rows(rows, dtype, cache_bytes) * rows * dtype.size
     block = 2 * size**2 * dtype.size
     return int((cache_bytes - chunk - block) / (rows * dtype.size))

@@ -12,11 +12,7 @@ from recipes.svm.kernel_rows import KernelFunction, KernelRows, sum_of_rows
 from tests.svm.solving import RBF, data, matrix
 
 N = 40
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
-    monkeypatch.setattr(kernel_rows, "CHUNK_ROWS", 8)
+CHUNK = 8
 
 
 def make(slots, kernel=RBF, dtype="float64", n=N):
@@ -24,7 +20,7 @@ def make(slots, kernel=RBF, dtype="float64", n=N):
     if isinstance(kernel, kernels.PrecomputedKernel):
         x = matrix(RBF, x).astype(dtype)
     rows = KernelRows(
-        KernelFunction(kernel, tf.constant(x)), slots, n, tf.as_dtype(dtype)
+        KernelFunction(kernel, tf.constant(x)), slots, n, CHUNK, tf.as_dtype(dtype)
     )
     return rows, matrix(kernel, x)
 
@@ -148,9 +144,12 @@ def test_float32_rows_are_summed_in_float64():
     assert abs(naive - exact).max() > 100
 
 
-@pytest.mark.parametrize(("n", "expected"), [(10, 8), (10**9, 1), (2**23, 2)])
-def test_chunks_are_bounded_in_rows_and_bytes(n, expected):
-    assert kernel_rows.chunk_rows(n, tf.float32) == expected
+@pytest.mark.parametrize(
+    ("n", "cache", "expected"),
+    [(10, 1e9, 512), (10**9, 1e9, 1), (2**23, 1e9, 2), (10**6, 1e8, 2)],
+)
+def test_chunks_are_bounded_in_rows_and_bytes(n, cache, expected):
+    assert kernel_rows.chunk_rows(n, tf.float32, cache) == expected
 
 
 def test_no_new_trace_for_another_number_of_missing_rows():
