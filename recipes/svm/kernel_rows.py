@@ -11,7 +11,7 @@ from layers import kernels
 # cache,
 CHUNK_BYTES = 2**26
 CHUNK_SHARE = 1 / 8
-CHUNK_ROWS = 512
+CHUNK_ROWS = 128
 # and summed so many at a time in their own precision, then in float64. In an SVM Σ|β|
 # may be 10⁵: a float32 sum over all of it is off by a hundredth.
 SUMMED_ROWS = 8
@@ -180,18 +180,17 @@ class KernelRows(tf.Module):
         Args:
             total: float64, `[n]`.
             numbers: The rows, int32, `[m]`; they may repeat.
-            coefficients: c, float64, `[m]`; rows with cᵢ = 0 are not read.
+            coefficients: c, float64, `[m]`.
 
         Returns:
             float64, `[n]`.
         """
-        used = tf.where(coefficients != 0)[:, 0]
-        count = tf.size(used)
+        count = tf.size(numbers)
         size = max(self.chunk, SUMMED_ROWS)
         extra = -count % size
-        slots = tf.gather(self.slot_of_row, tf.gather(numbers, used))
+        slots = tf.gather(self.slot_of_row, numbers)
         slots = tf.concat([slots, tf.repeat(slots[:1], extra)], 0)
-        factors = tf.cast(tf.gather(coefficients, used), self.storage.dtype)
+        factors = tf.cast(coefficients, self.storage.dtype)
         factors = tf.concat([factors, tf.zeros([extra], factors.dtype)], 0)
         for start in tf.range(0, count, size):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)

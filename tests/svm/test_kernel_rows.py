@@ -146,7 +146,7 @@ def test_float32_rows_are_summed_in_float64():
 
 @pytest.mark.parametrize(
     ("n", "cache", "expected"),
-    [(10, 1e9, 512), (10**9, 1e9, 1), (2**23, 1e9, 2), (10**6, 1e8, 2)],
+    [(10, 1e9, 128), (10**9, 1e9, 1), (2**23, 1e9, 2), (10**6, 1e8, 2)],
 )
 def test_chunks_are_bounded_in_rows_and_bytes(n, cache, expected):
     assert kernel_rows.chunk_rows(n, tf.float32, cache) == expected
