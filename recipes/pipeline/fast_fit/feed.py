@@ -1,0 +1,213 @@
+"""Batches in chunks: what one call of the compiled loop takes.
+
+tf.data hands its elements over one by one, at some ten microseconds each, and so does
+Keras at hundreds; a small network trains on a batch in sixty. So a chunk, many
+batches, is one element.
+"""
+
+import math
+from typing import Any, NamedTuple, Protocol
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+CHUNK_BYTES = 16 * 2**20  # two or three chunks are in memory at a time
+CHUNK_BATCHES = 256  # most batches between two calls of the callbacks
+ALIGNMENT = 64  # bytes
+USUAL_BATCH = 128  # rows: assumed where a data set does not tell the size of a batch
+
+
+class Chunk(NamedTuple):
+    """Consecutive batches.
+
+    Attributes:
+        batches: What `train_step` takes, with one axis before: each tensor [k, b, …].
+        sizes: [k, tensors] int32, how many rows of each are its own; what follows them
+            is padding.
+    """
+
+    batches: Any
+    sizes: Any
+
+
+class Feed(Protocol):
+    """Batches for an epoch."""
+
+    @property
+    def spec(self) -> Any:
+        """The batches' types, like `Dataset.element_spec`."""
+
+    @property
+    def steps(self) -> int | None:
+        """How many there are, if that is known and finite."""
+
+    def chunks(self, count: int) -> tf.data.Dataset:
+        """They, `count` at a time, as `Chunk`s; the last one has what is left over."""
+
+    def batches(self) -> tf.data.Dataset:
+        """The same one by one."""
+
+
+class DatasetFeed:
+    """The batches of a data set."""
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self._dataset = dataset
+        self.spec = dataset.element_spec
+
+    @property
+    def steps(self) -> int | None:
+        """How many there are, if that is known and finite."""
+        count = int(self._dataset.cardinality())
+        return count if count >= 0 else None
+
+    def chunks(self, count: int) -> tf.data.Dataset:
+        """They, `count` at a time; a shorter one is padded to the longest."""
+
+        def with_sizes(*parts: Any) -> Chunk:
+            batch = parts if type(self.spec) is tuple else parts[0]
+            leaves = tf.nest.flatten(batch)
+            return Chunk(batch, tf.stack([tf.shape(leaf)[0] for leaf in leaves]))
+
+        sized = self._dataset.map(with_sizes)
+        if all(leaf.shape.is_fully_defined() for leaf in tf.nest.flatten(self.spec)):
+            return sized.batch(count).prefetch(1)
+        return sized.padded_batch(count).prefetch(1)
+
+    def batches(self) -> tf.data.Dataset:
+        """The data set itself."""
+        return self._dataset
+
+
+class RowFeed:
+    """Arrays in memory in batches, in a new order in every epoch.
+
+    Only the rows' numbers are permuted, and the rows of a whole chunk are gathered from
+    the arrays at once, without a copy of all of them in TensorFlow. The order is drawn
+    from the seed and the epoch's number: a training that was stopped and goes on takes
+    the rows as it would have.
+
+    Args:
+        arrays: Structure of arrays [n, …]; floats come out as `keras.config.floatx()`.
+        batch_size: Rows in a batch; the last batch has what is left over.
+        shuffle_seed: What the order is drawn from; `None` keeps the rows' own.
+
+    Attributes:
+        epoch: The epoch's number, to be set before an iteration.
+    """
+
+    def __init__(
+        self, arrays: Any, batch_size: int, shuffle_seed: int | None = None
+    ) -> None:
+        self._structure, self._batch_size, self._seed = arrays, batch_size, shuffle_seed
+        self._arrays = [np.asarray(leaf) for leaf in tf.nest.flatten(arrays)]
+        self._dtypes = [
+            np.dtype(keras.config.floatx()) if each.dtype.kind == "f" else each.dtype
+            for each in self._arrays
+        ]
+        self._rows = len(self._arrays[0])
+        self._order: npt.NDArray[np.int64] = np.arange(self._rows)
+        self.epoch = 0
+
+    @property
+    def spec(self) -> Any:
+        """The batches' types."""
+        leaves = [
+            tf.TensorSpec([self._batch_size, *array.shape[1:]], dtype)
+            for array, dtype in zip(self._arrays, self._dtypes, strict=True)
+        ]
+        return tf.nest.pack_sequence_as(self._structure, leaves)
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return -(-self._rows // self._batch_size)
+
+    def chunks(self, count: int) -> tf.data.Dataset:
+        """They, `count` at a time; a shorter one comes alone."""
+        whole = self._rows // self._batch_size * self._batch_size
+        bounds = [*range(0, whole, count * self._batch_size), whole, self._rows]
+        bounds = sorted(set(bounds))
+
+        def load(begin: Any, end: Any) -> Chunk:
+            leaves = tf.numpy_function(self._gather, [begin, end], self._dtypes)
+            for leaf, array in zip(leaves, self._arrays, strict=True):
+                leaf.set_shape([None, None, *array.shape[1:]])
+            size = tf.shape(leaves[0])
+            sizes = tf.fill([size[0], len(leaves)], size[1])
+            return Chunk(tf.nest.pack_sequence_as(self._structure, leaves), sizes)
+
+        spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
+        return spans.map(load).prefetch(2)
+
+    def batches(self) -> tf.data.Dataset:
+        """The same one by one."""
+        return self.chunks(1).map(
+            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
+        )
+
+    def _gather(self, begin: Any, end: Any) -> list[Any]:
+        if begin == 0 and self._seed is not None:
+            generator = np.random.default_rng((self._seed, self.epoch))
+            self._order = generator.permutation(self._rows)
+        chosen = self._order[begin:end]
+        size = min(self._batch_size, len(chosen))
+        return [
+            _take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
+            for array, dtype in zip(self._arrays, self._dtypes, strict=True)
+        ]
+
+
+def _take(
+    array: npt.NDArray[Any], rows: npt.NDArray[np.int64], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """Rows of an array, at an address where TensorFlow takes them without a copy."""
+    shape = len(rows), *array.shape[1:]
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % ALIGNMENT
+    taken = memory[offset : offset + size].view(dtype).reshape(shape)
+    if array.dtype == dtype:
+        np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" has a buffer
+    else:
+        taken[:] = array[rows]
+    return taken
+
+
+def is_chunked(iterator: Any) -> bool:
+    """Whether an iterator's elements are chunks."""
+    return isinstance(getattr(iterator, "element_spec", None), Chunk)
+
+
+def obstacle(spec: Any) -> str:
+    """Why batches of these types cannot be stacked for XLA; empty where they can."""
+    for leaf in tf.nest.flatten(spec):
+        if not isinstance(leaf, tf.TensorSpec):
+            return "its batches are not dense tensors alone"
+        if leaf.dtype == tf.string:
+            return "its batches hold strings"
+        if not leaf.shape.rank or None in leaf.shape[1:]:
+            return "the shape of its batches' rows is not known beforehand"
+    return ""
+
+
+def batches_in_chunk(spec: Any, wanted: int, period: int | None = None) -> int:
+    """How many batches make a chunk.
+
+    Args:
+        spec: The batches' types.
+        wanted: Where greater than 1, that many.
+        period: A chunk must end after so many, too.
+    """
+    count = wanted
+    if wanted == 1:
+        size = sum(
+            leaf.dtype.size * np.prod([each or USUAL_BATCH for each in leaf.shape])
+            for leaf in tf.nest.flatten(spec)
+        )
+        count = int(np.clip(CHUNK_BYTES // max(size, 1), 1, CHUNK_BATCHES))
+    if period:
+        count = max(each for each in range(1, count + 1) if period % each == 0)
+    return count
