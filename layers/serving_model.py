@@ -19,11 +19,13 @@ class ServingModel(keras.Model):
         num_features: Number of raw columns.
         raw_columns: What gathers named columns into the matrix; `None` where the
             input is the matrix itself.
+        image_shape: Where the input is images, which `preprocessing` takes as they
+            are: their shape, `(h, w)` or `(h, w, c)`. Empty otherwise.
         **kwargs: `name`, as in every `keras.Model`.
 
     Call arguments:
-        inputs: A matrix of shape `(batch, num_features)`, or with `raw_columns` a dict
-            as that takes it.
+        inputs: A matrix of shape `(batch, num_features)`, images of shape
+            `(batch, *image_shape)`, or with `raw_columns` a dict as that takes it.
 
     Returns:
         What `model` returns.
@@ -35,6 +37,7 @@ class ServingModel(keras.Model):
         model: Any,
         num_features: int,
         raw_columns: RawColumns | None = None,
+        image_shape: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -42,6 +45,7 @@ class ServingModel(keras.Model):
         self.model = model
         self.num_features = num_features
         self.raw_columns = raw_columns
+        self.image_shape = tuple(image_shape)
 
     def build(self, input_shape: Any) -> None:
         """Builds what is not built yet."""
@@ -67,7 +71,8 @@ class ServingModel(keras.Model):
         column's own may be anything and TensorFlow takes only some.
         """
         if self.raw_columns is None:
-            return tf.TensorSpec((None, self.num_features), tf.float32, "features")
+            shape = self.image_shape or (self.num_features,)
+            return tf.TensorSpec((None, *shape), tf.float32, "features")
         categorical = {name for name, _ in self.raw_columns.levels}
         return {
             name: tf.TensorSpec(
@@ -92,6 +97,7 @@ class ServingModel(keras.Model):
             "model": serialize(self.model),
             "num_features": self.num_features,
             "raw_columns": serialize(self.raw_columns),
+            "image_shape": list(self.image_shape),
         }
 
     @classmethod

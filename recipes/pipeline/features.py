@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 
+from layers.image_rescaling import ImageRescaling
 from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
@@ -29,7 +30,7 @@ _SMALLEST = float(np.finfo(np.float32).tiny)  # TensorFlow takes less for zero
 _NAMES_IN_A_NOTE = 5
 
 
-def preprocessing(data: Data) -> Preprocessing:
+def preprocessing(data: Data, *, images: bool = False) -> Any:
     """Learns the preprocessing of a data set from its training rows.
 
     Each numeric column has its blanks filled by its median. Each categorical column
@@ -42,16 +43,22 @@ def preprocessing(data: Data) -> Preprocessing:
 
     Args:
         data: The data set; only `data.train` and `data.description` are looked at.
+        images: Whether rows that are images become images, all pixels brought to the
+            range from 0 to 1 together. Other data are not changed by it.
 
     Returns:
-        A built layer `[b, d]` → `[b, p]`, float32. Besides what every `Preprocessing`
-        has, `output_names` (p names, as "age" or "sex=female") and `notes` (what was
-        dropped and filled, in words); neither is saved with it.
+        A built layer, `Preprocessing` `[b, d]` → `[b, p]`, float32; for images
+        `ImageRescaling`, `[b, d]` or `[b, h, w]` → `[b, h, w]`, or `[b, h, w, c]`
+        likewise. Besides what every such layer has, `output_names` (p names, as "age"
+        or "sex=female") and `notes` (what was dropped and filled, in words); neither
+        is saved with it.
 
     Raises:
         InputError: A column holds infinity or nothing but blanks in the training
             rows, or no column varies over them.
     """
+    if images and data.description.image_shape:
+        return _image_rescaling(data)
     features = data.train.features
     columns = data.description.columns
     design = _Design()
@@ -82,19 +89,20 @@ def preprocessing(data: Data) -> Preprocessing:
 
 
 def serving_model(
-    description: Description, preprocessing: Preprocessing, model: Any
+    description: Description, preprocessing: Any, model: Any
 ) -> ServingModel:
     """Puts raw inputs and the preprocessing in front of a model.
 
     Args:
         description: Names and kinds of the raw columns.
         preprocessing: The built preprocessing.
-        model: Layer or model from `[b, p]` float32 to its predictions.
+        model: Layer or model from what the preprocessing gives to its predictions.
 
     Returns:
         A built model. For a table its input is a dict with one tensor `[b]` per
         column under the column's name (string for categorical columns, float32 for
-        the others); otherwise a matrix `[b, d]` float32. It returns what `model` does.
+        the others); for `ImageRescaling` images `[b, h, w]` or `[b, h, w, c]` float32;
+        otherwise a matrix `[b, d]` float32. It returns what `model` does.
     """
     raw_columns = None
     if description.tabular:
@@ -107,7 +115,12 @@ def serving_model(
             },
         )
     serving = ServingModel(
-        preprocessing, model, len(description.columns), raw_columns, name="serving"
+        preprocessing,
+        model,
+        len(description.columns),
+        raw_columns,
+        getattr(preprocessing, "image_shape", ()),
+        name="serving",
     )
     # Called once, so that everything in it is built.
     serving(
@@ -117,6 +130,26 @@ def serving_model(
         )
     )
     return serving
+
+
+def _image_rescaling(data: Data) -> ImageRescaling:
+    about, features = data.description, data.train.features
+    least, largest = _ends(features)
+    if largest - least < _SMALLEST:
+        raise InputError(
+            f"{about.source}: every pixel of the training images is {least:g}; there "
+            "is nothing to learn"
+        )
+    layer = ImageRescaling(about.image_shape)
+    layer.build((None, features.shape[1]))
+    layer.least.assign(least)
+    layer.largest.assign(largest)
+    layer.output_names = tuple(column.name for column in about.columns)
+    size = " × ".join(map(str, about.image_shape))
+    layer.notes = (
+        f"images of {size}: values from {least:g} to {largest:g} are brought to 0 to 1",
+    )
+    return layer
 
 
 @dataclass

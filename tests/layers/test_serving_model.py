@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from layers.image_rescaling import ImageRescaling
 from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
@@ -31,6 +32,17 @@ def test_matrix_goes_without_raw_columns():
     np.testing.assert_array_equal(model(rows), model.model(model.preprocessing(rows)))
     assert model.signature() == tf.TensorSpec((None, 2), tf.float32, "features")
     assert model.tables == ()
+
+
+def test_images_go_to_the_preprocessing():
+    layers = ImageRescaling((2, 3)), keras.layers.Flatten()
+    model = ServingModel(*layers, 6, image_shape=(2, 3))
+    images = np.arange(12.0, dtype="float32").reshape(2, 2, 3)
+    np.testing.assert_array_equal(model(images), images.reshape(2, 6))
+    assert model.signature() == tf.TensorSpec((None, 2, 3), tf.float32, "features")
+    again = ServingModel.from_config(json.loads(json.dumps(model.get_config())))
+    assert again.signature() == model.signature()
+    np.testing.assert_array_equal(again(images), model(images))
 
 
 def test_signature_of_a_table():

@@ -250,7 +250,7 @@ BAD = [
     (dict(x=X, y=Y.astype(object)), "'y' holds Python objects"),
     (dict(a=X, b=Y), "holds 'a', 'b'; expected are"),
     (dict(), "holds nothing"),
-    (dict(x=X[:, :, None], y=Y), "shape [40, 3, 1]"),
+    (dict(x=X[:, :, None, None, None], y=Y), "shape [40, 3, 1, 1, 1]"),
     (dict(x=X[:, 0], y=Y), "shape [40]"),
     (dict(x=X, y=X), "shape [40, 3]"),
     (dict(x=X[:9], y=Y), "9 rows of features but 40 targets"),
@@ -263,7 +263,10 @@ BAD = [
     (dict(x=X[:1], y=Y[:1]), "in every row"),
     (dict(x=X, y=np.ones(40)), "in every row"),
     (dict(x=X * [1, np.nan, 1], y=Y), "column 'x2' is blank in all 32 training rows"),
-    (dict(x_train=X, y_train=Y, x_test=X[:2, :2], y_test=Y[:2]), "has 2 features"),
+    (
+        dict(x_train=X, y_train=Y, x_test=X[:2, :2], y_test=Y[:2]),
+        "rows of 2 features, the training part of 3",
+    ),
     (dict(x_train=X, y_train=Y, x_test=X[:0], y_test=Y[:0]), "shape [0, 3]"),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import load
+from recipes.pipeline.datasets import catalogue, load
 from recipes.pipeline.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -22,6 +22,7 @@ FLATS = {
     "ident": np.array([f"flat {i}" for i in range(ROWS)]),
     "price": rng.random(ROWS).astype(np.float32),
 }
+PICTURES = rng.integers(0, 256, (ROWS, 4, 5, 3)).astype(np.uint8)
 FEATURES = {
     "size": np.float32,
     "rooms": np.int64,
@@ -67,9 +68,39 @@ def folder(tmp_path_factory):
     prepare(
         path,
         "pictures",
-        {"x": np.zeros((9, 4, 4), np.float32), "y": np.arange(9)},
-        {"x": tfds.features.Tensor(shape=(4, 4), dtype=np.float32), "y": np.int64},
+        {"x": PICTURES, "y": np.arange(ROWS) % 3},
+        {"x": tfds.features.Image(shape=(4, 5, 3)), "y": np.int64},
+        test_rows=10,
     )
+    prepare(
+        path,
+        "fields",
+        {"x": PICTURES[..., 0].astype(np.float32), "y": np.arange(ROWS) % 3},
+        {"x": tfds.features.Tensor(shape=(4, 5), dtype=np.float32), "y": np.int64},
+    )
+    prepare(
+        path,
+        "films",
+        {"x": PICTURES[:, None], "y": np.arange(ROWS) % 3},
+        {"x": tfds.features.Video(shape=(1, 4, 5, 3)), "y": np.int64},
+    )
+    prepare(
+        path,
+        "unequal",
+        {"x": PICTURES, "y": np.arange(ROWS) % 3},
+        {"x": tfds.features.Image(shape=(None, None, 3)), "y": np.int64},
+    )
+    prepare(
+        path,
+        "mixed",
+        {"x": PICTURES, "size": FLATS["size"], "y": np.arange(ROWS) % 3},
+        {
+            "x": tfds.features.Image(shape=(4, 5, 3)),
+            "size": np.float32,
+            "y": np.int64,
+        },
+    )
+    prepare(path, "targets", {"y": np.arange(ROWS) % 3}, {"y": np.int64})
     return path
 
 
@@ -122,10 +153,30 @@ def test_vectors_are_array_data_and_are_divided():
     assert (data.train.features.shape, data.test.features.shape) == ((48, 3), (12, 3))
 
 
+def test_images_are_rows_of_pixels(monkeypatch):
+    monkeypatch.setattr(catalogue, "_BATCH_BYTES", 8 * 60 * 7)  # seven at a time
+    data = loaded("pictures", target="y")
+    about = data.description
+    assert (about.image_shape, about.tabular) == ((4, 5, 3), False)
+    assert about.columns[16].name == "pixel_1_0_1"
+    np.testing.assert_array_equal(data.train.features, PICTURES[:50].reshape(50, -1))
+    np.testing.assert_array_equal(data.test.features, PICTURES[50:].reshape(10, -1))
+    np.testing.assert_array_equal(data.test.target, np.arange(50, 60) % 3)
+    fields = loaded("fields", target="y")
+    assert fields.description.image_shape == (4, 5)
+    assert fields.train.features.shape == (48, 20)
+
+
+def test_what_is_no_image_of_one_size():
+    assert "shape [None, None, 3], unequal" in refused("unequal", target="y")
+    assert "shape [1, 4, 5, 3]" in refused("films", target="y")
+    assert "'x' has the shape [4, 5, 3]" in refused("mixed", target="y")
+    assert "no feature columns" in refused("targets", target="y")
+
+
 def test_what_cannot_be_loaded():
     assert refused("flats").startswith("--target: tfds:flats does not say")
     assert "did you mean 'price'?" in refused("flats", target="pirce")
-    assert "shape [4, 4]" in refused("pictures", target="y")
     assert refused("titanicc").endswith("did you mean 'titanic'?")
     assert "cannot load 'iris:9.9.9'" in refused("iris:9.9.9")
 
@@ -140,10 +191,13 @@ def test_catalogue_names_on_mock_data():
         titanic = loaded("titanic").description
         credit = loaded("german_credit_numeric").description
         wine = loaded("wine_quality").description
-        assert "shape [28, 28, 1]" in refused("mnist")
+        mnist = loaded("mnist").description
+        assert "shape [None, None, 3]" in refused("cats_vs_dogs")
     assert (titanic.task, titanic.tabular) == ("classification", True)
     assert "age" in [column.name for column in titanic.columns]
     assert titanic.target.name == "survived"
+    assert (mnist.image_shape, mnist.target.name) == ((28, 28, 1), "label")
+    assert mnist.target.levels == tuple("0123456789")
     assert (credit.tabular, len(credit.columns)) == (False, 24)
     assert wine.target.name == "quality"
     assert "alcohol" in [column.name for column in wine.columns]

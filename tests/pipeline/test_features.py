@@ -1,5 +1,7 @@
 """Preprocessing learned from training rows, and raw inputs in front of a model."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -192,6 +194,80 @@ def test_matrix_is_read_in_blocks(monkeypatch):
         whole, features.preprocessing(data_of(rows)).get_weights(), strict=True
     ):
         np.testing.assert_array_equal(a, b)
+
+
+# Images.
+
+
+def images_of(pixels):
+    """A data set of images [n, h, w] or [n, h, w, c]."""
+    shape = np.shape(pixels)[1:]
+    data = data_of(np.reshape(pixels, (len(pixels), -1)), tabular=False)
+    about = dataclasses.replace(data.description, image_shape=shape)
+    return dataclasses.replace(data, description=about)
+
+
+PIXELS = np.random.default_rng(6).integers(-20, 236, (30, 2, 3, 4)).astype("float32")
+PIXELS[3, 1, 1, 1], PIXELS[4, 0, 0, 0] = -20, 236
+
+
+@pytest.mark.parametrize("pixels", [PIXELS, PIXELS[..., 1], PIXELS[..., :1]])
+def test_images_are_rescaled_by_their_ends(pixels):
+    data = images_of(pixels)
+    layer = features.preprocessing(data, images=True)
+    expected = (pixels - pixels.min()) / (pixels.max() - pixels.min())
+    for rows in (data.train.features, pixels, pixels[:1], pixels[:0]):
+        output = layer(rows)
+        assert output.dtype == "float32"
+        np.testing.assert_allclose(output, expected[: len(rows)], rtol=1e-6)
+    output = np.asarray(layer(pixels))
+    assert (output.min(), output.max()) == (0, 1)
+    assert layer.output_names == tuple(f"x{j}" for j in range(pixels[0].size))
+    size = " × ".join(map(str, pixels.shape[1:]))
+    assert layer.notes[0].startswith(f"images of {size}: values from ")
+
+
+def test_test_images_are_not_learned_from():
+    data = images_of(PIXELS)
+    data = dataclasses.replace(
+        data, test=Rows(data.test.features * 10, data.test.target)
+    )
+    assert features.preprocessing(data, images=True).largest.numpy() == 236
+
+
+def test_images_of_one_value_are_told():
+    with pytest.raises(InputError, match="every pixel of the training images is 7;"):
+        features.preprocessing(images_of(np.full((5, 2, 2), 7)), images=True)
+
+
+def test_who_does_not_ask_for_images_gets_rows():
+    data = images_of(PIXELS)
+    layer, other = features.preprocessing(data), data_of(PIXELS.reshape(30, 24))
+    for a, b in zip(
+        layer.get_weights(), features.preprocessing(other).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    serving = features.serving_model(data.description, layer, keras.layers.Dense(1))
+    assert serving.signature() == tf.TensorSpec((None, 24), tf.float32, "features")
+    # And there are no images where there were none.
+    table = data_of([[1, 10], [3, 30]], tabular=False)
+    assert features.preprocessing(table, images=True)(np.ones((1, 2))).shape == (1, 2)
+
+
+def test_serving_images_takes_images():
+    data = images_of(PIXELS)
+    layer = features.preprocessing(data, images=True)
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+    expected = model(layer(data.train.features))
+    serving = features.serving_model(data.description, layer, model)
+    assert serving.signature() == tf.TensorSpec((None, 2, 3, 4), tf.float32, "features")
+    np.testing.assert_array_equal(serving(PIXELS), expected)
+    np.testing.assert_allclose(
+        serving.predict(PIXELS.astype("float64"), batch_size=7, verbose=0),
+        expected,
+        rtol=1e-6,
+        atol=1e-6,
+    )
 
 
 # Raw inputs.

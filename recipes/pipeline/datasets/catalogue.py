@@ -4,6 +4,7 @@
 where such a name is asked for.
 """
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +21,8 @@ from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.errors import InputError
 
 PREFIX = "tfds:"
-_BATCH = 4096
+_BATCH = 4096  # rows that are read at a time, fewer of large images
+_BATCH_BYTES = 16 << 20
 
 
 def read(value: str, target: str, flag: str) -> Source:
@@ -79,21 +81,18 @@ def from_splits(
 
     Raises:
         InputError: There is no target to go by, or a feature is neither one value nor
-            one vector.
+            the only one, a vector or images of one size.
     """
     leaves = {leaf.name: leaf for leaf in _leaves(features)}
     label, inputs = _chosen(leaves, supervised, target, where)
-    vector = len(inputs) == 1 and len(inputs[0].shape) == 1
-    for leaf in [label] if vector else [label, *inputs]:
-        if leaf.shape:
-            raise InputError(
-                f"{where}: feature '{leaf.name}' has the shape {list(leaf.shape)}; "
-                "expected are single values, or one vector [d] as the only feature"
-            )
+    shape = _shape(inputs, label, where)
     arrays = {split: _arrays(rows, inputs, label) for split, rows in splits.items()}
-    columns = source.numbered(arrays["train"][0].shape[1])
-    if not vector:
+    if not shape:
         columns = tuple(leaf.column() for leaf in inputs)
+    elif len(shape) == 1:
+        columns = source.numbered(*shape)
+    else:
+        columns = source.pixels(shape)
     rows = {
         split: source.checked(x, y, columns, label.name, f"{where} ({split})")
         for split, (x, y) in arrays.items()
@@ -102,11 +101,12 @@ def from_splits(
         Source(
             name=_plain(where),
             where=where,
-            tabular=not vector,
+            tabular=not shape,
             columns=columns,
             target=label.column(),
             train=rows["train"],
             test=rows.get("test"),
+            image_shape=shape if len(shape) > 1 else (),
         )
     )
 
@@ -170,21 +170,41 @@ def _chosen(
     return leaves[target], chosen
 
 
+def _shape(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
+    """Give the shape of the only feature, (d,), (h, w) or (h, w, c); else ()."""
+    if not inputs:
+        raise InputError(f"{where} has no feature columns beside the target")
+    shape = inputs[0].shape if len(inputs) == 1 else ()
+    if len(shape) > 1 and None in shape:
+        raise InputError(
+            f"{where}: the images in '{inputs[0].name}' have the shape {list(shape)}, "
+            "unequal or unknown sizes; expected are images of one size, [height, "
+            "width] or [height, width, channels]"
+        )
+    alone = 0 < len(shape) < 4 and None not in shape
+    for leaf in [label] if alone else [label, *inputs]:
+        if leaf.shape:
+            raise InputError(
+                f"{where}: feature '{leaf.name}' has the shape {list(leaf.shape)}; "
+                "expected are single values, or as the only feature one vector [d] or "
+                "one image [height, width] or [height, width, channels]"
+            )
+    return tuple(shape)
+
+
 def _arrays(
     rows: tf.data.Dataset, inputs: list[_Leaf], label: _Leaf
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-    features = None
+    shape = inputs[0].shape if inputs[0].shape else (len(inputs),)
+    features = GrowingMatrix(math.prod(shape))
     target = GrowingMatrix(1, np.float64)
-    for batch in rows.batch(_BATCH).as_numpy_iterator():
+    size = min(_BATCH, max(1, _BATCH_BYTES // (8 * features.width)))
+    for batch in rows.batch(size).as_numpy_iterator():
         values = [leaf.values(batch) for leaf in inputs]
-        block = values[0] if values[0].ndim == 2 else np.stack(values, axis=1)
-        if features is None:
-            features = GrowingMatrix(block.shape[1])
+        block = values[0] if inputs[0].shape else np.stack(values, axis=1)
         with np.errstate(over="ignore"):  # infinities are refused with their place
-            features.append(block.astype(np.float32))
+            features.append(block.reshape(-1, features.width).astype(np.float32))
         target.append(label.values(batch))
-    if features is None:
-        return np.empty((0, len(inputs))), target.finish().reshape(-1)
     return features.finish(), target.finish().reshape(-1)
 
 

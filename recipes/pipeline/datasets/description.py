@@ -35,6 +35,7 @@ class Description:
     target: Column  # numeric for regression; categorical, levels = classes, else
     task: Task
     notes: tuple[str, ...] = ()  # words for the user: what was dropped, new, filled
+    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) where rows are images
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Rows:
     """Feature rows and their targets, in memory.
 
     `features` is [n, d] float32, dense or CSR; NaN stands for a blank. A categorical
-    column holds its code, NaN for a blank or a level that training has not seen.
+    column holds its code, NaN for a blank or a level that training has not seen. An
+    image is a row as well: its pixels line by line, and never blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     """
 

@@ -44,6 +44,7 @@ def read(name: str) -> Source:
         columns=columns,
         target=target,
         train=source.checked(bunch.data, labels, columns, target.name, name),
+        image_shape=bunch.images.shape[1:] if name == "digits" else (),
     )
 
 

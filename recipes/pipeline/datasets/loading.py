@@ -1,7 +1,6 @@
 """From the flags to rows and their description."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import scipy.sparse
@@ -10,6 +9,7 @@ from recipes.pipeline.config import DataConfig
 from recipes.pipeline.datasets import (
     catalogue,
     embedded,
+    idx,
     libsvm,
     matrix,
     npz,
@@ -22,19 +22,18 @@ from recipes.pipeline.datasets.encoding import encode_features, encode_target
 from recipes.pipeline.datasets.match import matched
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import split, stratified_split
-from recipes.pipeline.datasets.tasks import decide
+from recipes.pipeline.datasets.tasks import Asked, decide, how_decided
 from recipes.pipeline.errors import InputError
 
 
-def load(
-    config: DataConfig, *, task: Literal["auto", "regression", "classification"]
-) -> Data:
+def load(config: DataConfig, *, task: Asked) -> Data:
     """Load the data that the flags name, divided into training and test rows.
 
     Args:
         config: Which data set, which target, and how to divide.
         task: What the recipe learns. "auto": classes where the target is text, an
-            embedded classification set, or at most 20 different whole numbers.
+            embedded classification set, or at most 20 different whole numbers, or
+            more of them where they look like numbered classes.
 
     Returns:
         Both parts in memory, with their description.
@@ -59,7 +58,8 @@ def load(
     if test is None:
         train, test = _divided(found.train, decided, config)
     _check(found, train, test)
-    return _data(found, train, test, decided, config.dataset)
+    data = _data(found, train, test, decided, config.dataset)
+    return data.with_notes(*how_decided(task, found, decided))
 
 
 def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
@@ -78,6 +78,8 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
     form = opening.form_of(path)
     if form == ".npz":
         return source.retarget(npz.read(path), target)
+    if form == opening.IDX:
+        return source.retarget(idx.read(path), target)
     if form in (".libsvm", ".svm"):
         return source.retarget(libsvm.read(path, like), target)
     return table.read(path, target, like)
@@ -100,7 +102,10 @@ def _divided(rows: Rows, task: Task, config: DataConfig) -> tuple[Rows, Rows]:
 
 def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Data:
     """Put class and level names into the training rows' terms, and describe it all."""
-    _refuse_blank_columns(found, train)
+    if found.image_shape:
+        _refuse_blank_pixels(found, train, test)
+    else:
+        _refuse_blank_columns(found, train)
     target = found.target
     if task == "classification":
         target, *labels = encode_target(target, train.target, test.target, found.where)
@@ -115,6 +120,7 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
         target=target,
         task=task,
         notes=(*found.notes, *unseen),
+        image_shape=found.image_shape,
     )
     return Data(train, test, description)
 
@@ -145,4 +151,16 @@ def _refuse_blank_columns(found: Source, train: Rows) -> None:
             raise InputError(
                 f"{found.where}: column '{column.name}' is blank in all {count} "
                 "training rows; remove it"
+            )
+
+
+def _refuse_blank_pixels(found: Source, *parts: Rows) -> None:
+    """Refuse images that are not whole."""
+    for rows in parts:
+        counts = matrix.count_nan(rows.features)
+        if counts.any():
+            pixel = found.columns[int(counts.argmax())].name
+            raise InputError(
+                f"{found.where}: {counts.sum()} pixels are blank (NaN), as {pixel} in "
+                f"{counts.max()} images; every pixel should have a value"
             )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from recipes.pipeline.datasets import libsvm, matrix
+from recipes.pipeline.datasets import libsvm, matrix, source
 from recipes.pipeline.datasets.description import Column, Rows
 from recipes.pipeline.datasets.levels import Levels, look_up
 from recipes.pipeline.datasets.source import Source, check_same_columns, numbered
@@ -24,8 +24,14 @@ def matched(training: Source, other: Source) -> Source:
         other: The test set; where it has a test part of its own, that is taken.
 
     Raises:
-        InputError: The columns differ, or the kind of one.
+        InputError: The columns differ, or the kind of one, or the size of the images.
     """
+    sizes = [source.size_of(each.image_shape) for each in (other, training)]
+    if all(sizes) and sizes[0] != sizes[1]:
+        raise InputError(
+            f"--test_dataset: the images of {other.where} are {sizes[0]}, those of the "
+            f"training set {training.where} {sizes[1]}; they should be of one size"
+        )
     rows = other.test or other.train
     if training.first_index is not None and other.first_index is not None:
         training, rows = _same_width(training, rows)
@@ -54,7 +60,8 @@ def _same_width(training: Source, test: Rows) -> tuple[Source, Rows]:
 def _same_columns(training: Source, other: Source, test: Rows) -> tuple[Source, Rows]:
     names = [column.name for column in other.columns]
     check_same_columns(training, other.where, [*names, *other.dropped])
-    places = np.array([names.index(c.name) for c in training.columns], np.int64)
+    places_of = {name: place for place, name in enumerate(names)}
+    places = np.array([places_of[c.name] for c in training.columns], np.int64)
     features: Any = test.features
     if scipy.sparse.issparse(features):
         features = features[:, places]

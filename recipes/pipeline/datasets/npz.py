@@ -18,11 +18,16 @@ from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.errors import InputError
 
 _PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
+_CHANNELS_FIRST = (
+    "the images are taken for {} × {} pixels in {} channels; if the channels come "
+    "first, save them last: numpy.moveaxis(x, 1, -1)"
+)
 
 
 def read(path: Path) -> Source:
     """Read features [n, d] and targets [n] or [n, 1], perhaps with their own test part.
 
+    Features [n, h, w] or [n, h, w, c] are images, of h lines, w columns, c channels.
     The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`
     in any case; with `_train` and `_test` behind the names the file has its own split.
 
@@ -39,10 +44,11 @@ def read(path: Path) -> Source:
             )
             for part in parts
         ]
-    columns = source.numbered(read_part[0][0].shape[1])
+    shape = read_part[0][0].shape[1:]
+    columns = source.pixels(shape) if len(shape) > 1 else source.numbered(*shape)
     target, labels = _coded([y for _, y in read_part], y_name)
     rows = [
-        _rows(path, part, x, y, columns, target.name)
+        _rows(path, part, x, y, columns, shape, target.name)
         for part, (x, _), y in zip(parts, read_part, labels, strict=True)
     ]
     return Source(
@@ -53,6 +59,8 @@ def read(path: Path) -> Source:
         target=target,
         train=rows[0],
         test=rows[1] if len(rows) > 1 else None,
+        image_shape=shape if len(shape) > 1 else (),
+        notes=(_CHANNELS_FIRST.format(*shape),) if _is_channels_first(shape) else (),
     )
 
 
@@ -117,10 +125,11 @@ def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
 
 def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     x = _array(path, name, arrays)
-    if x.ndim != 2 or 0 in x.shape:
+    if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(
             f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
-            "[rows, features]"
+            "[rows, features], or of images [rows, height, width] or [rows, height, "
+            "width, channels]"
         )
     if x.dtype.kind not in "biuf":
         raise InputError(
@@ -163,13 +172,19 @@ def _rows(
     x: npt.NDArray[Any],
     y: npt.NDArray[np.float64],
     columns: tuple[Column, ...],
+    shape: tuple[int, ...],
     target: str,
 ) -> Rows:
     where = f"{path} (the {part[1:]} part)" if part else str(path)
     if len(x) != len(y):
         raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
-    if x.shape[1] != len(columns):
+    if x.shape[1:] != shape:
         raise InputError(
-            f"{where} has {x.shape[1]} features, the training part {len(columns)}"
+            f"{where} has rows of {source.size_of(x.shape[1:])} features, the training "
+            f"part of {source.size_of(shape)}; they should be of one size"
         )
-    return source.checked(x, y, columns, target, where)
+    return source.checked(x.reshape(len(x), -1), y, columns, target, where)
+
+
+def _is_channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] > 4

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +18,38 @@ _COMPRESSIONS: dict[str, Any] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
-FORMS = (".csv", ".tsv", ".libsvm", ".svm", ".npz")
+IDX = ".idx"
+FORMS = (".csv", ".tsv", ".libsvm", ".svm", ".npz", IDX)
+_IDX_NAME = re.compile(r"[-._]idx\d-\w+$", re.ASCII | re.IGNORECASE)
+# Two zeros, the type of the entries, the number of dimensions.
+_IDX_MAGIC = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x04]")
 
 
 def form_of(path: Path) -> str:
-    """Give the file's form, one of `FORMS`, or "" where the suffix is none of them."""
-    form = _plain(path).suffix.lower()
-    return form if form in FORMS else ""
+    """Give the file's form, one of `FORMS`, or "" where it is none of them.
+
+    The suffix tells it. An idx file has none of its own: its usual name tells it, as
+    train-images-idx3-ubyte, or else how it begins.
+    """
+    form = plain(path).suffix.lower()
+    if form in FORMS:
+        return form
+    if _IDX_NAME.search(plain(path).name):
+        return IDX
+    if not path.is_file():
+        return ""
+    with reading(path) as stream:
+        return IDX if is_idx(stream.read(4)) else ""
+
+
+def is_idx(magic: bytes) -> bool:
+    """Say whether a file that begins with these four bytes is an idx file."""
+    return _IDX_MAGIC.fullmatch(magic) is not None
 
 
 def stem_of(path: Path) -> str:
     """Give the file's name without the suffixes of its form and compression."""
-    return _plain(path).stem
+    return plain(path).stem
 
 
 def check(flag: str, path: Path) -> None:
@@ -37,7 +58,10 @@ def check(flag: str, path: Path) -> None:
     Raises:
         InputError: There is none; the message names the flag.
     """
-    known = "known are .csv .tsv .libsvm .svm .npz, each also .gz .bz2 .xz"
+    known = (
+        "known are .csv .tsv .libsvm .svm .npz and MNIST's form, "
+        "…-images-idx3-ubyte, each also .gz .bz2 .xz"
+    )
     if path.is_dir():
         raise InputError(f"{flag}: {path} is a folder; a file is expected ({known})")
     if not path.exists():
@@ -72,5 +96,6 @@ def _damaged(path: Path, error: Exception) -> str:
     return f"{path} is truncated or damaged: {words}"
 
 
-def _plain(path: Path) -> Path:
+def plain(path: Path) -> Path:
+    """Give the path without the suffix of its compression."""
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSIONS else path

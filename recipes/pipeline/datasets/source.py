@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -34,11 +35,23 @@ class Source:
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()  # columns that were there but are of no use
     first_index: int | None = None  # of a LIBSVM file: its first column's index
+    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) where rows are images
 
 
 def numbered(width: int) -> tuple[Column, ...]:
     """Name the columns of data that bring no names: x1, x2, …."""
     return tuple(Column(f"x{i + 1}") for i in range(width))
+
+
+def pixels(shape: tuple[int, ...]) -> tuple[Column, ...]:
+    """Name the columns of images: pixel_0_0, … by line, column and channel, if any."""
+    places = itertools.product(*map(range, shape))
+    return tuple(Column("_".join(["pixel", *map(str, place)])) for place in places)
+
+
+def size_of(shape: tuple[int, ...]) -> str:
+    """Tell an image's shape: 28 × 28."""
+    return " × ".join(map(str, shape))
 
 
 def suggestion(wrong: str, names: Iterable[str]) -> str:
@@ -170,6 +183,7 @@ def retarget(source: Source, name: str) -> Source:
         train=_cut_out(source.train, place, source),
         test=source.test and _cut_out(source.test, place, source),
         notes=(*source.notes, f"left out '{source.target.name}', the usual target"),
+        image_shape=(),
     )
 
 

@@ -9,13 +9,16 @@ from recipes.pipeline.errors import InputError
 Index = npt.NDArray[np.int64]
 
 
-def split(rows: int, fraction: float, seed: int) -> tuple[Index, Index]:
+def split(
+    rows: int, fraction: float, seed: int, flag: str = "test_fraction"
+) -> tuple[Index, Index]:
     """Divide rows at random.
 
     Args:
         rows: Number of rows.
         fraction: Share of the test rows, between 0 and 1; rounded to whole rows.
         seed: The same seed gives the same rows.
+        flag: The setting that holds the fraction, for the message.
 
     Returns:
         Row numbers of the training and of the test part, each ascending.
@@ -26,15 +29,18 @@ def split(rows: int, fraction: float, seed: int) -> tuple[Index, Index]:
     test = round(rows * fraction)
     if test < 1 or rows - test < 2:
         raise InputError(
-            f"--test_fraction: {fraction} of {rows} rows leaves {rows - test} for "
-            f"training and {test} for the test; at least 2 and 1 are needed"
+            f"--{flag}: {fraction} of {rows} rows leaves {rows - test} for "
+            f"training and {test} held out; at least 2 and 1 are needed"
         )
     order = np.random.default_rng(seed).permutation(rows)
     return np.sort(order[test:]), np.sort(order[:test])
 
 
 def stratified_split(
-    classes: npt.NDArray[np.int64], fraction: float, seed: int
+    classes: npt.NDArray[np.int64],
+    fraction: float,
+    seed: int,
+    flag: str = "test_fraction",
 ) -> tuple[Index, Index]:
     """Divide rows at random so that both parts hold the classes in the same shares.
 
@@ -44,6 +50,7 @@ def stratified_split(
         classes: [n] class of each row.
         fraction: Share of the test rows, between 0 and 1.
         seed: The same seed gives the same rows.
+        flag: The setting that holds the fraction, for the message.
 
     Returns:
         Row numbers of the training and of the test part, each ascending.
@@ -57,9 +64,9 @@ def stratified_split(
     test = round(len(divided) * fraction)
     if not kinds or not kinds <= test <= len(divided) - kinds:
         raise InputError(
-            f"--test_fraction: {fraction} of {len(classes)} rows in "
-            f"{int((counts > 0).sum())} classes cannot hold every class in the "
-            "training and in the test part; more rows are needed, or another fraction"
+            f"--{flag}: {fraction} of {len(classes)} rows in "
+            f"{int((counts > 0).sum())} classes cannot hold every class in both "
+            "parts; more rows are needed, or another fraction"
         )
     state = np.random.RandomState(np.random.MT19937(seed))
     _, held_out = train_test_split(
