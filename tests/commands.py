@@ -1,24 +1,35 @@
-"""Runs commands of the project as users do, many for one import of TensorFlow.
+"""Runs commands of Python as users do, many for one import of TensorFlow.
 
-Each command is a process of its own: arguments, working directory, standard output and
-error, exit code, signals, files. To import TensorFlow takes seconds, and a recipe is
-run many times here, so the processes are forked from one that has imported it and has
-computed nothing yet; TensorFlow starts its threads only afterwards. What the import
-itself might do to a command (log lines, time) the tests see in `run_fresh`.
+Each command is a process of its own: arguments, working directory, environment,
+standard output and error, exit code, signals, files. To import TensorFlow takes
+seconds, so the processes are forked from one that has imported it, knows nothing of
+the project and has computed nothing yet; TensorFlow starts its threads only afterwards.
+What the import itself might do to a command (log lines, time) the tests see in
+`run_fresh`.
+
+As a program, `python -IS commands.py SOCKET WORDS…` runs `python WORDS…` that way.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import resource
 import runpy
+import select
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # A terminal's size and the caller's settings are no part of a test.
@@ -52,100 +63,192 @@ def run_fresh(folder: Path, *words: str) -> Ended:
     return Ended(result.returncode, result.stdout, result.stderr)
 
 
-class Commands:
-    """The process that others are forked from.
+def run_forked(folder: Path, *words: str) -> Ended:
+    """Runs `python WORDS`, or `python -I WORDS`, where TensorFlow is imported."""
+    return tensorflow_imported().run(folder, *words)
+
+
+class Forks:
+    """A process that others are forked from.
 
     Args:
-        module: What `python -m` runs.
-        imports: The modules to import before.
+        address: The socket on which it listens for what to run.
     """
 
-    def __init__(self, module: str, *imports: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.commands", module, *imports],
-            cwd=ROOT,
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+    def __init__(self, address: str) -> None:
+        self.address = address
 
-    def __call__(
+    def run(
         self,
         folder: Path,
-        *arguments: str,
+        *words: str,
         largest_file: int | None = None,
         meanwhile: Callable[[int], None] | None = None,
     ) -> Ended:
-        """Runs the module with these arguments.
+        """Runs `python WORDS`.
 
         Args:
             folder: The working directory.
-            *arguments: Of the command line.
-            largest_file: So many bytes may a file have that it writes.
+            *words: Begin with `-m`, `-c` or a file; before that there may be `-I`.
+            largest_file: So many bytes may a file have that the command writes.
             meanwhile: Called with the process's number while it runs.
         """
-        files = [folder / ".stdout", folder / ".stderr"]
-        request = [str(folder), *map(str, files), largest_file, arguments]
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        number = int(self._process.stdout.readline())
-        try:
-            if meanwhile:
-                meanwhile(number)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
-            raise
-        finally:
-            status = int(self._process.stdout.readline())
-            texts = [file.read_text(encoding="utf-8") for file in files]
-            for file in files:
-                file.unlink()
-        return Ended(os.waitstatus_to_exitcode(status), *texts)
+        request = {
+            "words": list(map(str, words)),
+            "folder": str(folder),
+            "environment": environment(),
+            "largest_file": largest_file,
+        }
+        with (
+            open(os.devnull, "rb") as nothing,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            streams = [nothing.fileno(), out.fileno(), err.fileno()]
+            code = self.send(request, streams, meanwhile)
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read().decode())
+        return Ended(code, *texts)
 
-    def close(self) -> None:
-        with self._process:  # closes its pipes, which ends it, and waits for it
+    def send(
+        self,
+        request: dict[str, Any],
+        files: Sequence[int],
+        meanwhile: Callable[[int], None] | None = None,
+    ) -> int:
+        """Has a request done with these as standard streams; gives the exit code."""
+        with self.ask(request, files) as answers:
+            number = int(answers.readline())
+            try:
+                if meanwhile:
+                    meanwhile(number)
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+                raise
+            return os.waitstatus_to_exitcode(int(answers.readline()))
+
+    @contextlib.contextmanager
+    def ask(self, request: dict[str, Any], files: Sequence[int]) -> Iterator[IO[str]]:
+        """Sends a request with open files, and gives what answers come."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.address)
+            socket.send_fds(connection, [b"."], files)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile() as answers:
+                yield answers
+
+
+@functools.cache
+def tensorflow_imported() -> Forks:
+    """The process that has imported TensorFlow, and nothing of the project."""
+    address, listener = _listen()
+    with listener:
+        process = subprocess.Popen(
+            [sys.executable, "-I", __file__, "serve", str(listener.fileno())],
+            env=environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.PIPE,  # whose end is the end of all servers
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # lines of the import that heed no setting
+            pass_fds=[listener.fileno()],
+        )
+    atexit.register(process.communicate)
+    return Forks(address)
+
+
+class Commands:
+    """`python -m` of a module of the project: called with a folder and arguments.
+
+    Args:
+        module: What is run.
+        imports: What is imported before, once.
+    """
+
+    def __init__(self, module: str, *imports: str) -> None:
+        self._module = module
+        address, listener = _listen()
+        with (
+            listener,
+            tensorflow_imported().ask({"imports": imports}, [listener.fileno()]),
+        ):
             pass
-        assert self._process.returncode == 0
+        self._forks = Forks(address)
+
+    def __call__(self, folder: Path, *arguments: str, **others: Any) -> Ended:
+        """Runs the module; `others` are those of `Forks.run`."""
+        return self._forks.run(folder, "-m", self._module, *arguments, **others)
 
 
-def _serve(module: str, *imports: str) -> None:
-    from recipes.pipeline.quiet import import_tensorflow
+def _listen() -> tuple[str, socket.socket]:
+    folder = tempfile.mkdtemp()  # nobody else may connect
+    atexit.register(shutil.rmtree, folder)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{folder}/socket")
+    listener.listen()
+    return f"{folder}/socket", listener
 
-    import_tensorflow()
-    for name in imports:
-        __import__(name)
-    for line in sys.stdin:
-        number = os.fork()
-        if not number:
-            _become(module, *json.loads(line))
-        print(number, flush=True)
-        print(os.waitpid(number, 0)[1], flush=True)
+
+# ---- in the process that is forked from, and in those that are forked
+
+
+def _serve(listener: socket.socket) -> None:
+    """Forks for every request, until standard input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what is forked
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        with connection:
+            if not os.fork():
+                listener.close()
+                _answer(connection)
+    os._exit(0)
+
+
+def _answer(connection: socket.socket) -> None:
+    """Does what is asked for, in a process of its own."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile() as lines:
+        request = json.loads(lines.readline())
+    if "imports" in request:
+        sys.path.insert(0, str(ROOT))
+        for name in request["imports"]:
+            __import__(name)
+        connection.close()
+        _serve(socket.socket(fileno=files[0]))
+    number = os.fork()
+    if not number:
+        connection.close()
+        _become(files, **request)
+    for file in files:
+        os.close(file)
+    connection.sendall(f"{number}\n".encode())
+    connection.sendall(f"{os.waitpid(number, 0)[1]}\n".encode())
+    os._exit(0)
 
 
 def _become(
-    module: str,
+    files: Sequence[int],
+    words: list[str],
     folder: str,
-    out: str,
-    err: str,
+    environment: dict[str, str],
     largest_file: int | None,
-    arguments: list[str],
 ) -> None:
     os.chdir(folder)
-    for descriptor, path in enumerate((os.devnull, out, err)):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    for descriptor, file in enumerate(files):
         os.dup2(file, descriptor)
         os.close(file)
+    os.environ.clear()
+    os.environ.update(environment)
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     # As in a terminal; tests that were started in the background would ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = [module, *arguments]
     code = 1
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        _run(*words)
+        code = 0
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(bool(ending.code))
     except BaseException:
@@ -155,5 +258,39 @@ def _become(
     os._exit(code)
 
 
+def _run(*words: str) -> None:
+    """`python WORDS`."""
+    isolated = words[0] == "-I"
+    kind, *words = words[isolated:]
+    what = words.pop(0) if kind in ("-m", "-c") else kind
+    if not isolated:
+        first = os.getcwd() if kind in ("-m", "-c") else str(Path(what).parent)
+        given = os.environ.get("PYTHONPATH", "")
+        sys.path[:0] = [first, *filter(None, given.split(os.pathsep))]
+    sys.argv = [kind, *words]
+    if kind == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    elif kind == "-c":
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(what, "<string>", "exec"), vars(sys.modules["__main__"]))
+    else:
+        runpy.run_path(what, run_name="__main__")
+
+
+def _main(task: str, *words: str) -> None:
+    if task == "serve":
+        import tensorflow  # noqa: F401
+
+        _serve(socket.socket(fileno=int(words[0])))
+    request = {
+        "words": words,
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "largest_file": None,
+    }
+    code = Forks(task).send(request, [0, 1, 2])
+    sys.exit(code if code >= 0 else 128 - code)
+
+
 if __name__ == "__main__":
-    _serve(*sys.argv[1:])
+    _main(*sys.argv[1:])

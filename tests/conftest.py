@@ -1,10 +1,14 @@
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.commands import ROOT, Commands
+
+# A test that waits for others to have the cores has not failed.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,9 +26,9 @@ def recipes_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def svm() -> Iterator[Commands]:
+def svm() -> Commands:
     """`python -m recipes.svm`: called with a folder and arguments."""
-    commands = Commands(
+    return Commands(
         "recipes.svm",
         "recipes.svm.classifier",
         "recipes.svm.regressor",
@@ -35,14 +39,12 @@ def svm() -> Iterator[Commands]:
         "recipes.pipeline.features",
         "recipes.pipeline.run",
     )
-    yield commands
-    commands.close()
 
 
 @pytest.fixture(scope="session")
-def linear_regression() -> Iterator[Commands]:
+def linear_regression() -> Commands:
     """`python -m recipes.linear_regression`: called with a folder and arguments."""
-    commands = Commands(
+    return Commands(
         "recipes.linear_regression",
         "recipes.linear_regression.model",
         "recipes.linear_regression.sections",
@@ -52,5 +54,19 @@ def linear_regression() -> Iterator[Commands]:
         "recipes.pipeline.features",
         "recipes.pipeline.run",
     )
-    yield commands
-    commands.close()
+
+
+@pytest.fixture(scope="session")
+def neural_network() -> Commands:
+    """`python -m recipes.neural_network`: called with a folder and arguments."""
+    return Commands(
+        "recipes.neural_network",
+        "recipes.neural_network.classifier",
+        "recipes.neural_network.regressor",
+        "recipes.neural_network.sections",
+        "recipes.pipeline.datasets",
+        "recipes.pipeline.evaluation",
+        "recipes.pipeline.export",
+        "recipes.pipeline.features",
+        "recipes.pipeline.run",
+    )

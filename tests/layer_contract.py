@@ -1,18 +1,15 @@
 """What every layer of this project must do, checked by one call."""
 
 import json
-import os
-import subprocess
-import sys
 import textwrap
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-ROOT = Path(__file__).parents[1]
+from tests.commands import run_forked
+
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-6}
 
 
@@ -117,7 +114,7 @@ def _check_keras_file(layer, inputs, expected, tmp_path):
         call = keras.models.load_model("model.keras")
         assert not any(name.split(".")[0] == "recipes" for name in sys.modules)
     """
-    _check_elsewhere(load, inputs, expected, tmp_path, [sys.executable], str(ROOT))
+    _check_elsewhere(load, inputs, expected, tmp_path)
 
 
 def _check_saved_model(layer, inputs, expected, tmp_path):
@@ -138,11 +135,10 @@ def _check_saved_model(layer, inputs, expected, tmp_path):
         loaded = tf.saved_model.load("saved")
         call = loaded.serve
     """
-    command = [sys.executable, "-I"]
-    _check_elsewhere(load, inputs, expected, tmp_path, command, None)
+    _check_elsewhere(load, inputs, expected, tmp_path, "-I")
 
 
-def _check_elsewhere(load, inputs, expected, folder, command, python_path):
+def _check_elsewhere(load, inputs, expected, folder, *flags):
     """Runs `load`, which defines `call`, in a new process, and calls it there."""
     named = inputs if isinstance(inputs, dict) else {"": inputs}
     np.savez(folder / "inputs.npz", **named)
@@ -157,13 +153,8 @@ def _check_elsewhere(load, inputs, expected, folder, command, python_path):
             np.save(f"output-{{rows}}.npy", np.asarray(output))
     """
     code = textwrap.dedent(code).format(load=textwrap.dedent(load))
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    if python_path:
-        environment["PYTHONPATH"] = python_path
-    result = subprocess.run(
-        [*command, "-c", code], cwd=folder, env=environment, capture_output=True
-    )
-    assert result.returncode == 0, result.stderr.decode()
+    ended = run_forked(folder, *flags, "-c", code)
+    assert ended.code == 0, ended.err
     for rows in (0, 1, None):
         output = np.load(folder / f"output-{rows}.npy")
         np.testing.assert_allclose(output, expected[:rows], **TOLERANCE)

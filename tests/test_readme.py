@@ -1,6 +1,7 @@
 """The READMEs: every command is run as written, every output shown is compared.
 
-A document's blocks run in order, in one copy of the project. Fences are
+A document's blocks run in order, in one copy of the project. `python` is a process
+forked from one that has imported TensorFlow, see `tests/commands.py`. Fences are
 
 - `sh`: run by bash, with `.venv` standing for the environment of these tests;
 - `python`: run by that environment's Python;
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("recipes/*/README.md"))]
@@ -82,7 +85,8 @@ def project(folder: Path) -> Path:
     binaries = copy / ".venv" / "bin"
     binaries.mkdir(parents=True)
     python = binaries / "python"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    forks = f'"{commands.__file__}" "{commands.tensorflow_imported().address}"'
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS {forks} "$@"\n')
     python.chmod(0o755)
     activate = f'export PATH="{binaries}:{Path(sys.executable).parent}:$PATH"\n'
     (binaries / "activate").write_text(activate)
@@ -95,7 +99,7 @@ def project(folder: Path) -> Path:
 def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
     """Runs a block and gives all that it prints; keeps what it exports."""
     if block.kind == "python":
-        command = [sys.executable, "-c", block.code]
+        command = [".venv/bin/python", "-c", block.code]
     else:
         keep = "\nenv -0 > .environment\n"
         command = ["bash", "-euo", "pipefail", "-c", planned(block.code) + keep]

@@ -35,7 +35,7 @@ class Config(DataConfig):
     """The recipe's settings; `LinearRegression` says more about those of the model."""
 
     dataset: str = "diabetes"  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a file:
-    # .csv .tsv .libsvm .svm .npz, also .gz .bz2 .xz
+    # .csv .tsv .libsvm .svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz
     learning_rate: LearningRate = "auto"  # α of θ ← θ − α ∂MSE/∂θ; auto: 1/curvature
     momentum: Momentum = "nesterov"  # none: the article's plain step
     l1: float = 0.0  # weight of Σ|w| over standardised columns

@@ -14,6 +14,7 @@ _STAGES = (
     "errors",
     "evaluation",
     "export",
+    "fast_fit",
     "features",
     "flags",
     "report",

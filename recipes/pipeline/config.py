@@ -11,7 +11,7 @@ class DataConfig:
     """
 
     dataset: str  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a file:
-    # .csv .tsv .libsvm .svm .npz, also .gz .bz2 .xz
+    # .csv .tsv .libsvm .svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz
     test_dataset: str = ""  # separate test set, same forms; empty: split one off
     test_fraction: float = 0.2  # share of rows held out for the test, between 0 and 1
     target: str = ""  # target column of a table; empty: the last one

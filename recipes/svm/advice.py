@@ -8,34 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipes.pipeline.errors import InputError
-from recipes.pipeline.report import number, quoted
+from recipes.pipeline.report import number
 
 if TYPE_CHECKING:
     from recipes.pipeline.datasets import Data
 
 MANY_ROWS = 50_000
 MANY_PROBLEMS = 1000
-_ROWS_PER_CLASS = 5  # a target with as many for each value may be one of classes
 
 
-def on_target(task: str, data: Data) -> Iterator[str]:
-    """What to know of a target that is taken for a number.
-
-    Args:
-        task: as it was asked for, `auto` perhaps.
-        data: a regression.
-    """
-    target, name = data.train.target, data.description.target.name
-    different = np.unique(target)
-    few = _ROWS_PER_CLASS * len(different) <= len(target)
-    if task == "auto" and few and np.all(different % 1 == 0):
-        yield (
-            f"the {len(different)} different values of {quoted(name)} are taken for "
-            "numbers; --task=classification takes them for classes"
-        )
-    yield (
+def on_target(data: Data) -> str:
+    """What to know of the settings where the target is a number."""
+    return (
         "C, epsilon and tolerance count standard deviations of the target, "
-        f"{number(float(target.std()))}"
+        f"{number(float(data.train.target.std()))}"
     )
 
 

@@ -42,7 +42,7 @@ class Config(DataConfig):
     """
 
     dataset: str = "breast_cancer"  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a
-    # file: .csv .tsv .libsvm .svm .npz, also .gz .bz2 .xz
+    # file: .csv .tsv .libsvm .svm .npz, …-images-idx3-ubyte; also .gz .bz2 .xz
     kernel: KernelName = "rbf"  # k(x, z), over standardised columns
     C: float = 1.0  # cost of a row beyond its margin; regression: times the target's SD
     gamma: Gamma = "scale"  # γ of the kernel; scale: 1/(columns · variance); auto:
@@ -154,7 +154,7 @@ def load(config: Config) -> Data:
     task: Any = config.task  # checked by the flags, or else by what loads the data
     data = pipeline.datasets.load(config, task=task)
     if data.description.task == "regression":
-        return data.with_notes(*advice.on_target(config.task, data))
+        return data.with_notes(advice.on_target(data))
     if config.probability:
         advice.check_probability(data)
     return data

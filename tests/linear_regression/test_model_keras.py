@@ -1,10 +1,6 @@
 """`LinearRegression` as a Keras model: saving, callbacks, optimisers, `evaluate`."""
 
-import os
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,10 +9,10 @@ import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
 from recipes.linear_regression.model import LinearRegression
+from tests.commands import run_forked
 from tests.linear_regression import reference
 from tests.linear_regression.fitting import data, fit, save, take_steps, theta_of
 
-ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
     "learning_rate": 0.01,
     "momentum": "heavy_ball",
@@ -64,14 +60,8 @@ def test_loaded_in_a_new_process_it_predicts_and_goes_on(tmp_path):
         np.save("theta.npy", np.append(*model.linear.get_weights()))
         np.save("iterations.npy", model.certificate["iterations"])
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
+    ended = run_forked(tmp_path, "-c", textwrap.dedent(code))
+    assert ended.code == 0, ended.err
     np.testing.assert_array_equal(
         np.load(tmp_path / "prediction.npy"), model.predict(x, verbose=0)
     )

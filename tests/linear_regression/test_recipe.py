@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recipes.linear_regression.recipe import Config, train_and_evaluate
-from tests.commands import run_fresh
+from tests.commands import run_forked
 from tests.linear_regression.test_command_line import odd_table
 
 ROWS = (0, 1, 40)
@@ -105,7 +105,7 @@ def test_saved_model_in_a_process_without_the_project(array_run, table_run, else
             np.save(f"{name}-{rows}.npy", serve(**part)["prediction"])
     """
     code = textwrap.dedent(code).replace("READ", READ)
-    ended = run_fresh(elsewhere, "-c", code)
+    ended = run_forked(elsewhere, "-c", code)
     assert ended.code == 0, ended.err
     check(elsewhere, array_run, table_run)
 
@@ -127,7 +127,7 @@ def test_keras_file_where_only_layers_and_the_recipe_are_imported(
             np.save(f"{name}-{rows}.npy", model(part))
     """
     code = textwrap.dedent(code).replace("READ", READ)
-    ended = run_fresh(elsewhere, "-c", code)
+    ended = run_forked(elsewhere, "-c", code)
     assert ended.code == 0, ended.err
     check(elsewhere, array_run, table_run)
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from recipes.pipeline import export, features
 from recipes.pipeline.errors import InputError
+from tests.commands import run_forked
 from tests.pipeline.test_features import data_of, odd_table
 
 ROOT = Path(__file__).parents[2]
@@ -55,23 +56,14 @@ def matrix(tmp_path_factory):
 
 def run_elsewhere(code, folder, *arguments, isolated=True):
     """Runs code where this project cannot be imported, or (not isolated) can."""
-    command = [sys.executable, "-I"] if isolated else [sys.executable]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    code = textwrap.dedent(code)
     if isolated:
-        code = "import sys\nsys.modules['layers'] = sys.modules['recipes'] = None\n" + (
-            textwrap.dedent(code)
-        )
+        absent = "import sys\nsys.modules['layers'] = sys.modules['recipes'] = None\n"
+        ended = run_forked(folder, "-I", "-c", absent + code, *arguments)
     else:
-        environment["PYTHONPATH"] = str(ROOT)
-    result = subprocess.run(
-        [*command, "-c", textwrap.dedent(code), *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+        ended = run_forked(folder, "-c", code, *arguments)
+    assert ended.code == 0, ended.err
+    return ended.out
 
 
 def test_table_in_a_process_without_the_project(table, tmp_path):
@@ -249,13 +241,9 @@ def test_saved_model_cli_shows_and_runs(table, tmp_path):
 
 def saved_model_cli(*arguments):
     module = "tensorflow.python.tools.saved_model_cli"
-    result = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    ended = run_forked(Path.cwd(), "-m", module, *arguments)
+    assert ended.code == 0, ended.err
+    return ended.out
 
 
 def test_c_loader_reads_the_matrix(matrix, tmp_path):

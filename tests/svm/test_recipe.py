@@ -10,7 +10,7 @@ from sklearn import svm as peer
 
 from recipes.pipeline.errors import InputError
 from recipes.svm import Config, train_and_evaluate
-from tests.commands import run_fresh
+from tests.commands import run_forked
 
 ROWS = (0, 1, 30)
 CLASSES = ("fern", "moss", "übel, or not")
@@ -83,7 +83,7 @@ def test_saved_model_in_a_process_without_the_project(runs, tmp_path):
     (tmp_path / "folders.json").write_text(json.dumps(folders))
     for name, raw in inputs.items():
         np.savez(tmp_path / f"{name}.npz", **raw)
-    ended = run_fresh(tmp_path, "-c", textwrap.dedent(CODE))
+    ended = run_forked(tmp_path, "-c", textwrap.dedent(CODE))
     assert ended.code == 0, ended.err
     for name, run in made.items():
         expected = answers(run, inputs[name])
@@ -118,7 +118,7 @@ def test_keras_file_in_a_new_process(runs, tmp_path):
     answer = model({{name: tf.constant(arrays[name]) for name in arrays}})
     np.savez("answer.npz", **{{name: each.numpy() for name, each in answer.items()}})
     """
-    ended = run_fresh(tmp_path, "-c", textwrap.dedent(code))
+    ended = run_forked(tmp_path, "-c", textwrap.dedent(code))
     assert ended.code == 0, ended.err
     found = np.load(tmp_path / "answer.npz")
     for name, values in answers(run, inputs["three"]).items():
