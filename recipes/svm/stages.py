@@ -28,10 +28,10 @@ INNER_SHARE = 0.1
 INNER_TOLERANCE = 0.25
 STEPS_PER_VARIABLE = 100
 LARGEST_WORKING_SET = 4096
-# With many features a working set's own kernel matrix costs more than steps: at most half
-# of that, and an eighth of the variables (MNIST, 784 features, even from odd: 5.4 s in
-# place of 8.9; 3 pairs of its digits: 1.0 s in place of 1.1; but a9a, 123 features: 5.1 s
-# in place of 3.9).
+# With many features a working set's own kernel matrix costs more than steps: at most
+# half of that, and an eighth of the variables. (MNIST, 784 features, even from odd: 5.4
+# s instead of 8.9; three pairs of digits: 1.0 s instead of 1.1. But a9a, 123 features:
+# 5.1 s instead of 3.9.)
 MANY_FEATURES = 256
 # Problems of so many variables are their own working set.
 SMALL = 2048
