@@ -10,7 +10,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(
 .PHONY: run test lint format bench notebooks lock test-oldest clean
 
 run: $(VENV)/.run
-	$(BIN)/python -m recipes.linear_regression
+	$(BIN)/python -m recipes
 
 test: $(VENV)/.dev
 	@# One more than cores: many tests wait for a process of their own.
@@ -28,6 +28,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.linear_regression
 	$(BIN)/python -m benchmarks.svm
+	$(BIN)/python -m benchmarks.neural_network
 
 # Runs the notebooks and stores them with their outputs.
 notebooks: $(VENV)/.dev

@@ -34,6 +34,7 @@ class Field:
         number: int or float where it may be a number.
         words: the words that it may be.
         text: whether it may be any text.
+        several: whether it is any number of whole numbers, with commas between them.
     """
 
     name: str
@@ -44,16 +45,21 @@ class Field:
     number: type[int] | type[float] | None = None
     words: tuple[str, ...] = ()
     text: bool = False
+    several: bool = False
 
     @property
     def expected(self) -> str:
         """What the value should be, in words."""
+        if self.several:
+            return "whole numbers with commas between them"
         kinds = {int: ["a whole number"], float: ["a number"], None: []}
         return " or ".join([*kinds[self.number], *self.words])
 
     @property
     def placeholder(self) -> str:
         """What stands for the value in a usage line."""
+        if self.several:
+            return "INTEGER,..."
         kinds = {int: ["INTEGER"], float: ["NUMBER"], None: []}
         return "|".join([*kinds[self.number], *self.words]) or "TEXT"
 
@@ -65,6 +71,8 @@ class Field:
         """
         if argument in self.words:
             return argument
+        if self.several:
+            return self._numbers(argument)
         if self.number:
             try:
                 return self.number(argument)
@@ -74,6 +82,12 @@ class Field:
             return argument
         raise ValueError(f"should be {self.expected}{suggestion(argument, self.words)}")
 
+    def _numbers(self, argument: str) -> tuple[int, ...]:
+        try:
+            return tuple(int(part) for part in argument.split(",") if argument.strip())
+        except ValueError:
+            raise ValueError(f"should be {self.expected}, as 256,128") from None
+
 
 def fields_of(config_class: type[DataConfig]) -> list[Field]:
     """Lists the settings of a configuration.
@@ -81,7 +95,8 @@ def fields_of(config_class: type[DataConfig]) -> list[Field]:
     Args:
         config_class: a dataclass; its fields are bool, int, float, str, `Literal[...]`
           of words, or a union of these with one number at most, as in
-          `float | Literal["auto"]`; each with a default and a comment behind it.
+          `float | Literal["auto"]`, or `tuple[int, ...]`; each with a default and a
+          comment behind it.
 
     Returns:
         The settings, in the dataclass's order.
@@ -139,7 +154,9 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Writes a value as a flag takes it: `true`, `0.01`, `auto`."""
+    """Writes a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -153,6 +170,8 @@ def _kinds(hint: Any, where: str) -> dict[str, Any]:
     """A type hint as the arguments of `Field` that say what values it takes."""
     if hint is bool:
         return {"switch": True}
+    if hint == tuple[int, ...]:
+        return {"several": True}
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     number: type[int] | type[float] | None = None
     words: tuple[str, ...] = ()

@@ -10,10 +10,10 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -89,6 +89,16 @@ def open_folder(config: DataConfig, recipe: str, description: Description) -> Pa
     return folder
 
 
+class Companion(Protocol):
+    """A callback with a state of its own, to be kept with the model's."""
+
+    def state(self) -> dict[str, Any]:
+        """The state, by name: what `numpy.savez` can keep."""
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Takes up a state that `state` gave, as numpy arrays."""
+
+
 class Backup(keras.callbacks.Callback):
     """Keeps the model's state in a folder, so that a killed run can go on.
 
@@ -99,12 +109,17 @@ class Backup(keras.callbacks.Callback):
     Args:
         folder: where the state is kept, in a file `EPOCHS.npz`.
         restore: whether to begin with the state that is there.
+        companions: callbacks whose state is kept with the model's. They stand before
+            this one in the list of callbacks.
     """
 
-    def __init__(self, folder: Path, *, restore: bool) -> None:
+    def __init__(
+        self, folder: Path, *, restore: bool, companions: Sequence[Companion] = ()
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._restore = restore
+        self._companions = companions
         self._due = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -114,6 +129,15 @@ class Backup(keras.callbacks.Callback):
             with np.load(path) as kept:
                 for number, variable in enumerate(self._variables()):
                     variable.assign(kept[f"arr_{number}"])
+                for number, companion in enumerate(self._companions):
+                    head = f"{number}_"
+                    companion.restore_state(
+                        {
+                            name.removeprefix(head): kept[name]
+                            for name in kept.files
+                            if name.startswith(head)
+                        }
+                    )
             self.model._initial_epoch = _epochs(path)  # what Keras's callback sets
         self._restore = False  # a second `fit` goes on from the first
 
@@ -122,8 +146,14 @@ class Backup(keras.callbacks.Callback):
         if time.monotonic() < self._due or self.model.stop_training:
             return
         last, path = self.newest(), self._folder / f"{epoch + 1}.npz"
+        states = {
+            f"{number}_{name}": value
+            for number, companion in enumerate(self._companions)
+            for name, value in companion.state().items()
+        }
+        variables = (each.numpy() for each in self._variables())
         with export.whole_file(path, "the backup") as temporary:
-            np.savez(temporary, *(each.numpy() for each in self._variables()))
+            np.savez(temporary, *variables, **states)
         if last and last != path:
             last.unlink()
         self._due = time.monotonic() + 1
@@ -149,12 +179,15 @@ def _epochs(state: Path) -> int:
     return int(state.stem)
 
 
-def backup(config: DataConfig, folder: Path) -> Backup:
+def backup(
+    config: DataConfig, folder: Path, companions: Sequence[Companion] = ()
+) -> Backup:
     """The callback that keeps a run's state, for `--resume` after it was killed.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
+        companions: callbacks before it whose state is to be kept too.
 
     Raises:
         InputError: with `--resume`, if the backup there was made with other settings.
@@ -162,7 +195,7 @@ def backup(config: DataConfig, folder: Path) -> Backup:
     place = folder / BACKUP
     settings = place / "flags.txt"
     text = flags.flags_text(config)
-    callback = Backup(place, restore=config.resume)
+    callback = Backup(place, restore=config.resume, companions=companions)
     if config.resume and settings.exists():
         kept = settings.read_text(encoding="utf-8").splitlines()
         other = sorted(set(kept) ^ set(text.splitlines()))
@@ -257,16 +290,20 @@ def _summary(run: Run, config: DataConfig) -> Iterator[str]:
     if config.report:
         yield f"report: {run.out_dir / 'report.html'}"
     if config.export:
-        versions = (p for p in (run.out_dir / "export").iterdir() if p.name.isdecimal())
-        newest = max(versions, key=lambda version: int(version.name))
-        yield f"SavedModel: {newest}"
+        yield f"SavedModel: {newest_export(run.out_dir)}"
+
+
+def newest_export(folder: Path) -> Path:
+    """The SavedModel that was written last into a run's folder."""
+    versions = (p for p in (folder / "export").iterdir() if p.name.isdecimal())
+    return max(versions, key=lambda version: int(version.name))
 
 
 def _told(what: str, numbers: Mapping[str, Any]) -> str:
     words = (
         f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in numbers.items()
-        if value is not None
+        if value is not None and " " not in str(value)  # sentences are for the report
     )
     return f"{what}: {' '.join(words)}"
 

@@ -35,8 +35,14 @@ def scores_of(made):
     )
 
 
-def about_of(target, columns):
-    return SimpleNamespace(name="fake", source="fake", columns=columns, target=target)
+def about_of(target, columns, image_shape=()):
+    return SimpleNamespace(
+        name="fake",
+        source="fake",
+        columns=columns,
+        target=target,
+        image_shape=image_shape,
+    )
 
 
 def page_of(k, *, probable=True, hostile=False):

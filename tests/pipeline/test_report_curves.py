@@ -1,10 +1,12 @@
 """The report's pictures of a classifier's scores, and the rows it is wrong about."""
 
+import io
 import re
 
 import numpy as np
 import pytest
 import scipy.sparse
+from matplotlib import image
 
 from recipes.pipeline import evaluation, report
 from recipes.pipeline.report import classification
@@ -203,6 +205,29 @@ def test_only_the_surest_of_many_mistakes_are_told():
         f"Row {i}" for i in range(1999, 1989, -1)
     ]
     assert "The 10 surest of the 2,000 mistakes" in table.caption
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1), (2, 3, 3), (2, 3, 2)])
+@pytest.mark.parametrize("layout", [np.asarray, scipy.sparse.csr_array])
+def test_mistakes_with_images_are_shown(shape, layout):
+    made = evaluation.decisions([0, 1, 1], [[2.0], [1.0], [-3.0]])
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 17, (3, np.prod(shape))).astype(np.float32)
+    features[0, 0], features[1, 0] = 16, 0
+    target = target_of("no", "yes")
+    about = about_of(target, [column("p")] * features.shape[1], shape)
+    _, pictures = classification.mistakes(about, layout(features), made).body
+    assert [each.text for each in pictures.items] == [
+        "‘yes’ taken for ‘no’",
+        "‘no’ taken for ‘yes’",
+    ]
+    assert [each.note for each in pictures.items] == ["3, row 2", "2, row 0"]
+    assert pictures.pixelated
+    shown = image.imread(io.BytesIO(pictures.items[1].png))[..., :3]
+    expected = features[0].reshape(2, 3, -1) / 16
+    if expected.shape[-1] != 3:
+        expected = np.repeat(expected.mean(axis=-1, keepdims=True), 3, axis=-1)
+    np.testing.assert_allclose(shown, expected, atol=0.5 / 255 + 1e-6)
 
 
 def test_no_mistake_is_told_in_a_sentence():

@@ -4,6 +4,7 @@ Each is plain data; the template `templates/blocks/KIND.html` says how it looks.
 text is escaped when it is rendered, so it may hold anything.
 """
 
+import base64
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,42 @@ class Figure(Block):
         box = re.search(r'viewBox="0 0 ([\d.]+)', self.svg)
         width = round(float(box[1])) if box else 0
         return width if width > _SHRINKING else 0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small picture with a line or two under it.
+
+    Attributes:
+        png: the file's content.
+        text: what to know of it; `note` in small print.
+        note: more of it.
+    """
+
+    png: bytes
+    text: str
+    note: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture as a URL that holds it."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+@dataclass(frozen=True)
+class Pictures(Block):
+    """Small pictures in rows, as many in each as the page is wide.
+
+    Attributes:
+        caption: what they show.
+        items: the pictures.
+        pixelated: whether each pixel is to be seen as a square: for pictures of few.
+    """
+
+    caption: str
+    items: Sequence[Picture]
+    pixelated: bool
+    kind: ClassVar[str] = "pictures"
 
 
 @dataclass(frozen=True)

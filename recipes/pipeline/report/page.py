@@ -13,7 +13,9 @@ from recipes.pipeline.report.figures import PALETTE
 
 def _flags_as_code(text: str) -> Markup:
     """Text, escaped, in which `--flags` stand out and are not broken over lines."""
-    return Markup(re.sub(r"--\w+(=\w+)?", r"<code>\g<0></code>", str(escape(text))))
+    return Markup(
+        re.sub(r"--\w+(=[\w.,-]*\w)?", r"<code>\g<0></code>", str(escape(text)))
+    )
 
 
 _TEMPLATES = jinja2.Environment(
@@ -32,20 +34,14 @@ def render(page: Page) -> str:
 
 
 def write(path: str | os.PathLike[str], html: str) -> None:
-    """Writes the file whole or not at all; an earlier one is replaced at once.
+    """Writes the file; `export.whole_file` lets that appear whole or not at all.
 
     Args:
         path: where to; its folder must exist.
         html: what `render` gave.
 
     Raises:
-        OSError: it could not be written. Then the earlier file, if any, is as it was.
+        OSError: it could not be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        # A path that is no valid Unicode may stand in the command: show it escaped.
-        partial.write_text(html, encoding="utf-8", errors="backslashreplace")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    # A path that is no valid Unicode may stand in the command: show it escaped.
+    Path(path).write_text(html, encoding="utf-8", errors="backslashreplace")

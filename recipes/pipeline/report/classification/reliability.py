@@ -81,8 +81,8 @@ def _reliability(
         f"Among the test rows where {event} is given about this probability, the share "
         "where that is so. On the dashed line probabilities can be taken at their "
         "word; below it they promise too much. On average they are off by "
-        f"{points} percentage points. The bars are 95\N{NO-BREAK SPACE}% intervals: "
-        "long where rows are few."
+        f"{points} percentage points, the expected calibration error. The bars are "
+        "95\N{NO-BREAK SPACE}% intervals: long where rows are few."
     )
     alt = (
         f"Calibration curve of {event}: on average the probabilities are off by "

@@ -1,0 +1,82 @@
+"""The dense layer g(x·W + b)."""
+
+from typing import Any
+
+import keras
+
+from layers.linear import Linear
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class Dense(Linear):
+    """A layer of a neural network, from its two parameters W and b.
+
+    For an input `x` of shape `(..., features)` the layer computes
+
+    ```python
+    z = x @ kernel + bias  # z[..., j] = Σᵢ x[..., i]·W[i, j] + b[j]
+    y = activation(z)
+    ```
+
+    It equals `keras.layers.Dense`, less its regularisers, constraints and
+    quantisation: the layer for reading, and for models that need no more.
+
+    Args:
+        units: Number of outputs, a positive integer.
+        activation: g, a name or a function that Keras knows, applied to each output;
+            `None` for none. Defaults to `None`.
+        use_bias: Whether to add b. Defaults to `True`.
+        kernel_initializer: Initialiser of W. Defaults to `"glorot_uniform"`.
+        bias_initializer: Initialiser of b. Defaults to `"zeros"`.
+        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+
+    Attributes:
+        kernel: W, trainable, shape `(features, units)`.
+        bias: b, trainable, shape `(units,)`, or `None` without bias.
+
+    Raises:
+        ValueError: If `units` is not a positive integer, the activation is unknown, or
+            the last axis of the input has no known size when the layer is built.
+
+    Example:
+    >>> layer = Dense(2, activation="relu", kernel_initializer="ones")
+    >>> layer(keras.ops.array([[1.0, 2.0], [1.0, -2.0]])).numpy()
+    array([[3., 3.],
+           [0., 0.]], dtype=float32)
+
+    Reference:
+        The article, sections 3.3 and 4.3.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        *,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            units,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            **kwargs,
+        )
+        self.activation = keras.activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
+        z = keras.ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            z = z + self.bias
+        return self.activation(z)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, those that are objects serialised."""
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+        }

@@ -1,0 +1,80 @@
+"""`python -m recipes`: every recipe on its embedded default, and one table of them."""
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from recipes import pipeline
+from recipes.pipeline.errors import InputError
+from recipes.pipeline.quiet import import_tensorflow
+
+RECIPES = ("linear_regression", "svm", "neural_network")
+_HEADER = ("recipe", "data", "test", "certificate", "seconds", "report", "SavedModel")
+# What each certificate comes down to.
+_PROOFS = {
+    "linear_regression": "relative_excess_loss",
+    "svm": "relative_duality_gap",
+    "neural_network": "gradient_check_max_relative_error",
+}
+
+
+def main() -> int:
+    """Runs the recipes one after the other.
+
+    Returns:
+        The process's exit code.
+    """
+    import_tensorflow()
+    # Each recipe compiles what it needs: of no interest to who runs them all.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    runs = []
+    for name in RECIPES:
+        print(f"\n== python -m recipes.{name}", flush=True)
+        recipe = importlib.import_module(f"recipes.{name}.recipe")
+        try:
+            runs.append(recipe.train_and_evaluate(recipe.Config()))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt as interrupt:
+            print(f"\ninterrupted: {interrupt}", file=sys.stderr)
+            return 130
+    print(f"\n{table(runs)}")
+    return 0
+
+
+def table(runs: Sequence[Any]) -> str:
+    """What the runs came to, a line for each.
+
+    Args:
+        runs: what `train_and_evaluate` gave.
+    """
+    rows = [_HEADER, *map(_row, runs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _row(run: Any) -> tuple[str, ...]:
+    metrics = run.metrics
+    score = "accuracy" if "accuracy" in metrics["test"] else "r2"
+    proof = _PROOFS[metrics["recipe"]]
+    return (
+        metrics["recipe"],
+        metrics["dataset"]["name"],
+        f"{score} {metrics['test'][score]:.3f}",
+        f"{proof} {metrics['certificate'][proof]:.1e}",
+        f"{sum(metrics['seconds'].values()):.1f}",
+        str(run.out_dir / "report.html"),
+        str(pipeline.run.newest_export(run.out_dir)),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

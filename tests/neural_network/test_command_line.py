@@ -1,0 +1,264 @@
+"""`python -m recipes.neural_network`, as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.commands import run_fresh
+
+RUN = Path("runs/neural_network/digits")
+QUICK = ("--noreport", "--noexport", "--epochs=2", "--hidden_sizes=16")
+FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
+
+
+def metrics_of(folder):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+
+
+def numbers_of(metrics):
+    """All that the same seed has to repeat to the bit."""
+    names = ("train", "validation", "test", "baseline", "certificate", "parameters")
+    return {name: metrics[name] for name in names}
+
+
+@pytest.fixture(scope="module")
+def default(tmp_path_factory):
+    """The default run, in a process of its own: its folder and its ending."""
+    folder = tmp_path_factory.mktemp("default")
+    return folder, run_fresh(folder, "-m", "recipes.neural_network")
+
+
+@pytest.fixture(scope="module")
+def first_metrics(default):
+    return metrics_of(default[0] / RUN)
+
+
+def test_default_run_leaves_just_the_files_of_a_run(default):
+    folder, ended = default
+    assert ended.code == 0, ended.err
+    assert ended.err == ""
+    assert {path.name for path in folder.iterdir()} == {"runs"}
+    assert {path.name for path in (folder / RUN).iterdir()} == FILES
+    assert {path.name for path in (folder / RUN / "export").iterdir()} == {"1"}
+    assert list((folder / RUN / "logs").rglob("events.out.tfevents.*"))
+    report = (folder / RUN / "report.html").read_text(encoding="utf-8")
+    assert report.rstrip().endswith("</html>")
+    assert "data:image/png;base64," in report
+
+
+def test_default_run_tells_digits_apart(first_metrics):
+    assert first_metrics["test"]["accuracy"] >= 0.975
+    assert first_metrics["test"]["auc"] > 0.99
+
+
+def test_output_that_is_no_terminal_is_plain_lines(default):
+    assert not re.search(r"[\r\b\x1b]", default[1].out)
+    assert "Epoch 1/" in default[1].out
+
+
+def test_summary(default, first_metrics):
+    """Scores, the certificate in one line, and where the files are."""
+    folder, ended = default
+    lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
+    for name, value in first_metrics["test"].items():
+        assert f"{name}={value:.6g}" in lines["test"]
+    assert "gradient_check_max_relative_error=" in lines["certificate"]
+    assert (folder / lines["report"]).is_file()
+    assert (folder / lines["SavedModel"] / "saved_model.pb").is_file()
+
+
+def test_metrics(first_metrics):
+    assert first_metrics["recipe"] == "neural_network"
+    assert first_metrics["dataset"] == {
+        "name": "digits",
+        "train_rows": 1294,
+        "test_rows": 359,
+        "features": 64,
+        "classes": [str(digit) for digit in range(10)],
+    }
+    scores = ["accuracy", "balanced_accuracy", "log_loss", "auc"]
+    for part in ("train", "validation", "test", "baseline"):
+        assert list(first_metrics[part]) == scores
+    certificate = first_metrics["certificate"]
+    assert certificate["gradient_check_max_relative_error"] < 1e-5
+    assert certificate["final_train_loss"] == pytest.approx(
+        first_metrics["train"]["log_loss"], rel=1e-4
+    )
+    assert 1 <= certificate["best_epoch"] <= certificate["epochs"] <= 100
+    assert (
+        first_metrics["parameters"]["weights"]
+        == 64 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10
+    )
+    stages = {"load", "fit", "evaluate", "report", "export"}
+    assert set(first_metrics["seconds"]) == stages
+
+
+def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
+    """And another seed does not."""
+    flags = (*QUICK, "--hidden_sizes=16,8", "--noise=0.1")
+    found = []
+    for more in (flags, ("--flagfile=here/flags.txt",), (*flags, "--seed=1")):
+        ended = neural_network(tmp_path, *more, "--out_dir=here")
+        assert (ended.code, ended.err) == (0, "")
+        found.append(numbers_of(metrics_of(tmp_path / "here")))
+    first, again, other = found
+    assert "--hidden_sizes=16,8\n" in (tmp_path / "here/flags.txt").read_text()
+    assert first == again
+    for part, numbers in first.items():
+        assert part in ("parameters", "baseline") or other[part] != numbers, part
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "metrics.json",
+        "flags.txt",
+        "logs",
+    }
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        (
+            "--optimizer=adam",
+            "--learning_rate=0.01",
+            "--weight_decay=0.01",
+            "--shift=1",
+        ),
+        ("--label_smoothing=0", "--class_weight=balanced", "--nesterov", "--l1=1e-5"),
+        ("--hidden_sizes=", "--validation_fraction=0"),
+    ],
+)
+def test_own_flags(flags, neural_network, tmp_path):
+    ended = neural_network(tmp_path, *QUICK, *flags, "--out_dir=.")
+    assert (ended.code, ended.err) == (0, "")
+    found = metrics_of(tmp_path)
+    assert found["test"]["accuracy"] > 0.3
+    assert found["certificate"]["epochs"] == 2
+    assert ("validation" in found) == ("--validation_fraction=0" not in flags)
+    if "--hidden_sizes=" in flags:
+        assert found["parameters"]["weights"] == 650
+    if "--nesterov" in flags:
+        assert 1e-5 <= found["parameters"]["learning_rate"] <= 1
+
+
+def test_early_stopping_keeps_the_best(neural_network, tmp_path):
+    """A rate so high that the loss jumps about."""
+    ended = neural_network(
+        tmp_path,
+        "--dataset=wine",
+        "--learning_rate=0.1",
+        "--patience=2",
+        "--epochs=60",
+        "--noexport",
+        "--noreport",
+        "--out_dir=.",
+    )
+    assert (ended.code, ended.err) == (0, "")
+    found = metrics_of(tmp_path)["certificate"]
+    assert found["stop_reason"] == "early_stopping"
+    assert found["epochs"] == found["best_epoch"] + 2
+
+
+def test_regression(neural_network, tmp_path):
+    ended = neural_network(
+        tmp_path, "--dataset=diabetes", "--epochs=10", "--noexport", "--out_dir=."
+    )
+    assert (ended.code, ended.err) == (0, "")
+    found = metrics_of(tmp_path)
+    assert list(found["test"]) == ["mse", "rmse", "mae", "r2"]
+    assert found["test"]["rmse"] < found["baseline"]["rmse"]
+    shown = (tmp_path / "report.html").read_text()
+    assert "Residuals" in shown and "Learning curves" in shown
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--hidden_sizes=8,0", "--hidden_sizes=8,0: should be sizes of 1 or more"),
+        ("--hidden_sizes=8;4", "should be whole numbers with commas between them"),
+        ("--learning_rate=0", "--learning_rate=0.0: should be above 0, or auto"),
+        ("--learning_rate=atuo", "did you mean auto?"),
+        ("--momentum=1", "--momentum=1.0: should be 0 or more and below 1"),
+        ("--dropout=nan", "--dropout=nan: should be 0 or more and below 1"),
+        ("--l2=-1", "--l2=-1.0: should be 0 or more"),
+        ("--epochs=0", "--epochs=0: should be 1 or more"),
+        ("--batch_size=0", "--batch_size=0: should be 1 or more"),
+        ("--validation_fraction=1", "should be 0 or more and below 1"),
+        ("--patience=-1", "--patience=-1: should be 0 or more"),
+        ("--activation=rleu", "did you mean relu?"),
+        ("--schedule=cosin", "did you mean cosine?"),
+        ("--optimizer=addam", "--optimizer=addam: no such Keras optimiser"),
+        ("--architecture=mlp", "perceptron or cnn"),
+    ],
+)
+def test_bad_flag_is_one_line(flag, words, neural_network, tmp_path):
+    ended = neural_network(tmp_path, flag)
+    assert (ended.code, ended.out) == (2, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--dataset=iris", "--architecture=cnn"), "--architecture=cnn: is for data"),
+        (("--nesterov", "--momentum=0"), "--nesterov: needs a momentum"),
+        (("--dataset=iris", "--shift=1"), "--shift: is for data with images"),
+        (("--dataset=diabetes", "--class_weight=balanced"), "data with classes"),
+    ],
+)
+def test_flags_that_do_not_go_together(flags, words, neural_network, tmp_path):
+    ended = neural_network(tmp_path, *flags)
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
+    assert words in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_divergence_is_one_line_and_leaves_nothing(neural_network, tmp_path):
+    ended = neural_network(
+        tmp_path, "--dataset=diabetes", "--learning_rate=1e6", "--out_dir=here"
+    )
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: --learning_rate=1000000.0: ")
+    assert "epoch 1" in line
+    assert not (tmp_path / "here").exists()
+
+
+def test_interrupt(neural_network, tmp_path):
+    backups = tmp_path / RUN / "backup"
+
+    def interrupt(process):
+        for _ in range(12_000):
+            if list(backups.glob("[0-9]*.npz")):
+                break
+            time.sleep(0.01)
+        # An interrupt that comes in the middle of C code can be lost.
+        for _ in range(10):
+            os.kill(process, signal.SIGINT)
+            for _ in range(500):
+                time.sleep(0.01)
+                try:
+                    os.kill(process, 0)
+                except ProcessLookupError:
+                    return
+        raise AssertionError("it goes on")
+
+    flags = ("--epochs=100000", "--patience=0")
+    ended = neural_network(tmp_path, *flags, meanwhile=interrupt)
+    assert ended.code == 130
+    (line,) = ended.err.strip().splitlines()
+    assert f"the backup in {RUN} is kept" in line
+    assert {path.name for path in (tmp_path / RUN).iterdir()} == {"logs", "backup"}
