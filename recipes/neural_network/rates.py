@@ -48,8 +48,8 @@ def range_test(found: RangeTest) -> report.Section:
     caption = (
         "Before the training, a copy of the network took steps with a rate that grew "
         "from one to the next. The loss falls where the rate is large enough to learn "
-        "by, and rises again where it is too large. The rate chosen is a tenth of the "
-        "one with the least loss."
+        "by, and rises again where it is too large. The rate chosen is a quarter of "
+        "the one with the least loss."
     )
     alt = f"Line plot of the loss over learning rates; {chosen} is chosen."
     figure = report.Figure(report.draw(paint), caption, alt)
