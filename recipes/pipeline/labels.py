@@ -1,6 +1,7 @@
 """Labels of classes, of whatever kind, and what each class counts."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def class_index(y: Array, classes: Array) -> npt.NDArray[np.int64]:
 def class_factors(
     class_weight: Mapping[Any, float] | str | None,
     classes: Array,
-    counts: npt.NDArray[np.float64],
+    counts: Array,
 ) -> npt.NDArray[np.float64]:
     """What a row of each class counts, `[k]`.
 
@@ -97,10 +98,11 @@ def class_factors(
                 f"`class_weight` should be about the labels {_listed(classes)}. "
                 f"Received: {label!r}"
             )
-        if isinstance(factor, bool) or not 0 < factor < np.inf:
+        is_number = isinstance(factor, Real) and not isinstance(factor, bool)
+        if not (is_number and 0 < factor < np.inf):
+            name = f"class_weight[{label!r}]"
             raise ValueError(
-                "`class_weight` should hold positive numbers. Received: "
-                f"{factor!r} for {label!r}"
+                f"`{name}` should be a positive number. Received: {name}={factor!r}"
             )
         factors[place] = factor
     return factors

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recipes.svm.arguments import check_positive
+from recipes.pipeline import labels
 
 
 class TrainingData(NamedTuple):
@@ -97,24 +97,7 @@ def as_labels(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Raises:
         ValueError: If they are neither.
     """
-    if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8")
-    if y.dtype.kind == "O":
-        # Strings of a dataset are bytes.
-        own = [v.decode() if isinstance(v, bytes) else v for v in y]
-        kinds = {str if isinstance(v, str) else type(v) for v in own}
-        y = np.array(own) if len(kinds) == 1 else y
-    if y.dtype.kind == "f":
-        fit = bool(np.isfinite(y).all() and (y == np.round(y)).all())
-    else:
-        fit = y.dtype.kind in "biuU"
-    if not fit:
-        raise ValueError(
-            "`y` should hold labels: integers or strings. Received: "
-            + ("fractions or NaN" if y.dtype.kind == "f" else f"dtype {y.dtype}")
-            + "; for numbers there is SupportVectorRegressor"
-        )
-    return y
+    return labels.as_labels(y, "SupportVectorRegressor")
 
 
 def class_index(
@@ -158,27 +141,8 @@ def class_weights(
     Raises:
         ValueError: If a label is unknown, or a weight not a positive, finite number.
     """
-    if class_weight is None:
-        return weight
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(index[weight > 0], minlength=len(classes))
-        factors = counts.sum() / (len(classes) * np.maximum(counts, 1))
-        return weight * factors[index]
-    if not isinstance(class_weight, Mapping):
-        raise ValueError(
-            '`class_weight` should be a dict, "balanced" or None. '
-            f"Received: class_weight={class_weight!r}"
-        )
-    factors = np.ones(len(classes))
-    for label, factor in class_weight.items():
-        place = np.flatnonzero(classes == label)
-        if not len(place):
-            raise ValueError(
-                f"`class_weight` should be about the labels {classes.tolist()}. "
-                f"Received: {label!r}"
-            )
-        check_positive(**{f"class_weight[{label!r}]": factor})
-        factors[place] = factor
+    counts = np.bincount(index[weight > 0], minlength=len(classes))
+    factors = labels.class_factors(class_weight, classes, counts)
     return weight * factors[index]
 
 
