@@ -5,7 +5,6 @@ Keras at hundreds; a small network trains on a batch in sixty. So a chunk, many
 batches, is one element.
 """
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -13,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recipes.pipeline.fast_fit.memory import Memory
+
 CHUNK_BYTES = 16 * 2**20  # two or three chunks are in memory at a time
 CHUNK_BATCHES = 256  # most batches between two calls of the callbacks
-ALIGNMENT = 64  # bytes
 USUAL_BATCH = 128  # rows: assumed where a data set does not tell the size of a batch
 
 
@@ -109,6 +109,7 @@ class RowFeed:
         ]
         self._rows = len(self._arrays[0])
         self._order: npt.NDArray[np.int64] = np.arange(self._rows)
+        self._memory = Memory()
         self.epoch = 0
 
     @property
@@ -140,7 +141,10 @@ class RowFeed:
             return Chunk(tf.nest.pack_sequence_as(self._structure, leaves), sizes)
 
         spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
-        return spans.map(load).prefetch(2)
+        options = tf.data.Options()
+        # There is nothing to tune, and the end of its thread can take 0.1 s an epoch.
+        options.autotune.enabled = False
+        return spans.map(load).prefetch(2).with_options(options)
 
     def batches(self) -> tf.data.Dataset:
         """The same one by one."""
@@ -155,25 +159,22 @@ class RowFeed:
         chosen = self._order[begin:end]
         size = min(self._batch_size, len(chosen))
         return [
-            _take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
+            self._take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
         ]
 
-
-def _take(
-    array: npt.NDArray[Any], rows: npt.NDArray[np.int64], dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
-    """Rows of an array, at an address where TensorFlow takes them without a copy."""
-    shape = len(rows), *array.shape[1:]
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    offset = -memory.ctypes.data % ALIGNMENT
-    taken = memory[offset : offset + size].view(dtype).reshape(shape)
-    if array.dtype == dtype:
-        np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" has a buffer
-    else:
-        taken[:] = array[rows]
-    return taken
+    def _take(
+        self,
+        array: npt.NDArray[Any],
+        rows: npt.NDArray[np.int64],
+        dtype: np.dtype[Any],
+    ) -> npt.NDArray[Any]:
+        taken = self._memory.array((len(rows), *array.shape[1:]), dtype)
+        if array.dtype == dtype:
+            np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" has a buffer
+        else:
+            taken[:] = array[rows]
+        return taken
 
 
 def is_chunked(iterator: Any) -> bool:
