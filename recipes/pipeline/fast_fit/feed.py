@@ -133,11 +133,11 @@ class RowFeed:
         bounds = sorted(set(bounds))
 
         def load(begin: Any, end: Any) -> Chunk:
-            leaves = tf.numpy_function(self._gather, [begin, end], self._dtypes)
+            types = [*self._dtypes, np.dtype(np.int32)]
+            *leaves, sizes = tf.numpy_function(self._gather, [begin, end], types)
             for leaf, array in zip(leaves, self._arrays, strict=True):
                 leaf.set_shape([None, None, *array.shape[1:]])
-            size = tf.shape(leaves[0])
-            sizes = tf.fill([size[0], len(leaves)], size[1])
+            sizes.set_shape([None, len(leaves)])
             return Chunk(tf.nest.pack_sequence_as(self._structure, leaves), sizes)
 
         spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
@@ -158,10 +158,11 @@ class RowFeed:
             self._order = generator.permutation(self._rows)
         chosen = self._order[begin:end]
         size = min(self._batch_size, len(chosen))
-        return [
+        leaves = [
             self._take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
         ]
+        return [*leaves, np.full((len(leaves[0]), len(leaves)), size, np.int32)]
 
     def _take(
         self,
