@@ -1,5 +1,8 @@
 """What every benchmark needs: a clock, a memory gauge, the machine, and tables."""
 
+import contextlib
+import datetime
+import importlib.metadata
 import os
 import platform
 import statistics
@@ -57,6 +60,20 @@ def machine() -> str:
                 break
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB"
+
+
+def now() -> str:
+    """The time, to the minute."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def versions(*packages: str) -> list[str]:
+    """Those of the packages that are installed, with their names."""
+    found = []
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{name} {importlib.metadata.version(name)}")
+    return found
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

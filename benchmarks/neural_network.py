@@ -2,14 +2,11 @@
 
 `python -m benchmarks.neural_network` trains the same network on MNIST by all of them
 and writes `results/neural_network.md` and `.json`; `--parts` measures some and keeps
-the rest. Each program has a process of its
-own; they run in turn, so that drift of the machine hits all alike.
+the rest. Each program has a process of its own; they run in turn, so that drift of the
+machine hits all alike.
 """
 
 import argparse
-import contextlib
-import datetime
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -21,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import PAUSE, RESULTS, machine, table
+from benchmarks.measure import PAUSE, RESULTS, machine, now, table, versions
 from benchmarks.neural_network_worker import CLASSES, HIDDEN
 from benchmarks.svm_data import folder
 
@@ -30,6 +27,7 @@ PARTS = (*map(str, BATCHES), "streaming", "serving")
 ROWS, FEATURES = 60_000, 784
 TITLES = {
     "ours": "this recipe",
+    "keras_fast": "Keras, with this recipe's `FastFit`",
     "keras": "Keras, `fit` as it comes",
     "keras_compiled": "Keras, jit_compile and steps_per_execution=100",
     "pytorch": "PyTorch, plain loop",
@@ -90,21 +88,20 @@ def streaming(batch: int, epochs: int, runs: int, copies: int) -> dict[str, Any]
 
 
 def serving() -> dict[str, float]:
-    """The network's SavedModel."""
-    import keras
-
+    """The SavedModel of a run of the recipe."""
     from benchmarks.neural_network_serving import inference
-    from benchmarks.neural_network_worker import network
 
+    mnist = folder() / "mnist"
     with tempfile.TemporaryDirectory() as scratch:
-        archive, model = keras.export.ExportArchive(), network(fast=True)
-        archive.track(model)
-        import tensorflow as tf
-
-        signature = [tf.TensorSpec((None, FEATURES), tf.float32, name="features")]
-        archive.add_endpoint("serve", model.call, signature)
-        archive.write_out(scratch, verbose=False)
-        return inference(scratch)
+        flags = [
+            f"--dataset={mnist / 'train-images-idx3-ubyte.gz'}",
+            f"--test_dataset={mnist / 't10k-images-idx3-ubyte.gz'}",
+            f"--hidden_sizes={HIDDEN}", "--epochs=1", "--learning_rate=0.1",
+            "--noreport", f"--out_dir={scratch}",
+        ]  # fmt: skip
+        command = [sys.executable, "-m", "recipes.neural_network", *flags]
+        subprocess.run(command, check=True, capture_output=True)
+        return inference(Path(scratch, "export", "1"))
 
 
 def operations() -> int:
@@ -126,7 +123,8 @@ def text(record: dict[str, Any]) -> str:
     if "serving" in record:
         served = record["serving"]
         parts.append(
-            f"## The SavedModel\n\n{served['run']}\n\n"
+            f"## The SavedModel\n\n{served['run']} From raw pixels to scores, "
+            "probabilities and labels, 784-128-10.\n\n"
             f"One row: {served['latency_ms']:.2f} ms (99 % within "
             f"{served['latency_99_ms']:.2f} ms). Batches of 1,024: "
             f"{served['rows_per_second']:,.0f} rows a second.\n"
@@ -202,8 +200,8 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     stored = chosen.out / "neural_network.json"
     record = json.loads(stored.read_text()) if stored.exists() else {}
-    now = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC"
-    run_line = f"{now}. {machine()}. {', '.join(_versions())}."
+    installed = versions("tensorflow", "keras", "scikit-learn", "torch")
+    run_line = f"{now()}. {machine()}. {', '.join(installed)}."
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for part in chosen.parts:
         print(part, flush=True)
@@ -218,14 +216,6 @@ def main() -> None:
         stored.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (chosen.out / "neural_network.md").write_text(text(record), encoding="utf-8")
     print(text(record))
-
-
-def _versions() -> list[str]:
-    found = []
-    for name in ("tensorflow", "keras", "scikit-learn", "torch"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{name} {importlib.metadata.version(name)}")
-    return found
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ when it was measured. Within a part all programs run in turn, so the ratios hold
 """
 
 import argparse
-import datetime
-import importlib.metadata
 import json
 import tempfile
 import time
@@ -19,7 +17,7 @@ import numpy as np
 import threadpoolctl
 
 from benchmarks import svm_gap
-from benchmarks.measure import PAUSE, RESULTS, machine
+from benchmarks.measure import PAUSE, RESULTS, machine, now, versions
 from benchmarks.svm_data import TASKS, Split, folder
 from benchmarks.svm_programs import CACHE_MB, PROGRAMS, is_installed
 from benchmarks.svm_report import plot, text
@@ -81,7 +79,7 @@ class Benchmark:
         self.programs = ["ours", *filter(is_installed, options.peers)]
         self.parts: dict[str, Any] = {}
         self.run = {
-            "started": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+            "started": now(),
             "machine": machine(),
             "versions": _versions(),
         }
@@ -232,17 +230,11 @@ def _score(task: str, y: np.ndarray, predicted: np.ndarray) -> float:
 
 def _versions() -> str:
     packages = ("tensorflow", "scikit-learn", "scikit-learn-intelex", "numpy")
-    told = []
-    for package in packages:
-        try:
-            told.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
     blas = {
         f"{each['internal_api']} {each.get('architecture') or ''}".strip()
         for each in threadpoolctl.threadpool_info()
     }
-    return f"{', '.join(told)}; {', '.join(sorted(blas))}"
+    return f"{', '.join(versions(*packages))}; {', '.join(sorted(blas))}"
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
