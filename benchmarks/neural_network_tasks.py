@@ -132,7 +132,8 @@ TASKS = {
     "housing": Task(
         "california-housing",
         _housing,
-        "",
+        "--dropout=0.1 --optimizer=adam --learning_rate=0.003 --schedule=cosine "
+        "--batch_size=128 --epochs=60",
         "rmse",
         None,
     ),
