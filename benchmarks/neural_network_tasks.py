@@ -101,7 +101,7 @@ TASKS = {
     "letter": Task(
         "letter",
         _libsvm("letter/letter.scale"),
-        "--schedule=cosine --batch_size=64 --epochs=40",
+        "",
         "accuracy",
         0.96,
     ),
