@@ -9,17 +9,18 @@ import tensorflow as tf
 
 from layers import Linear
 from recipes.linear_regression import descent, optimum, rows
-from recipes.linear_regression.arguments import (
-    check_choice,
-    check_count,
-    check_learning_rate,
-    check_not_negative,
-)
 from recipes.linear_regression.certificate import certify, warn_unless_converged
 from recipes.linear_regression.descent import Momentum, Progress, State
 from recipes.linear_regression.monitor import Monitor
 from recipes.linear_regression.problem import Problem, pose
 from recipes.linear_regression.training_rows import TrainingRows
+from recipes.pipeline.arguments import (
+    check_choice,
+    check_count,
+    check_learning_rate,
+    check_not_negative,
+    listed,
+)
 
 # Descent steps in one Keras epoch while `fit` runs to the tolerance: an epoch of Keras
 # takes some 10 ms, a step on the moments microseconds, one on the rows milliseconds.
@@ -112,7 +113,7 @@ class LinearRegression(keras.Model):
         check_choice("momentum", momentum, ("none", "heavy_ball", "nesterov"))
         check_choice("method", method, ("auto", "gram", "full"))
         check_not_negative(l1=l1, l2=l2, tolerance=tolerance)
-        check_count("max_iterations", max_iterations)
+        check_count(max_iterations=max_iterations)
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.l1 = l1
@@ -306,7 +307,7 @@ class LinearRegression(keras.Model):
             ConvergenceWarning: If the run ended before the tolerance was reached.
         """
         if epochs is not None:
-            check_count("epochs", epochs)
+            check_count(epochs=epochs)
         data = TrainingRows(x, y, sample_weight, batch_size)
         self._prepare(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
@@ -326,7 +327,7 @@ class LinearRegression(keras.Model):
                     or math.ceil(self.max_iterations / int(problem.steps)),
                     steps_per_epoch=1,
                     verbose=verbose,
-                    callbacks=[monitor, *_listed(callbacks)],
+                    callbacks=[monitor, *listed(callbacks)],
                     validation_data=validation_data,
                     initial_epoch=initial_epoch,
                     shuffle=False,
@@ -471,9 +472,3 @@ def _stream(problem: Problem) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return tf.data.Dataset.from_tensors(problem).repeat().with_options(options)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

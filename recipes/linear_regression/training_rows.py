@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.linear_regression import rows
-from recipes.linear_regression.arguments import check_count
 from recipes.linear_regression.rows import Part, Rows
+from recipes.pipeline.arguments import check_count
 
 # Up to so many multiplications (0.05 s on two cores) the moments are float64 products
 # from the start.
@@ -46,7 +46,7 @@ class TrainingRows:
         self._arrays = _checked_arrays(x, y, sample_weight)
         self.features = self._arrays[0].shape[1]
         if batch_size is not None:
-            check_count("batch_size", batch_size)
+            check_count(batch_size=batch_size)
             slices = tf.data.Dataset.from_tensor_slices(self._arrays)
             self._dataset = slices.batch(batch_size).prefetch(2)
 

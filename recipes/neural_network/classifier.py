@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.arguments import check_fraction
 from recipes.neural_network.model import (
     EVALUATION_ROWS,
     MultilayerPerceptron,
@@ -15,6 +14,7 @@ from recipes.neural_network.model import (
 )
 from recipes.neural_network.settings import Architecture, Schedule
 from recipes.neural_network.training_data import Array, Rows, gather
+from recipes.pipeline.arguments import check_fraction
 from recipes.pipeline.labels import as_labels, class_factors, class_index
 
 

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.arguments import check_count
 from recipes.neural_network.augmentation import Augmentation
 from recipes.neural_network.certificate import certify
 from recipes.neural_network.learning_rate import CosineSchedule, RangeTest, range_test
 from recipes.neural_network.monitor import Epoch, Guard
 from recipes.neural_network.settings import ConfiguredNetwork
 from recipes.neural_network.training_data import Rows, batches
+from recipes.pipeline.arguments import check_count, listed
 from recipes.pipeline.errors import DivergenceError
 
 # Rows that are judged at a time.
@@ -185,21 +185,21 @@ class MultilayerPerceptron(ConfiguredNetwork):
             arrays = {"x": data.x, "y": data.y, "sample_weight": data.weight}
             given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
         self._set_learning_rate(training, epochs, initial_epoch)
-        listed = _listed(callbacks)
+        others = listed(callbacks)
         guard = Guard(data.largest)
         try:
             history = super().fit(
                 **given,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[guard, *listed, Epoch(number, self._generators())],
+                callbacks=[guard, *others, Epoch(number, self._generators())],
                 validation_data=self._validation(validation_data),
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
-        self.certificate = certify(self, data, training, history, listed)
+        self.certificate = certify(self, data, training, history, others)
         return history
 
     def training_batches(
@@ -324,9 +324,3 @@ def mean(errors: tf.Tensor, weight: Any) -> tf.Tensor:
     if weight is not None:
         errors = tf.cast(tf.reshape(weight, [-1]), errors.dtype) * errors
     return tf.reduce_mean(errors)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

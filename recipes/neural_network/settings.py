@@ -8,13 +8,15 @@ import keras
 from recipes.neural_network import architecture as architectures
 from recipes.neural_network.arguments import (
     check_activation,
+    check_optimizer,
+    check_sizes,
+)
+from recipes.pipeline.arguments import (
     check_choice,
     check_count,
     check_fraction,
     check_learning_rate,
     check_not_negative,
-    check_optimizer,
-    check_sizes,
 )
 from recipes.pipeline.fast_fit import FastFit
 

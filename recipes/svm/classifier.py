@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.svm.arguments import check_positive, check_share
+from recipes.pipeline.arguments import check_positive, check_share
 from recipes.svm.classification import Classifier, Multiclass
 from recipes.svm.problem import Problem, c_svc, nu_svc
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from layers import KernelExpansion, PairwiseExpansion, kernels
-from recipes.svm.arguments import check_count, check_positive
+from recipes.pipeline.arguments import check_count, check_positive, listed
 from recipes.svm.certificate_summary import summary, warn_unless_converged
 from recipes.svm.monitor import Monitor
 from recipes.svm.problem import Problem
@@ -140,7 +140,7 @@ class SupportVectorMachine(keras.Model):
                     # Nothing but the ticking of the steps: the rows are the solver's.
                     tf.data.Dataset.counter(),
                     epochs=1,
-                    callbacks=[Monitor(solver), *_listed(callbacks)],
+                    callbacks=[Monitor(solver), *listed(callbacks)],
                     shuffle=False,
                     verbose=verbose,
                 )
@@ -350,9 +350,3 @@ def _exact_products() -> Iterator[None]:
         yield
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

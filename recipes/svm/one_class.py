@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.svm.arguments import check_share
+from recipes.pipeline.arguments import check_share
 from recipes.svm.model import SupportVectorMachine
 from recipes.svm.problem import one_class, started_from
 from recipes.svm.training_data import gather

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.svm.arguments import check_not_negative, check_positive, check_share
+from recipes.pipeline.arguments import check_not_negative, check_positive, check_share
 from recipes.svm.model import SupportVectorMachine
 from recipes.svm.problem import Problem, epsilon_svr, nu_svr, started_from
 from recipes.svm.training_data import gather
