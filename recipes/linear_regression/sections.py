@@ -37,28 +37,23 @@ def page(
         coefficients: the coefficients, in original units.
         command: the arguments of the command line that repeats the run.
     """
-    target = data.description.target
-    train = report.pairs(data.train.target, predictions[0])
-    test = report.pairs(data.test.target, predictions[1])
-    scores = metrics["train"], metrics["test"], metrics["baseline"]
-    result = report.outcome("linear regression", target, len(test.actual), *scores[1:])
-    fit = metrics["certificate"]
-    return report.Page(
-        title=f"Linear regression on {data.description.name}",
-        outcome=f"{result}; {_verdict(fit)}.",
-        opening=(
-            report.KeyNumbers((*report.highlights(target, *scores), *_highlights(fit))),
-        ),
-        sections=(
-            report.scores(target, *scores),
+    target, fit = data.description.target, metrics["certificate"]
+    worth = report.worth("linear regression", data, metrics)
+    train, test = report.both_pairs(data, predictions)
+    return report.page_of_run(
+        f"Linear regression on {data.description.name}",
+        f"{worth.outcome}; {_verdict(fit)}.",
+        (*worth.highlights, *_highlights(fit)),
+        [
+            worth.scores,
             certificate(fit, loss_history),
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
             coefficient_section(target, coefficients),
-            report.data_summary(data),
-            report.repeat(command, metrics),
-        ),
-        footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
+        ],
+        data,
+        metrics,
+        command,
     )
 
 

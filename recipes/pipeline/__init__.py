@@ -9,6 +9,7 @@ import importlib
 from types import ModuleType
 
 _STAGES = (
+    "backup",
     "config",
     "datasets",
     "errors",
@@ -17,6 +18,7 @@ _STAGES = (
     "fast_fit",
     "features",
     "flags",
+    "parts",
     "report",
     "run",
 )

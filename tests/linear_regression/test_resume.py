@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from recipes.linear_regression.model import LinearRegression
-from recipes.pipeline import run
+from recipes.pipeline import backup
+from recipes.pipeline.backup import Backup
 from recipes.pipeline.errors import ConvergenceWarning, InputError
-from recipes.pipeline.run import Backup
 from tests.linear_regression.fitting import data, theta_of
 from tests.linear_regression.test_command_line import numbers_of, wait_for
 
@@ -113,7 +113,7 @@ def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
     callback = Backup(tmp_path, restore=False)
     callback.set_model(model)
     callback.on_epoch_end(0)
-    monkeypatch.setattr(run.time, "monotonic", lambda: 1e9)
+    monkeypatch.setattr(backup.time, "monotonic", lambda: 1e9)
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(InputError, match="cannot write the backup: the disk is full"):
         callback.on_epoch_end(1)

@@ -249,24 +249,20 @@ def data_of(target, levels=()):
 
 def test_every_class_has_its_share_of_the_validation_rows():
     target = np.repeat([0, 1], [80, 20])
-    data, parts = hold_out(
-        Config(validation_fraction=0.25), data_of(target, ("no", "yes"))
-    )
-    assert np.bincount(parts["validation"].target).tolist() == [20, 5]
-    assert np.bincount(parts["train"].target).tolist() == [60, 15]
-    numbers = np.concatenate(
-        [np.ravel(parts[part].features) for part in ("train", "validation")]
-    )
-    assert sorted(numbers) == list(range(100))
-    assert data.train is parts["train"]
-    assert len(parts["test"].target) == 100
+    data = hold_out(Config(validation_fraction=0.25), data_of(target, ("no", "yes")))
+    assert np.bincount(data.validation.target).tolist() == [20, 5]
+    assert np.bincount(data.train.target).tolist() == [60, 15]
+    numbers = np.concatenate([data.train.features, data.validation.features])
+    assert sorted(np.ravel(numbers)) == list(range(100))
+    assert list(data.parts) == ["train", "validation", "test"]
+    assert len(data.test.target) == 100
 
 
 def test_seed_says_which_rows_are_held_out():
     def held_out(seed):
         config = Config(seed=seed, validation_fraction=0.2)
-        _, parts = hold_out(config, data_of(np.arange(50.0)))
-        return np.ravel(parts["validation"].features).tolist()
+        data = hold_out(config, data_of(np.arange(50.0)))
+        return np.ravel(data.validation.features).tolist()
 
     assert held_out(1) == held_out(1) != held_out(2)
     assert len(held_out(1)) == 10
@@ -278,8 +274,8 @@ def test_seed_says_which_rows_are_held_out():
 def test_too_few_rows_to_hold_out_name_the_flag(data):
     with pytest.raises(InputError, match=r"--validation_fraction: 0\.1 of"):
         hold_out(Config(), data)
-    kept, parts = hold_out(Config(validation_fraction=0.0), data)
-    assert kept is data and set(parts) == {"train", "test"}
+    assert hold_out(Config(validation_fraction=0.0), data) is data
+    assert set(data.parts) == {"train", "test"}
 
 
 def test_bad_settings_are_refused_in_a_program_too():

@@ -15,7 +15,7 @@ import pytest
 
 from recipes.neural_network.course import Course
 from recipes.neural_network.early_stopping import EarlyStopping
-from recipes.pipeline.run import Backup
+from recipes.pipeline.backup import Backup
 
 # All that a next step may depend on: momentum, schedule, dropout and noise drawn in
 # each step, moving statistics, early stopping.
