@@ -12,9 +12,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from recipes.pipeline import report
 
-if TYPE_CHECKING:  # the solver imports TensorFlow, which the section does not need
+if TYPE_CHECKING:  # the certificate imports TensorFlow, which the section does not need
     from recipes.svm.beginnings import Beginning
-    from recipes.svm.solver import Trace
+    from recipes.svm.solution import Trace
 
 Vector = npt.NDArray[np.float64]
 _LEAST = 1e-16  # what a logarithmic axis shows for 0
