@@ -119,26 +119,16 @@ def certificate(fit: Mapping[str, Any], loss_history: npt.ArrayLike) -> report.S
         fit: the model's `certificate`.
         loss_history: loss before the first and after every iteration.
     """
-    rows = [
-        [report.Cell(key.replace("_", " ").capitalize(), line), _told(key, fit)]
-        for key, line in _LINES.items()
-        if key in fit
-    ]
-    caption = "Computed afresh in float64 from the data and the coefficients."
-    table = report.Table(caption, ("Number", "Value"), rows, "lr")
+    told = ("converged", "stop_reason", "relative_excess_loss")
+    table = report.certificate_table(
+        fit,
+        _LINES,
+        () if fit["converged"] else told,
+        "the data and the coefficients",
+    )
     curve = _loss_curve(np.asarray(loss_history, np.float64), fit["optimal_loss"])
     body = (_plain_words(fit), report.Grid((table, curve)))
     return report.Section("Certificate", body)
-
-
-def _told(key: str, fit: Mapping[str, Any]) -> report.Cell:
-    value = fit[key]
-    if key in ("converged", "stop_reason"):
-        text = {True: "yes", False: "no"}.get(value, str(value).replace("_", " "))
-    else:
-        text = report.number(value)
-    alarming = key in ("converged", "stop_reason", "relative_excess_loss")
-    return report.Cell(text, tone="bad" if alarming and not fit["converged"] else "")
 
 
 def _plain_words(fit: Mapping[str, Any]) -> report.Notice:

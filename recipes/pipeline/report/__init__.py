@@ -58,6 +58,7 @@ from recipes.pipeline.report.page_of_run import (
     page_of_run,
     worth,
 )
+from recipes.pipeline.report.proof import certificate_table
 from recipes.pipeline.report.regression import (
     Pairs,
     highlights,
@@ -93,6 +94,7 @@ __all__ = [
     "Table",
     "Terms",
     "both_pairs",
+    "certificate_table",
     "class_sections",
     "classification",
     "color",
