@@ -3,6 +3,10 @@
 config → flags → datasets → features → (the recipe's model) → evaluation → report →
 export. The stages load on first use, so that a command line can answer `--help` and
 usage errors before TensorFlow is imported.
+
+Beside the stages: `run` is the frame that they stand in (seed, clock, folder, record),
+`backup` lets it be resumed, `parts` takes training and test rows through features and
+evaluation; `arguments`, `given` and `labels` check what models are given.
 """
 
 import importlib

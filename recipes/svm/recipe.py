@@ -98,17 +98,16 @@ def train_and_evaluate(config: Config) -> Run:
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
     with session.stage("fit"):
-        train = pipeline.parts.matrix(data.train, preprocessing)
-        model = fit(config, data, train, session.folder)
+        x_train = pipeline.parts.matrix(data.train, preprocessing)
+        model = fit(config, data, x_train, session.folder)
     inference = model.inference_model()
     serving = pipeline.features.serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
-        test = pipeline.parts.matrix(data.test, preprocessing)
-        answers = pipeline.parts.predict(
-            inference, data, {"train": train, "test": test}
-        )
+        x_test = pipeline.parts.matrix(data.test, preprocessing)
+        features = {"train": x_train, "test": x_test}
+        answers = pipeline.parts.predict(inference, data, features)
         scores = pipeline.parts.score(data, answers)
     contents = {
         **scores,
@@ -121,7 +120,7 @@ def train_and_evaluate(config: Config) -> Run:
         data,
         answers,
         contents,
-        page=lambda run, command: report(run, train, command),
+        page=lambda run, command: report(run, x_train, command),
     )
 
 
