@@ -5,9 +5,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from layers.pairs_of_classes import PairsOfClasses
+
 
 @keras.saving.register_keras_serializable("descent_recipes")
-class OneVsOne(keras.layers.Layer):
+class OneVsOne(PairsOfClasses):
     """A score for each class from a decision for each pair of classes.
 
     The last axis of the input holds the pairs (a, b) with a < b in lexicographic
@@ -44,31 +46,6 @@ class OneVsOne(keras.layers.Layer):
         `SVC` itself have the other sign: there, positive means the first class.
     """
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if (
-            not isinstance(num_classes, int)
-            or isinstance(num_classes, bool)
-            or num_classes < 2
-        ):
-            raise ValueError(
-                "`num_classes` should be an integer of at least 2. "
-                f"Received: num_classes={num_classes!r}"
-            )
-        self.num_classes = num_classes
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Checks that there is an input for each pair."""
-        pairs = self.num_classes * (self.num_classes - 1) // 2
-        if input_shape[-1] != pairs:
-            raise ValueError(
-                f"The last axis of the input should have size {pairs}, one for each "
-                f"pair of {self.num_classes} classes. "
-                f"Received: input_shape={input_shape}"
-            )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: pairs})
-        self.built = True
-
     def call(self, inputs: Any) -> Any:
         """Maps decisions of shape `(..., pairs)` to scores `(..., num_classes)`."""
         decisions = keras.ops.cast(inputs, "float64")
@@ -85,13 +62,3 @@ class OneVsOne(keras.layers.Layer):
         confidences = keras.ops.matmul(decisions, sides)
         scores = votes + confidences / (3 * (keras.ops.abs(confidences) + 1))
         return keras.ops.cast(scores, self.compute_dtype)
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `num_classes`."""
-        return (*input_shape[:-1], self.num_classes)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}

@@ -6,13 +6,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from layers.pairs_of_classes import PairsOfClasses
+
 # Pairwise probabilities are kept this far from 0 and 1, as LIBSVM keeps them, so that
 # no class is ruled out altogether.
 MARGIN = 1e-7
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
-class PairwiseCoupling(keras.layers.Layer):
+class PairwiseCoupling(PairsOfClasses):
     """A probability for each class from a probability for each pair of classes.
 
     The last axis of the input holds, for the pairs (a, b) with a < b in lexicographic
@@ -58,31 +60,6 @@ class PairwiseCoupling(keras.layers.Layer):
         LIBSVM solves the same problem by iterations, up to 0.005/k in the gradient.
     """
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if (
-            not isinstance(num_classes, int)
-            or isinstance(num_classes, bool)
-            or num_classes < 2
-        ):
-            raise ValueError(
-                "`num_classes` should be an integer of at least 2. "
-                f"Received: num_classes={num_classes!r}"
-            )
-        self.num_classes = num_classes
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Checks that there is an input for each pair."""
-        pairs = self.num_classes * (self.num_classes - 1) // 2
-        if input_shape[-1] != pairs:
-            raise ValueError(
-                f"The last axis of the input should have size {pairs}, one for each "
-                f"pair of {self.num_classes} classes. "
-                f"Received: input_shape={input_shape}"
-            )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: pairs})
-        self.built = True
-
     def call(self, inputs: Any) -> Any:
         """Maps pairs of shape `(..., pairs)` to classes `(..., num_classes)`."""
         pairs = keras.ops.cast(inputs, "float64")
@@ -109,13 +86,3 @@ class PairwiseCoupling(keras.layers.Layer):
         z = tf.linalg.cholesky_solve(factor, keras.ops.ones_like(r[..., :1]))
         z = keras.ops.maximum(z[..., 0], 0)
         return z / keras.ops.sum(z, axis=-1, keepdims=True)
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `num_classes`."""
-        return (*input_shape[:-1], self.num_classes)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}

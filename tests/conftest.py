@@ -6,6 +6,8 @@ import pytest
 
 from tests.commands import ROOT, Commands
 
+pytest.register_assert_rewrite("tests.runs")
+
 # A test that waits for others to have the cores has not failed.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -25,48 +27,30 @@ def recipes_data() -> Path:
     return folder
 
 
+def _commands(learner: str, *models: str) -> Commands:
+    """`python -m` of a recipe, from a process that has imported what it will need."""
+    recipe = f"recipes.{learner}"
+    stages = ("datasets", "export", "features", "parts", "run")
+    return Commands(
+        recipe,
+        *(f"{recipe}.{module}" for module in (*models, "sections")),
+        *(f"recipes.pipeline.{stage}" for stage in stages),
+    )
+
+
 @pytest.fixture(scope="session")
 def svm() -> Commands:
     """`python -m recipes.svm`: called with a folder and arguments."""
-    return Commands(
-        "recipes.svm",
-        "recipes.svm.classifier",
-        "recipes.svm.regressor",
-        "recipes.svm.sections",
-        "recipes.pipeline.datasets",
-        "recipes.pipeline.evaluation",
-        "recipes.pipeline.export",
-        "recipes.pipeline.features",
-        "recipes.pipeline.run",
-    )
+    return _commands("svm", "classifier", "regressor")
 
 
 @pytest.fixture(scope="session")
 def linear_regression() -> Commands:
     """`python -m recipes.linear_regression`: called with a folder and arguments."""
-    return Commands(
-        "recipes.linear_regression",
-        "recipes.linear_regression.model",
-        "recipes.linear_regression.sections",
-        "recipes.pipeline.datasets",
-        "recipes.pipeline.evaluation",
-        "recipes.pipeline.export",
-        "recipes.pipeline.features",
-        "recipes.pipeline.run",
-    )
+    return _commands("linear_regression", "model")
 
 
 @pytest.fixture(scope="session")
 def neural_network() -> Commands:
     """`python -m recipes.neural_network`: called with a folder and arguments."""
-    return Commands(
-        "recipes.neural_network",
-        "recipes.neural_network.classifier",
-        "recipes.neural_network.regressor",
-        "recipes.neural_network.sections",
-        "recipes.pipeline.datasets",
-        "recipes.pipeline.evaluation",
-        "recipes.pipeline.export",
-        "recipes.pipeline.features",
-        "recipes.pipeline.run",
-    )
+    return _commands("neural_network", "classifier", "regressor")

@@ -6,13 +6,12 @@ notebook calls `train_and_evaluate(Config(...))`.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes import pipeline
-from recipes.pipeline.config import DataConfig
+from recipes.pipeline.config import DataConfig, check_numbers
 from recipes.pipeline.errors import DivergenceError, InputError
 
 if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do without
@@ -21,6 +20,7 @@ if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do witho
     from recipes.linear_regression.coefficients import Coefficients
     from recipes.linear_regression.model import LinearRegression
     from recipes.pipeline.datasets import Data
+    from recipes.pipeline.report import Page
     from recipes.pipeline.run import Run
 
 NAME = "linear_regression"
@@ -51,16 +51,9 @@ class Config(DataConfig):
         Raises:
             InputError: names the flag and what would be right.
         """
-        if self.learning_rate != "auto" and not self.learning_rate > 0:
-            raise InputError(
-                f"--learning_rate={self.learning_rate}: should be above 0, or auto"
-            )
-        for name in ("l1", "l2", "tolerance"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"--{name}={getattr(self, name)}: should be 0 or more")
-        for name in ("max_iterations", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name}={getattr(self, name)}: should be 1 or more")
+        check_numbers(self, "learning_rate", above=0, words=("auto",))
+        check_numbers(self, "l1", "l2", "tolerance", least=0)
+        check_numbers(self, "max_iterations", "batch_size", least=1)
 
 
 def train_and_evaluate(config: Config) -> Run:
@@ -75,40 +68,32 @@ def train_and_evaluate(config: Config) -> Run:
     Raises:
         InputError: if the data or a setting are wrong; nothing is left half-written.
     """
-    import keras
-
-    keras.utils.set_random_seed(config.seed)
-    clock = pipeline.run.Stopwatch()
-    with clock("load"):
+    session = pipeline.run.Session(NAME, config)
+    with session.stage("load"):
         data = load(config)
         preprocessing = pipeline.features.preprocessing(data)
         data = data.with_notes(*preprocessing.notes)
-        folder = pipeline.run.open_folder(config, NAME, data.description)
-    with clock("fit"):
-        model = fit(config, data, preprocessing, folder)
+        session.open_folder(data.description)
+    with session.stage("fit"):
+        model = fit(config, data, preprocessing, session.folder)
     serving = pipeline.features.serving_model(data.description, preprocessing, model)
-    with clock("evaluate"):
-        predictions = predict(config, data, preprocessing, model)
-        scores = score(data, predictions)
+    with session.stage("evaluate"):
+        answers = predict(config, data, preprocessing, model)
+        scores = pipeline.parts.score(data, answers)
         coefficients = coefficients_of(data, preprocessing, model)
-    parts = {
+    contents = {
         **scores,
         "certificate": model.certificate,
         "coefficients": asdict(coefficients),
     }
-    if config.export:
-        with clock("export"):
-            pipeline.export.save_keras(serving, folder / "model.keras")
-            pipeline.export.save_model(
-                serving, folder / "export", pipeline.export.regression_outputs
-            )
-    metrics = pipeline.run.record(NAME, data, parts, clock.seconds)
-    run = pipeline.run.Run(model, serving, metrics, folder, data, predictions)
-    if config.report:
-        with clock("report"):
-            write_report(config, run, coefficients)
-    pipeline.run.finish(run, config)
-    return run
+    return session.finish(
+        model,
+        serving,
+        data,
+        answers,
+        contents,
+        page=lambda run, command: report(run, coefficients, command),
+    )
 
 
 def load(config: Config) -> Data:
@@ -125,8 +110,6 @@ def fit(
     config: Config, data: Data, preprocessing: Any, folder: Path
 ) -> LinearRegression:
     """Fits the model to the preprocessed training rows, logging to `folder`."""
-    import keras
-
     from recipes.linear_regression.model import LinearRegression
 
     model = LinearRegression(
@@ -138,16 +121,13 @@ def fit(
         tolerance=config.tolerance,
         max_iterations=config.max_iterations,
     )
-    backup = pipeline.run.backup(config, folder)
-    logs = folder / pipeline.run.LOGS
-    if not config.resume:
-        shutil.rmtree(logs, ignore_errors=True)
-    callbacks = [keras.callbacks.TensorBoard(str(logs), write_graph=False), backup]
+    backup = pipeline.backup.begin(config, folder)
+    logs = pipeline.run.tensorboard(folder, goes_on=config.resume)
     rows = data.train_dataset(config.batch_size).map(lambda x, y: (preprocessing(x), y))
     if config.method == "full":
         rows = rows.cache()
     try:
-        model.fit(rows, callbacks=callbacks, verbose=pipeline.run.verbosity())
+        model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder, backup) from None
     except DivergenceError as error:
@@ -158,29 +138,15 @@ def fit(
 
 def predict(
     config: Config, data: Data, preprocessing: Any, model: LinearRegression
-) -> tuple[np.ndarray, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """Predictions of the training and of the test rows, `[n, 1]` each."""
-    train, test = (
-        model.predict(dataset.map(lambda x, _: preprocessing(x)), verbose=0)
-        for dataset in (
-            data.train_dataset(config.batch_size),
-            data.test_dataset(config.batch_size),
-        )
-    )
-    return train, test
-
-
-def score(
-    data: Data, predictions: tuple[np.ndarray, np.ndarray]
-) -> dict[str, dict[str, float]]:
-    """Scores on both parts, and those of predicting the training mean on the test."""
-    evaluation = pipeline.evaluation
+    datasets = {
+        "train": data.train_dataset(config.batch_size),
+        "test": data.test_dataset(config.batch_size),
+    }
     return {
-        "train": evaluation.regression_scores(data.train.target, predictions[0]),
-        "test": evaluation.regression_scores(data.test.target, predictions[1]),
-        "baseline": evaluation.mean_baseline_scores(
-            data.train.target, data.test.target
-        ),
+        part: model.predict(rows.map(lambda x, _: preprocessing(x)), verbose=0)
+        for part, rows in datasets.items()
     }
 
 
@@ -227,17 +193,15 @@ def coefficients_of(
     return Coefficients(listed[0], listed[1:], found.no_errors)
 
 
-def write_report(config: Config, run: Run, coefficients: Coefficients) -> None:
-    """Writes `report.html`."""
+def report(run: Run, coefficients: Coefficients, command: list[str]) -> Page:
+    """The page of `report.html`."""
     from recipes.linear_regression import sections
 
-    page = sections.page(
+    return sections.page(
         run.data,
         run.metrics,
         run.predictions,
         run.model.loss_history,
         coefficients,
-        pipeline.flags.command(config, NAME),
+        command,
     )
-    with pipeline.export.whole_file(run.out_dir / "report.html", "the report") as path:
-        pipeline.report.write(path, pipeline.report.render(page))

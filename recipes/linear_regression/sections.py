@@ -37,28 +37,23 @@ def page(
         coefficients: the coefficients, in original units.
         command: the arguments of the command line that repeats the run.
     """
-    target = data.description.target
-    train = report.pairs(data.train.target, predictions[0])
-    test = report.pairs(data.test.target, predictions[1])
-    scores = metrics["train"], metrics["test"], metrics["baseline"]
-    result = report.outcome("linear regression", target, len(test.actual), *scores[1:])
-    fit = metrics["certificate"]
-    return report.Page(
-        title=f"Linear regression on {data.description.name}",
-        outcome=f"{result}; {_verdict(fit)}.",
-        opening=(
-            report.KeyNumbers((*report.highlights(target, *scores), *_highlights(fit))),
-        ),
-        sections=(
-            report.scores(target, *scores),
+    target, fit = data.description.target, metrics["certificate"]
+    worth = report.worth("linear regression", data, metrics)
+    train, test = report.both_pairs(data, predictions)
+    return report.page_of_run(
+        f"Linear regression on {data.description.name}",
+        f"{worth.outcome}; {_verdict(fit)}.",
+        (*worth.highlights, *_highlights(fit)),
+        [
+            worth.scores,
             certificate(fit, loss_history),
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
             coefficient_section(target, coefficients),
-            report.data_summary(data),
-            report.repeat(command, metrics),
-        ),
-        footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
+        ],
+        data,
+        metrics,
+        command,
     )
 
 
@@ -124,26 +119,16 @@ def certificate(fit: Mapping[str, Any], loss_history: npt.ArrayLike) -> report.S
         fit: the model's `certificate`.
         loss_history: loss before the first and after every iteration.
     """
-    rows = [
-        [report.Cell(key.replace("_", " ").capitalize(), line), _told(key, fit)]
-        for key, line in _LINES.items()
-        if key in fit
-    ]
-    caption = "Computed afresh in float64 from the data and the coefficients."
-    table = report.Table(caption, ("Number", "Value"), rows, "lr")
+    told = ("converged", "stop_reason", "relative_excess_loss")
+    table = report.certificate_table(
+        fit,
+        _LINES,
+        () if fit["converged"] else told,
+        "the data and the coefficients",
+    )
     curve = _loss_curve(np.asarray(loss_history, np.float64), fit["optimal_loss"])
     body = (_plain_words(fit), report.Grid((table, curve)))
     return report.Section("Certificate", body)
-
-
-def _told(key: str, fit: Mapping[str, Any]) -> report.Cell:
-    value = fit[key]
-    if key in ("converged", "stop_reason"):
-        text = {True: "yes", False: "no"}.get(value, str(value).replace("_", " "))
-    else:
-        text = report.number(value)
-    alarming = key in ("converged", "stop_reason", "relative_excess_loss")
-    return report.Cell(text, tone="bad" if alarming and not fit["converged"] else "")
 
 
 def _plain_words(fit: Mapping[str, Any]) -> report.Notice:

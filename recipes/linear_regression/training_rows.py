@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.linear_regression import rows
-from recipes.linear_regression.arguments import check_count
 from recipes.linear_regression.rows import Part, Rows
+from recipes.pipeline import given
+from recipes.pipeline.arguments import check_count
 
 # Up to so many multiplications (0.05 s on two cores) the moments are float64 products
 # from the start.
@@ -35,18 +36,14 @@ class TrainingRows:
         self._arrays: tuple[np.ndarray, ...] = ()
         self._dataset: tf.data.Dataset | None = None
         if isinstance(x, tf.data.Dataset):
-            if y is not None or sample_weight is not None:
-                raise ValueError(
-                    "`y` and `sample_weight` should come with the batches when `x` is "
-                    "a dataset: (x, y) or (x, y, sample_weight)."
-                )
+            given.check_dataset(x, y, sample_weight)
             self._dataset = _checked_dataset(x)
             self.features = int(self._dataset.element_spec[0].shape[1])
             return
         self._arrays = _checked_arrays(x, y, sample_weight)
         self.features = self._arrays[0].shape[1]
         if batch_size is not None:
-            check_count("batch_size", batch_size)
+            check_count(batch_size=batch_size)
             slices = tf.data.Dataset.from_tensor_slices(self._arrays)
             self._dataset = slices.batch(batch_size).prefetch(2)
 
@@ -77,20 +74,10 @@ def _checked_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...
         raise ValueError(
             f"`x` should have shape [n, features], both positive. Received: {x.shape}"
         )
-    if y.shape not in ((len(x),), (len(x), 1)):
-        raise ValueError(
-            f"`y` should have shape [n] or [n, 1] with n = {len(x)}, the rows of `x`. "
-            f"Received: {y.shape}"
-        )
-    arrays = [np.ascontiguousarray(x), y.reshape(-1)]
+    arrays = [np.ascontiguousarray(x), given.column(y, len(x), "y")]
     if sample_weight is not None:
-        weight = np.asarray(sample_weight, dtype=np.float64).reshape(-1)
-        if len(weight) != len(x) or not (weight >= 0).all() or not weight.any():
-            raise ValueError(
-                f"`sample_weight` should hold {len(x)} numbers, one for each row, none "
-                "negative and not all zero."
-            )
-        arrays.append(weight)
+        arrays.append(given.weights(sample_weight, len(x)))
+        given.check_some_weight(arrays[-1])
     return tuple(arrays)
 
 
@@ -111,11 +98,6 @@ def _checked_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
         raise ValueError(
             "The dataset's y and sample_weight should be batches of shape [batch] or "
             f"[batch, 1]. Received: {others}"
-        )
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "The dataset should end: every step sees all of its rows. Received one "
-            "that repeats for ever."
         )
 
     def flat(x: tf.Tensor, *others: tf.Tensor) -> Part:

@@ -7,15 +7,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.arguments import check_fraction
 from recipes.neural_network.model import (
     EVALUATION_ROWS,
     MultilayerPerceptron,
     mean,
 )
 from recipes.neural_network.settings import Architecture, Schedule
-from recipes.neural_network.training_data import Array, Rows, gather
-from recipes.pipeline.labels import as_labels, class_factors, class_index
+from recipes.neural_network.training_data import Rows, gather
+from recipes.neural_network.truth import Truth, as_classes
+from recipes.pipeline.arguments import check_fraction
+from recipes.pipeline.labels import Array, class_factors
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -27,26 +28,11 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
     softmax would overflow. Two classes have one score, positive for the second class,
     and q is its sigmoid.
 
+    The arguments that are not told of here are those of `ConfiguredNetwork`.
+
     Args:
-        hidden_sizes: See `ConfiguredNetwork`.
-        architecture: See `ConfiguredNetwork`.
-        activation: See `ConfiguredNetwork`.
-        batch_normalization: See `ConfiguredNetwork`.
-        dropout: See `ConfiguredNetwork`.
-        l1: See `ConfiguredNetwork`.
-        l2: See `ConfiguredNetwork`.
         label_smoothing: Share of the truth that is given to all classes alike, in
             training, at least 0 and below 1.
-        noise: See `ConfiguredNetwork`.
-        mixup: See `ConfiguredNetwork`.
-        shift: See `ConfiguredNetwork`.
-        optimizer: See `ConfiguredNetwork`.
-        learning_rate: See `ConfiguredNetwork`.
-        momentum: See `ConfiguredNetwork`.
-        nesterov: See `ConfiguredNetwork`.
-        weight_decay: See `ConfiguredNetwork`.
-        schedule: See `ConfiguredNetwork`.
-        seed: See `ConfiguredNetwork`.
         classes: All labels there are, where `fit` should not find them in its data.
         **kwargs: `name`, `dtype` of `keras.Model`.
 
@@ -68,6 +54,8 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
     Reference:
         The article, sections 3.3 and 4.3.
     """
+
+    score_name = "accuracy"
 
     def __init__(
         self,
@@ -117,8 +105,7 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         self._given_classes = None if classes is None else tuple(classes)
         self.classes: Array = np.empty(0)
         if classes is not None:
-            self.classes = _as_classes(np.array(classes))
-        self.accuracy = keras.metrics.Mean(name="accuracy")
+            self.classes = as_classes(np.array(classes))
 
     # The loss ------------------------------------------------------------------------
 
@@ -165,7 +152,7 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             right = (outputs[:, 0] > 0) == (target[:, 0] > 0.5)
         else:
             right = tf.argmax(outputs, axis=1) == tf.argmax(target, axis=1)
-        self.accuracy.update_state(tf.cast(right, target.dtype), weight)
+        self.score.update_state(tf.cast(right, target.dtype), weight)
 
     def _distribution(self, y: Any) -> tf.Tensor:
         """The truth p of a batch, of all k classes, `[b, k]`."""
@@ -190,13 +177,10 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             class_weight: `{label: factor}`, `"balanced"`, or `None`.
         """
         data = gather(x, y, sample_weight, self.variable_dtype)
-        p, labels = _as_distribution(data.y), None
-        if p is None:
-            labels = as_labels(data.y, "MultilayerPerceptronRegressor")
+        truth = Truth(data.y)
         if not len(self.classes):
-            found = np.arange(p.shape[1]) if labels is None else np.unique(labels)
-            self.classes = _as_classes(found)
-        index = self._index(p, labels)
+            self.classes = truth.classes()
+        index = truth.index(self.classes)
         weight = np.ones(len(index)) if data.weight is None else data.weight
         counts = np.bincount(index, weight, minlength=len(self.classes))
         if np.count_nonzero(counts) < 2:
@@ -206,27 +190,16 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             )
         if not self.built:
             self.build((None, *data.row_shape))
-        data = self._with_labels(data, labels, index)
+        data = self._without_strings(data, truth, index)
         if class_weight is None and data.weight is None:
             return data
         counted = np.bincount(index[weight > 0], minlength=len(self.classes))
         factors = class_factors(class_weight, self.classes, counted.astype(np.float64))
         return self._with_weights(data, weight * factors[index], factors)
 
-    def _index(self, p: Any, labels: Any) -> Array:
-        """Each row's class, of one-hot rows or of labels."""
-        if labels is not None:
-            return class_index(labels, self.classes)
-        if p.shape[1] != len(self.classes):
-            raise ValueError(
-                f"`y` should have {len(self.classes)} columns, one for each class. "
-                f"Received: {p.shape[1]}"
-            )
-        return p.argmax(axis=1)
-
-    def _with_labels(self, data: Rows, labels: Any, index: Array) -> Rows:
+    def _without_strings(self, data: Rows, truth: Truth, index: Array) -> Rows:
         """With one-hot rows in place of strings, which XLA does not know."""
-        if labels is None or labels.dtype.kind != "U":
+        if not truth.are_strings:
             return data
         if isinstance(data.x, tf.data.Dataset):
             return data._replace(
@@ -251,10 +224,8 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
 
     def _evaluation_batches(self, x: Any, y: Any, weight: Any) -> tf.data.Dataset:
         data = gather(x, y, weight, self.variable_dtype)
-        p, labels = _as_distribution(data.y), None
-        if p is None:
-            labels = as_labels(data.y, "MultilayerPerceptronRegressor")
-        data = self._with_labels(data, labels, self._index(p, labels))
+        truth = Truth(data.y)
+        data = self._without_strings(data, truth, truth.index(self.classes))
         return self.training_batches(data, EVALUATION_ROWS, None)
 
     # The fitted model ----------------------------------------------------------------
@@ -313,38 +284,3 @@ def _probabilities(scores: Any) -> Any:
         return keras.ops.softmax(scores)
     # Not 1 − sigmoid(f), which rounds to 0 where f is large.
     return keras.ops.sigmoid(keras.ops.concatenate([-scores, scores], axis=-1))
-
-
-def _as_classes(labels: Array) -> Array:
-    """The labels in ascending order.
-
-    Raises:
-        ValueError: If there are fewer than two, or one comes twice.
-    """
-    labels = as_labels(labels, "MultilayerPerceptronRegressor")
-    classes = np.unique(labels)
-    if len(classes) < 2 or len(classes) < len(labels):
-        raise ValueError(
-            "There should be at least two classes, each named once. Received: "
-            f"{labels.tolist()}"
-        )
-    return classes
-
-
-def _as_distribution(y: Array) -> Any:
-    """`y` `[n, k]`, float, if it is a distribution; `None` if it is labels.
-
-    Raises:
-        ValueError: If rows are no distributions.
-    """
-    if y.ndim == 1:
-        return None
-    if y.dtype.kind not in "fiub":
-        raise ValueError("`y` should hold one label a row, or numbers in k columns.")
-    p = y.astype(np.float64)
-    if p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
-        raise ValueError(
-            "`y` of several columns should hold a distribution over the classes in "
-            "each row, as one-hot rows do: not negative, with the sum 1."
-        )
-    return p

@@ -71,16 +71,11 @@ def certificate(fit: Mapping[str, Any], kept: int) -> report.Section:
         fit: the model's `certificate`.
         kept: the epoch whose weights are kept, from 1.
     """
-    rows = [
-        [report.Cell(key.replace("_", " ").capitalize(), line), _told(key, fit)]
-        for key, line in _LINES.items()
-        if key in fit
-    ]
-    table = report.Table(
-        "Computed afresh in float64 from the rows and the weights.",
-        ("Number", "Value"),
-        rows,
-        "lr",
+    table = report.certificate_table(
+        fit,
+        _LINES,
+        () if is_right(fit) else ("gradient_check_max_relative_error",),
+        "the rows and the weights",
     )
     honest = report.Notice(
         "No proof of an optimum.",
@@ -119,13 +114,3 @@ def _closeness(fit: Mapping[str, Any]) -> str:
     if error > RIGHT:
         return report.percent(error)
     return f"to {report.one_part_in(error)}"
-
-
-def _told(key: str, fit: Mapping[str, Any]) -> report.Cell:
-    value = fit[key]
-    if key in ("converged", "stop_reason"):
-        text = {True: "yes", False: "no"}.get(value, str(value).replace("_", " "))
-    else:
-        text = report.number(value)
-    alarming = key == "gradient_check_max_relative_error" and not is_right(fit)
-    return report.Cell(text, tone="bad" if alarming else "")

@@ -137,3 +137,30 @@ def range_test(
     seen = np.array(losses)
     chosen = rates[int(seen.argmin())] / MARGIN if len(seen) else lowest
     return RangeTest(rates[: len(seen)], seen, float(chosen))
+
+
+def set_learning_rate(
+    model: Any, training: tf.data.Dataset, epochs: int, initial_epoch: int
+) -> None:
+    """Gives a model's optimiser the rate, found where it should be, and the schedule.
+
+    Args:
+        model: A `MultilayerPerceptron`, built, before its first step or a later one.
+        training: Batches as `train_step` takes them.
+        epochs: Number of the last epoch.
+        initial_epoch: Number of epochs before the first.
+    """
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    taken = int(optimizer.iterations)
+    if model.learning_rate == "auto" and not taken:
+        model.range_test = range_test(model, training)
+        optimizer.learning_rate = model.range_test.chosen
+    if model.schedule == "cosine":
+        rate = optimizer.get_config()["learning_rate"]
+        if isinstance(rate, dict):  # an earlier fit's
+            rate = rate["config"]["rate"]
+        steps = int(training.cardinality())
+        start = max(0, taken - initial_epoch * steps)
+        optimizer.learning_rate = CosineSchedule(rate, start, epochs * steps)
+        model.train_function = None  # it may have been traced with another rate

@@ -6,13 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.arguments import check_count
-from recipes.neural_network.augmentation import Augmentation
 from recipes.neural_network.certificate import certify
-from recipes.neural_network.learning_rate import CosineSchedule, RangeTest, range_test
+from recipes.neural_network.learning_rate import set_learning_rate
 from recipes.neural_network.monitor import Epoch, Guard
 from recipes.neural_network.settings import ConfiguredNetwork
 from recipes.neural_network.training_data import Rows, batches
+from recipes.pipeline.arguments import check_count, listed
 from recipes.pipeline.errors import DivergenceError
 
 # Rows that are judged at a time.
@@ -33,8 +32,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     Scale the features to like size first: the recipe does.
 
-    Args:
-        **kwargs: See `ConfiguredNetwork`.
+    The arguments, and their defaults, are those of `ConfiguredNetwork`.
 
     Attributes:
         network: The `keras.Sequential` of layers, once built.
@@ -47,19 +45,6 @@ class MultilayerPerceptron(ConfiguredNetwork):
             which is False, and `statement`, which says why.
         range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.augmentation = Augmentation(
-            self.noise,
-            self.mixup,
-            self.shift,
-            self.seed,
-            dtype=self.dtype_policy,
-            name="augmentation",
-        )
-        self.certificate: dict[str, Any] = {}
-        self.range_test: RangeTest | None = None
 
     # What a subclass says ------------------------------------------------------------
 
@@ -184,22 +169,22 @@ class MultilayerPerceptron(ConfiguredNetwork):
             # In the same order, and faster; floats of arrays become float32.
             arrays = {"x": data.x, "y": data.y, "sample_weight": data.weight}
             given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
-        self._set_learning_rate(training, epochs, initial_epoch)
-        listed = _listed(callbacks)
+        set_learning_rate(self, training, epochs, initial_epoch)
+        others = listed(callbacks)
         guard = Guard(data.largest)
         try:
             history = super().fit(
                 **given,
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[guard, *listed, Epoch(number, self._generators())],
+                callbacks=[guard, *others, Epoch(number, self.generators())],
                 validation_data=self._validation(validation_data),
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
-        self.certificate = certify(self, data, training, history, listed)
+        self.certificate = certify(self, data, training, history, others)
         return history
 
     def training_batches(
@@ -224,24 +209,6 @@ class MultilayerPerceptron(ConfiguredNetwork):
             columns.append(data.weight.astype(self.variable_dtype))
         return batches(tuple(columns), batch_size, seed, epoch)
 
-    def _set_learning_rate(
-        self, training: tf.data.Dataset, epochs: int, initial_epoch: int
-    ) -> None:
-        optimizer = self.optimizer
-        optimizer.build(self.trainable_variables)
-        taken = int(optimizer.iterations)
-        if self.learning_rate == "auto" and not taken:
-            self.range_test = range_test(self, training)
-            optimizer.learning_rate = self.range_test.chosen
-        if self.schedule == "cosine":
-            rate = optimizer.get_config()["learning_rate"]
-            if isinstance(rate, dict):  # an earlier fit's
-                rate = rate["config"]["rate"]
-            steps = int(training.cardinality())
-            start = max(0, taken - initial_epoch * steps)
-            optimizer.learning_rate = CosineSchedule(rate, start, epochs * steps)
-            self.train_function = None  # it may have been traced with another rate
-
     def _validation(self, data: Any) -> Any:
         if data is None:
             return None
@@ -251,17 +218,6 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     def _evaluation_batches(self, x: Any, y: Any, weight: Any) -> tf.data.Dataset:
         raise NotImplementedError
-
-    def _generators(self) -> list[Any]:
-        """What dropout and augmentation draw by."""
-        return [
-            *self.augmentation.generators.values(),
-            *(
-                layer.seed_generator
-                for layer in self.network.layers
-                if isinstance(layer, keras.layers.Dropout)
-            ),
-        ]
 
     # The fitted model ----------------------------------------------------------------
 
@@ -324,9 +280,3 @@ def mean(errors: tf.Tensor, weight: Any) -> tf.Tensor:
     if weight is not None:
         errors = tf.cast(tf.reshape(weight, [-1]), errors.dtype) * errors
     return tf.reduce_mean(errors)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes import pipeline
-from recipes.pipeline.config import DataConfig
+from recipes.pipeline.config import DataConfig, check_numbers
 from recipes.pipeline.errors import DivergenceError, InputError
 from recipes.pipeline.fields import suggestion
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do witho
     import numpy as np
 
     from recipes.neural_network.training import Training
-    from recipes.pipeline.datasets import Data, Rows
+    from recipes.pipeline.datasets import Data
+    from recipes.pipeline.report import Page
     from recipes.pipeline.run import Run
 
 NAME = "neural_network"
-BATCH_SIZE = 8192  # rows that are preprocessed, or predicted, at a time
 ATTEMPTS = 3  # to train, where a rate that a range test found is too large
 
 Architecture = Literal["perceptron", "cnn"]
@@ -75,39 +75,17 @@ class Config(DataConfig):
         Raises:
             InputError: names the flag and what would be right.
         """
-        if self.learning_rate != "auto":
-            _check("learning_rate", self.learning_rate, "above 0, or auto", above=0)
-        for name in ("epochs", "batch_size"):
-            _check(name, getattr(self, name), "1 or more", least=1)
-        for name in ("patience", "l1", "l2", "weight_decay", "noise", "mixup", "shift"):
-            _check(name, getattr(self, name), "0 or more", least=0)
-        for name in ("momentum", "dropout", "label_smoothing", "validation_fraction"):
-            words = "0 or more and below 1"
-            _check(name, getattr(self, name), words, least=0, below=1)
-        for size in self.hidden_sizes:
+        check_numbers(self, "learning_rate", above=0, words=("auto",))
+        check_numbers(self, "epochs", "batch_size", least=1)
+        check_numbers(self, "patience", "l1", "l2", "weight_decay", least=0)
+        check_numbers(self, "noise", "mixup", "shift", least=0)
+        shares = "momentum", "dropout", "label_smoothing", "validation_fraction"
+        check_numbers(self, *shares, least=0, below=1)
+        if any(size < 1 for size in self.hidden_sizes):
             written = ",".join(map(str, self.hidden_sizes))
-            _check("hidden_sizes", size, "sizes of 1 or more", least=1, written=written)
+            raise InputError(f"--hidden_sizes={written}: should be sizes of 1 or more")
         if self.nesterov and not self.momentum:
             raise InputError("--nesterov: needs a momentum, such as --momentum=0.9")
-
-
-def _check(
-    name: str,
-    value: Any,
-    expected: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    below: float | None = None,
-    written: str = "",
-) -> None:
-    """Checks bounds; not a number is beyond every one."""
-    if (
-        (above is not None and not value > above)
-        or (least is not None and not value >= least)
-        or (below is not None and not value < below)
-    ):
-        raise InputError(f"--{name}={written or value}: should be {expected}")
 
 
 def train_and_evaluate(config: Config) -> Run:
@@ -125,46 +103,40 @@ def train_and_evaluate(config: Config) -> Run:
         InputError: if the data or a setting are wrong, or the training diverges;
             nothing is left half-written.
     """
-    import keras
-
     from recipes.neural_network import training
 
-    keras.utils.set_random_seed(config.seed)
-    clock = pipeline.run.Stopwatch()
-    with clock("load"):
-        data, parts = training.hold_out(config, load(config))
+    session = pipeline.run.Session(NAME, config)
+    with session.stage("load"):
+        data = training.hold_out(config, load(config))
         preprocessing = pipeline.features.preprocessing(data, images=True)
         data = data.with_notes(*preprocessing.notes)
-        folder = pipeline.run.open_folder(config, NAME, data.description)
-    with clock("fit"):
+        session.open_folder(data.description)
+    with session.stage("fit"):
         features = {
-            part: preprocessed(rows, preprocessing) for part, rows in parts.items()
+            part: pipeline.parts.matrix(rows, preprocessing)
+            for part, rows in data.parts.items()
         }
-        done = fit(config, data, parts, features, folder)
+        done = fit(config, data, features, session.folder)
     inference = done.model.inference_model()
     serving = pipeline.features.serving_model(
         data.description, preprocessing, inference
     )
-    with clock("evaluate"):
-        answers = predict(data, parts, features, inference)
-        scores = score(data, parts, answers)
+    with session.stage("evaluate"):
+        answers = pipeline.parts.predict(inference, data, features)
+        scores = pipeline.parts.score(data, answers)
     contents = {
         **scores,
         "certificate": done.model.certificate,
         "parameters": parameters(done),
     }
-    if config.export:
-        with clock("export"):
-            pipeline.export.save_keras(serving, folder / "model.keras")
-            pipeline.export.save_model(serving, folder / "export", outputs(data))
-    metrics = pipeline.run.record(NAME, data, contents, clock.seconds)
-    predictions = (answers["train"], answers["test"])
-    run = pipeline.run.Run(done.model, serving, metrics, folder, data, predictions)
-    if config.report:
-        with clock("report"):
-            write_report(config, run, done)
-    pipeline.run.finish(run, config)
-    return run
+    return session.finish(
+        done.model,
+        serving,
+        data,
+        answers,
+        contents,
+        page=lambda run, command: report(config, run, done, command),
+    )
 
 
 def load(config: Config) -> Data:
@@ -200,16 +172,6 @@ def _check_optimizer(name: str) -> None:
         known = [each.__name__.lower() for each in kinds if isinstance(each, type)]
         near = suggestion(name.lower(), known)
         raise InputError(f"--optimizer={name}: no such Keras optimiser{near}") from None
-
-
-def preprocessed(rows: Rows, preprocessing: Any) -> np.ndarray:
-    """The features of rows as one array `[n, p]` or `[n, h, w(, c)]`, float32."""
-    import numpy as np
-
-    from recipes.pipeline.datasets import stream
-
-    batches = stream.batches(rows.features, rows.target, BATCH_SIZE, None)
-    return np.concatenate([preprocessing(x).numpy() for x, _ in batches])
 
 
 def network(config: Config, data: Data, learning_rate: LearningRate) -> Any:
@@ -251,11 +213,7 @@ _OF_THE_MODEL = (
 
 
 def fit(
-    config: Config,
-    data: Data,
-    parts: dict[str, Rows],
-    features: dict[str, np.ndarray],
-    folder: Path,
+    config: Config, data: Data, features: dict[str, np.ndarray], folder: Path
 ) -> Training:
     """Fits the network to the preprocessed training rows, logging to `folder`.
 
@@ -268,7 +226,7 @@ def fit(
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            return attempt.fit(model, parts, features)
+            return attempt.fit(model, data, features)
         except KeyboardInterrupt:
             raise pipeline.run.interrupted(folder, attempt.backup) from None
         except DivergenceError as error:
@@ -281,53 +239,6 @@ def fit(
     raise InputError(f"--learning_rate={config.learning_rate}: {message}")
 
 
-def predict(
-    data: Data,
-    parts: dict[str, Rows],
-    features: dict[str, np.ndarray],
-    inference: Any,
-) -> dict[str, Any]:
-    """What the network makes of the rows of each part."""
-    answers = {
-        part: inference.predict(x, batch_size=BATCH_SIZE, verbose=0)
-        for part, x in features.items()
-    }
-    if data.description.task == "regression":
-        return answers
-    return {
-        part: pipeline.evaluation.decisions(parts[part].target, **answer)
-        for part, answer in answers.items()
-    }
-
-
-def score(
-    data: Data, parts: dict[str, Rows], answers: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """Scores on each part, and those of the simplest rival on the test."""
-    evaluation = pipeline.evaluation
-    y_train, y_test = data.train.target, data.test.target
-    if data.description.task == "regression":
-        scores = {
-            part: evaluation.regression_scores(parts[part].target, answer)
-            for part, answer in answers.items()
-        }
-        return scores | {"baseline": evaluation.mean_baseline_scores(y_train, y_test)}
-    classes = len(data.description.target.levels)
-    return {
-        part: evaluation.classification_scores(
-            made.target, made.scores, made.probabilities
-        )
-        for part, made in answers.items()
-    } | {"baseline": evaluation.majority_baseline_scores(y_train, y_test, classes)}
-
-
-def outputs(data: Data) -> Any:
-    """What turns the network's answer into the SavedModel's named outputs."""
-    if data.description.task == "regression":
-        return pipeline.export.regression_outputs
-    return pipeline.export.classification_outputs(data.description.target.levels)
-
-
 def parameters(done: Training) -> dict[str, Any]:
     """What the settings came to."""
     return {
@@ -336,10 +247,8 @@ def parameters(done: Training) -> dict[str, Any]:
     }
 
 
-def write_report(config: Config, run: Run, done: Training) -> None:
-    """Writes `report.html`."""
+def report(config: Config, run: Run, done: Training, command: list[str]) -> Page:
+    """The page of `report.html`."""
     from recipes.neural_network import sections
 
-    page = sections.page(config, run, done, pipeline.flags.command(config, NAME))
-    with pipeline.export.whole_file(run.out_dir / "report.html", "the report") as path:
-        pipeline.report.write(path, pipeline.report.render(page))
+    return sections.page(config, run, done, command)

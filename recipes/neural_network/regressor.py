@@ -1,7 +1,6 @@
 """Regression by a neural network, with the squared error for its loss."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +11,6 @@ from recipes.neural_network.model import (
     MultilayerPerceptron,
     mean,
 )
-from recipes.neural_network.settings import Architecture, Schedule
 from recipes.neural_network.training_data import Rows, gather
 
 
@@ -26,25 +24,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
     (network(x) − z)²: `loss` is in variances of the target, so 1 is what the mean alone
     would give. What is predicted is in the target's unit.
 
-    Args:
-        hidden_sizes: See `ConfiguredNetwork`.
-        architecture: See `ConfiguredNetwork`.
-        activation: See `ConfiguredNetwork`.
-        batch_normalization: See `ConfiguredNetwork`.
-        dropout: See `ConfiguredNetwork`.
-        l1: See `ConfiguredNetwork`.
-        l2: See `ConfiguredNetwork`.
-        noise: See `ConfiguredNetwork`.
-        mixup: See `ConfiguredNetwork`.
-        shift: See `ConfiguredNetwork`.
-        optimizer: See `ConfiguredNetwork`.
-        learning_rate: See `ConfiguredNetwork`.
-        momentum: See `ConfiguredNetwork`.
-        nesterov: See `ConfiguredNetwork`.
-        weight_decay: See `ConfiguredNetwork`.
-        schedule: See `ConfiguredNetwork`.
-        seed: See `ConfiguredNetwork`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
+    The arguments, and their defaults, are those of `ConfiguredNetwork`.
 
     Attributes:
         center: The target's mean, a weight that is not trained, `[1]`.
@@ -65,48 +45,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         The article, section 3.3, which gives no loss for continuous targets.
     """
 
-    def __init__(
-        self,
-        hidden_sizes: Sequence[int] = (128,),
-        architecture: Architecture = "perceptron",
-        activation: str = "relu",
-        batch_normalization: bool = False,
-        dropout: float = 0.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        noise: float = 0.0,
-        mixup: float = 0.0,
-        shift: int = 0,
-        optimizer: str = "sgd",
-        learning_rate: float | Literal["auto"] = 0.1,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            hidden_sizes=hidden_sizes,
-            architecture=architecture,
-            activation=activation,
-            batch_normalization=batch_normalization,
-            dropout=dropout,
-            l1=l1,
-            l2=l2,
-            noise=noise,
-            mixup=mixup,
-            shift=shift,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            seed=seed,
-            **kwargs,
-        )
-        self.mean_squared_error = keras.metrics.Mean(name="mean_squared_error")
+    score_name = "mean_squared_error"
 
     # The loss ------------------------------------------------------------------------
 
@@ -141,7 +80,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         in_units = self.errors(target, outputs) * tf.cast(
             tf.square(self.scale), target.dtype
         )
-        self.mean_squared_error.update_state(in_units, weight)
+        self.score.update_state(in_units, weight)
 
     # The data ------------------------------------------------------------------------
 

@@ -8,13 +8,17 @@ import keras
 from recipes.neural_network import architecture as architectures
 from recipes.neural_network.arguments import (
     check_activation,
+    check_optimizer,
+    check_sizes,
+)
+from recipes.neural_network.augmentation import Augmentation
+from recipes.neural_network.learning_rate import RangeTest
+from recipes.pipeline.arguments import (
     check_choice,
     check_count,
     check_fraction,
     check_learning_rate,
     check_not_negative,
-    check_optimizer,
-    check_sizes,
 )
 from recipes.pipeline.fast_fit import FastFit
 
@@ -50,29 +54,31 @@ class ConfiguredNetwork(FastFit, keras.Model):
         **kwargs: `name`, `dtype` of `keras.Model`.
 
     Attributes:
+        augmentation: The layer that alters rows in training.
         network: The `keras.Sequential` of layers, once built.
     """
 
+    score_name: str
+
     def __init__(
         self,
-        *,
-        hidden_sizes: Sequence[int],
-        architecture: Architecture,
-        activation: str,
-        batch_normalization: bool,
-        dropout: float,
-        l1: float,
-        l2: float,
-        noise: float,
-        mixup: float,
-        shift: int,
-        optimizer: str,
-        learning_rate: float | Literal["auto"],
-        momentum: float,
-        nesterov: bool,
-        weight_decay: float,
-        schedule: Schedule,
-        seed: int,
+        hidden_sizes: Sequence[int] = (128,),
+        architecture: Architecture = "perceptron",
+        activation: str = "relu",
+        batch_normalization: bool = False,
+        dropout: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        noise: float = 0.0,
+        mixup: float = 0.0,
+        shift: int = 0,
+        optimizer: str = "sgd",
+        learning_rate: float | Literal["auto"] = 0.1,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+        seed: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,7 +113,14 @@ class ConfiguredNetwork(FastFit, keras.Model):
         self.shuffle_seed = seed
         # TensorFlow's convolutions take a third of the time of XLA's on a CPU.
         self.fast_fit = architecture != "cnn"
+        self.augmentation = Augmentation(
+            noise, mixup, shift, seed, dtype=self.dtype_policy, name="augmentation"
+        )
         self.network: Any = None
+        # The metric that people read.
+        self.score = keras.metrics.Mean(name=self.score_name)
+        self.certificate: dict[str, Any] = {}
+        self.range_test: RangeTest | None = None
         self.compile()
 
     @property
@@ -129,6 +142,17 @@ class ConfiguredNetwork(FastFit, keras.Model):
             dtype=self.dtype_policy,
         )
         self.built = True
+
+    def generators(self) -> list[Any]:
+        """What dropout and augmentation draw by."""
+        return [
+            *self.augmentation.generators.values(),
+            *(
+                layer.seed_generator
+                for layer in self.network.layers
+                if isinstance(layer, keras.layers.Dropout)
+            ),
+        ]
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Sets what takes the steps: by default the optimiser of the constructor.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from recipes.neural_network.course import Course, sample
 from recipes.neural_network.early_stopping import EarlyStopping
-from recipes.pipeline import run
+from recipes.pipeline import backup, run
 from recipes.pipeline.datasets import split
 from recipes.pipeline.datasets.description import Data, Rows
 
@@ -68,11 +66,11 @@ class Attempt:
     ) -> None:
         self._config, self._folder = config, folder
         self.learning_rate, self._is_resumed = learning_rate, config.resume and is_first
-        self._place = folder / run.BACKUP / _RATE
+        self._place = folder / backup.FOLDER / _RATE
         if self._is_resumed and self._place.exists():
             self.learning_rate = float(self._place.read_text())
         self._is_first = is_first
-        self.backup: run.Backup | None = None
+        self.backup: backup.Backup | None = None
 
     def rate_of(self, model: Any) -> float:
         """The rate that the model was trained with, before any schedule."""
@@ -80,37 +78,36 @@ class Attempt:
             model.range_test.chosen if model.range_test else self.learning_rate
         )
 
-    def fit(
-        self, model: Any, parts: dict[str, Rows], features: dict[str, np.ndarray]
-    ) -> Training:
+    def fit(self, model: Any, data: Data, features: dict[str, np.ndarray]) -> Training:
         """Fits the network.
 
         Args:
             model: the network, not yet fitted.
-            parts: the rows by `train` and perhaps `validation`.
-            features: the preprocessed rows, likewise.
+            data: the data set.
+            features: the preprocessed rows of its parts.
 
         Raises:
             DivergenceError: if it diverges.
         """
         config = self._config
-        x, y = features["train"], parts["train"].target
+        x, y = features["train"], data.train.target
         options: dict[str, Any] = {}
         course, stopper = Course(*sample(x, y, config.seed)), None
-        if "validation" in parts:
-            held_out = features["validation"], parts["validation"].target
+        if data.validation:
+            held_out = features["validation"], data.validation.target
             options["validation_data"] = held_out
             if config.patience:
                 stopper = EarlyStopping(config.patience)
         if config.class_weight != "none":
             options["class_weight"] = config.class_weight
+        logs = run.tensorboard(self._folder, goes_on=self._is_resumed)
         companions: list[Any] = [course, *([stopper] if stopper else [])]
         model.fit(
             x,
             y,
             batch_size=config.batch_size,
             epochs=config.epochs,
-            callbacks=[self._board(), *companions, self._backup(companions)],
+            callbacks=[logs, *companions, self._backup(companions)],
             verbose=run.verbosity(),
             **options,
         )
@@ -120,21 +117,15 @@ class Attempt:
             model, course, stopper is not None, self.rate_of(model), model.range_test
         )
 
-    def _board(self) -> keras.callbacks.Callback:
-        logs = self._folder / run.LOGS
-        if not self._is_resumed:
-            shutil.rmtree(logs, ignore_errors=True)
-        return keras.callbacks.TensorBoard(str(logs), write_graph=False)
-
-    def _backup(self, companions: list[Any]) -> run.Backup:
+    def _backup(self, companions: list[Any]) -> backup.Backup:
         config = dataclasses.replace(self._config, resume=self._is_resumed)
-        self.backup = run.backup(config, self._folder, companions)
+        self.backup = backup.begin(config, self._folder, companions)
         if not self._is_first:
             self._place.write_text(repr(self.learning_rate))
         return self.backup
 
 
-def hold_out(config: Config, data: Data) -> tuple[Data, dict[str, Rows]]:
+def hold_out(config: Config, data: Data) -> Data:
     """Takes the validation rows out of the training rows.
 
     Args:
@@ -142,16 +133,16 @@ def hold_out(config: Config, data: Data) -> tuple[Data, dict[str, Rows]]:
         data: the data set.
 
     Returns:
-        The data set with the training rows that are left, and all rows by `train`,
-        `validation` and `test`. The validation rows are chosen at random, of every
-        class its share; there is no such part where none were asked for.
+        The data set with the training rows that are left, and the validation rows
+        apart, chosen at random, of every class its share; none where none were asked
+        for.
 
     Raises:
         InputError: there are too few rows.
     """
     fraction, rows = config.validation_fraction, data.train
     if not fraction:
-        return data, {"train": rows, "test": data.test}
+        return data
     how = fraction, config.seed, "validation_fraction"
     if data.description.task == "classification":
         kept, held_out = split.stratified_split(rows.target, *how)
@@ -160,8 +151,8 @@ def hold_out(config: Config, data: Data) -> tuple[Data, dict[str, Rows]]:
     train, validation = (
         Rows(rows.features[part], rows.target[part]) for part in (kept, held_out)
     )
-    data = dataclasses.replace(data, train=train).with_notes(
+    data = dataclasses.replace(data, train=train, validation=validation)
+    return data.with_notes(
         f"{len(held_out):,} of {len(rows.target):,} training rows held out for "
         "validation"
     )
-    return data, {"train": train, "validation": validation, "test": data.test}

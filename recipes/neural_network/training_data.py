@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-Array = npt.NDArray[Any]
+from recipes.pipeline import given
+from recipes.pipeline.given import Array
+
 # Rows that the gradient is checked on, and that show the shapes.
 SAMPLE = 32
 
@@ -51,21 +51,9 @@ def gather(x: Any, y: Any, sample_weight: Any, dtype: str) -> Rows:
         ValueError: If shapes do not fit, or values are not finite.
     """
     if isinstance(x, tf.data.Dataset):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "`y` and `sample_weight` should be left out where `x` is a dataset, "
-                "which brings its own."
-            )
+        given.check_dataset(x, y, sample_weight)
         return _of_dataset(x)
-    if hasattr(x, "toarray"):
-        x = x.toarray()
-    try:
-        x = np.ascontiguousarray(x, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "`x` should hold numbers, and rows, or images, of one size. "
-            f"Received: {error}"
-        ) from error
+    x = given.numbers(x, dtype, "and rows, or images, of one size")
     if y is None:
         raise ValueError("`y` should be given.")
     x, y, weight = _checked(x, y, sample_weight)
@@ -75,14 +63,11 @@ def gather(x: Any, y: Any, sample_weight: Any, dtype: str) -> Rows:
 
 
 def _of_dataset(dataset: tf.data.Dataset) -> Rows:
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("The dataset should end. Received: one that repeats for ever")
     columns: list[tuple[Array, Any]] = []
     sample: Any = None
     largest = 0.0
     for batch in dataset:
-        parts = keras.utils.unpack_x_y_sample_weight(batch)
-        x, y, weight = (None if part is None else part.numpy() for part in parts)
+        x, y, weight = given.unpacked(batch)
         if x is None or y is None:
             raise ValueError("The dataset should give (x, y) or (x, y, weight).")
         x, y, weight = _checked(x, y, weight)
@@ -118,28 +103,16 @@ def _checked(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
     y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
     if x.dtype.kind not in "fiub":
         raise ValueError(f"`x` should hold numbers. Received: {x.dtype}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = x.sum()  # no copy as large as the data where it is finite
-    if not np.isfinite(total) and not np.isfinite(x).all():
-        raise ValueError("`x` should be finite. Received: NaN or infinity")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError("`y` should be finite. Received: NaN or infinity")
-    if sample_weight is None:
-        return x, y, None
-    weight = np.asarray(sample_weight, np.float64)
-    if weight.shape not in ((len(x),), (len(x), 1)):
-        raise ValueError(
-            f"`sample_weight` should have shape [{len(x)}] or [{len(x)}, 1], as `x` "
-            f"has {len(x)} rows. Received: {list(weight.shape)}"
-        )
-    if not np.isfinite(weight).all() or weight.min() < 0:
-        raise ValueError("`sample_weight` should be finite and not negative.")
-    return x, y, weight.reshape(-1)
+    given.check_finite("x", x)
+    if y.dtype.kind == "f":
+        given.check_finite("y", y)
+    weight = None if sample_weight is None else given.weights(sample_weight, len(x))
+    return x, y, weight
 
 
 def _useful(weight: Any) -> Any:
-    if weight is not None and not weight.any():
-        raise ValueError("`sample_weight` should not be zero for all rows.")
+    if weight is not None:
+        given.check_some_weight(weight)
     return weight
 
 

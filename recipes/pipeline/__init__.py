@@ -3,12 +3,17 @@
 config → flags → datasets → features → (the recipe's model) → evaluation → report →
 export. The stages load on first use, so that a command line can answer `--help` and
 usage errors before TensorFlow is imported.
+
+Beside the stages: `run` is the frame that they stand in (seed, clock, folder, record),
+`backup` lets it be resumed, `parts` takes training and test rows through features and
+evaluation; `arguments`, `given` and `labels` check what models are given.
 """
 
 import importlib
 from types import ModuleType
 
 _STAGES = (
+    "backup",
     "config",
     "datasets",
     "errors",
@@ -17,6 +22,7 @@ _STAGES = (
     "fast_fit",
     "features",
     "flags",
+    "parts",
     "report",
     "run",
 )

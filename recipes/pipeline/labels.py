@@ -1,11 +1,12 @@
 """Labels of classes, of whatever kind, and what each class counts."""
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from recipes.pipeline.arguments import check_positive
 
 Array = npt.NDArray[Any]
 
@@ -98,12 +99,7 @@ def class_factors(
                 f"`class_weight` should be about the labels {_listed(classes)}. "
                 f"Received: {label!r}"
             )
-        is_number = isinstance(factor, Real) and not isinstance(factor, bool)
-        if not (is_number and 0 < factor < np.inf):
-            name = f"class_weight[{label!r}]"
-            raise ValueError(
-                f"`{name}` should be a positive number. Received: {name}={factor!r}"
-            )
+        check_positive(**{f"class_weight[{label!r}]": factor})
         factors[place] = factor
     return factors
 

@@ -1,5 +1,7 @@
 """A run's folder, its clock and its record: what is the same whatever was trained."""
 
+from __future__ import annotations
+
 import contextlib
 import importlib.metadata
 import json
@@ -10,21 +12,23 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from recipes.pipeline import export, flags
+from recipes.pipeline import backup, export, files, flags
+from recipes.pipeline.backup import Backup
 from recipes.pipeline.config import DataConfig
 from recipes.pipeline.datasets import Data, Description
 from recipes.pipeline.errors import InputError
 
-BACKUP = "backup"
+if TYPE_CHECKING:
+    from recipes.pipeline.report import Page
+
 LOGS = "logs"
 
 
@@ -50,188 +54,142 @@ class Run:
     predictions: tuple[Any, Any]
 
 
-class Stopwatch:
-    """Seconds of each stage of a run, by name."""
+class Session:
+    """A run under way: its settings, its clock, its folder.
 
-    def __init__(self) -> None:
+    It begins with the seed, so that the same one gives the same numbers.
+
+    Args:
+        recipe: the recipe's name.
+        config: the run's settings.
+
+    Attributes:
+        folder: the run's, once it is open.
+        seconds: of each stage so far, by name.
+    """
+
+    def __init__(self, recipe: str, config: DataConfig) -> None:
+        keras.utils.set_random_seed(config.seed)
+        self._recipe, self._config = recipe, config
+        self.folder = Path(config.out_dir)
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Times the block under it as `stage`."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Times the block under it."""
         start = time.perf_counter()
         yield
-        self.seconds[stage] = round(time.perf_counter() - start, 4)
+        self.seconds[name] = round(time.perf_counter() - start, 4)
 
+    def open_folder(self, description: Description) -> None:
+        """Makes the run's folder and checks that files can be written there.
 
-def open_folder(config: DataConfig, recipe: str, description: Description) -> Path:
-    """Makes the run's folder and checks that files can be written there.
+        Args:
+            description: of the data set, whose name is in the default folder's.
 
-    Args:
-        config: the run's settings.
-        recipe: the recipe's name, for the default folder.
-        description: the data set's, likewise.
-
-    Raises:
-        InputError: if the folder cannot be made or written.
-    """
-    folder = Path(config.out_dir or Path("runs", recipe, description.name))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"--out_dir: cannot write in {str(folder)!r} ({error.strerror}); "
-            "name a folder that you may write to"
-        ) from None
-    return folder
-
-
-class Companion(Protocol):
-    """A callback with a state of its own, to be kept with the model's."""
-
-    def state(self) -> dict[str, Any]:
-        """The state, by name: what `numpy.savez` can keep."""
-
-    def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Takes up a state that `state` gave, as numpy arrays."""
-
-
-class Backup(keras.callbacks.Callback):
-    """Keeps the model's state in a folder, so that a killed run can go on.
-
-    As `keras.callbacks.BackupAndRestore`, but killed while it writes it leaves the last
-    state whole, and it writes once a second at most: an epoch can be shorter than that.
-    The file is none of HDF5's, which crashes the process where the disk is full.
-
-    Args:
-        folder: where the state is kept, in a file `EPOCHS.npz`.
-        restore: whether to begin with the state that is there.
-        companions: callbacks whose state is kept with the model's. They stand before
-            this one in the list of callbacks.
-    """
-
-    def __init__(
-        self, folder: Path, *, restore: bool, companions: Sequence[Companion] = ()
-    ) -> None:
-        super().__init__()
-        self._folder = folder
-        self._restore = restore
-        self._companions = companions
-        self._due = 0.0
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Takes up the state that was kept; the model must be built."""
-        path = self.newest()
-        if self._restore and path:
-            with np.load(path) as kept:
-                for number, variable in enumerate(self._variables()):
-                    variable.assign(kept[f"arr_{number}"])
-                for number, companion in enumerate(self._companions):
-                    head = f"{number}_"
-                    companion.restore_state(
-                        {
-                            name.removeprefix(head): kept[name]
-                            for name in kept.files
-                            if name.startswith(head)
-                        }
-                    )
-            self.model._initial_epoch = _epochs(path)  # what Keras's callback sets
-        self._restore = False  # a second `fit` goes on from the first
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keeps the state, unless that was done less than a second ago."""
-        if time.monotonic() < self._due or self.model.stop_training:
-            return
-        last, path = self.newest(), self._folder / f"{epoch + 1}.npz"
-        states = {
-            f"{number}_{name}": value
-            for number, companion in enumerate(self._companions)
-            for name, value in companion.state().items()
-        }
-        variables = (each.numpy() for each in self._variables())
-        with export.whole_file(path, "the backup") as temporary:
-            np.savez(temporary, *variables, **states)
-        if last and last != path:
-            last.unlink()
-        self._due = time.monotonic() + 1
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Removes the folder: the training is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def newest(self) -> Path | None:
-        """The state that was kept last, if one was."""
-        return max(self._folder.glob("[0-9]*.npz"), key=_epochs, default=None)
-
-    def _variables(self) -> list[Any]:
-        optimizer = self.model.optimizer
-        if optimizer is None:
-            return list(self.model.variables)
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        return [*self.model.variables, *optimizer.variables]
-
-
-def _epochs(state: Path) -> int:
-    return int(state.stem)
-
-
-def backup(
-    config: DataConfig, folder: Path, companions: Sequence[Companion] = ()
-) -> Backup:
-    """The callback that keeps a run's state, for `--resume` after it was killed.
-
-    Args:
-        config: the run's settings.
-        folder: the run's folder.
-        companions: callbacks before it whose state is to be kept too.
-
-    Raises:
-        InputError: with `--resume`, if the backup there was made with other settings.
-    """
-    place = folder / BACKUP
-    settings = place / "flags.txt"
-    text = flags.flags_text(config)
-    callback = Backup(place, restore=config.resume, companions=companions)
-    if config.resume and settings.exists():
-        kept = settings.read_text(encoding="utf-8").splitlines()
-        other = sorted(set(kept) ^ set(text.splitlines()))
-        if other:
+        Raises:
+            InputError: if the folder cannot be made or written.
+        """
+        default = Path("runs", self._recipe, description.name)
+        self.folder = folder = Path(self._config.out_dir or default)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
             raise InputError(
-                f"--resume: the backup in {str(place)!r} was made with other settings "
-                f"({other[0]}); give the same flags, or leave --resume away"
-            )
-    elif place.exists():
-        shutil.rmtree(place)
-    if config.resume and not callback.newest():
-        print(f"no backup in {folder}: starting from the beginning")
-    _write_text(settings, text)
-    return callback
+                f"--out_dir: cannot write in {str(folder)!r} ({error.strerror}); "
+                "name a folder that you may write to"
+            ) from None
+
+    def finish(
+        self,
+        model: keras.Model,
+        serving: Any,
+        data: Data,
+        answers: Mapping[str, Any],
+        contents: Mapping[str, Any],
+        page: Callable[[Run, list[str]], Page],
+    ) -> Run:
+        """Exports the model, records the numbers, reports and tells the outcome.
+
+        Args:
+            model: the trained learner, on preprocessed features.
+            serving: from raw inputs to predictions.
+            data: what it was trained and tested on.
+            answers: what it makes of the rows of each part, `train` and `test` at
+                least.
+            contents: scores of each part and of the `baseline`, the `certificate`, and
+                what else the recipe tells.
+            page: makes the report's page of the run and of the words of the command
+                that repeats it.
+
+        Returns:
+            The run.
+
+        Raises:
+            InputError: if a file cannot be written.
+        """
+        config, folder = self._config, self.folder
+        if config.export:
+            with self.stage("export"):
+                outputs = export.outputs(data.description)
+                export.save_keras(serving, folder / "model.keras")
+                export.save_model(serving, folder / "export", outputs)
+        metrics = record(self._recipe, data, contents, self.seconds)
+        predictions = answers["train"], answers["test"]
+        run = Run(model, serving, metrics, folder, data, predictions)
+        if config.report:
+            with self.stage("report"):
+                # Not at the top: it draws, by matplotlib, which takes time to import.
+                from recipes.pipeline import report
+
+                html = report.render(page(run, flags.command(config, self._recipe)))
+                place = folder / "report.html"
+                with files.whole_file(place, "the report") as path:
+                    report.write(path, html)
+        _write(run, config)
+        print("\n".join(_summary(run, config)))
+        return run
 
 
-def interrupted(folder: Path, callback: Backup | None = None) -> KeyboardInterrupt:
+def tensorboard(
+    folder: Path, *, goes_on: bool = False, **options: Any
+) -> keras.callbacks.Callback:
+    """The callback that logs a training for TensorBoard.
+
+    Args:
+        folder: the run's folder.
+        goes_on: whether it adds to what an earlier training logged there.
+        **options: of Keras's `TensorBoard`.
+    """
+    logs = folder / LOGS
+    if not goes_on:
+        shutil.rmtree(logs, ignore_errors=True)
+    return keras.callbacks.TensorBoard(str(logs), write_graph=False, **options)
+
+
+def interrupted(folder: Path, kept: Backup | None = None) -> KeyboardInterrupt:
     """Makes the interrupt that says what a stopped training has kept in `folder`.
 
     Args:
         folder: the run's folder.
-        callback: what keeps the model's state, where the recipe has one.
+        kept: what keeps the model's state, where the recipe has one.
     """
-    if callback and callback.newest():
+    if kept and kept.newest():
         return KeyboardInterrupt(
             f"the backup in {folder} is kept; the same command with --resume goes on "
             "from there"
         )
     discard(folder)
-    when = "before the first backup" if callback else "before the training was done"
+    when = "before the first backup" if kept else "before the training was done"
     return KeyboardInterrupt(f"{when}; nothing is kept in {folder}")
 
 
 def discard(folder: Path) -> None:
     """Removes what a training that came to nothing has left in the run's folder."""
-    for name in (BACKUP, LOGS):
+    for name in (backup.FOLDER, LOGS):
         shutil.rmtree(folder / name, ignore_errors=True)
     with contextlib.suppress(OSError):  # an earlier run's files are in it
         folder.rmdir()
@@ -274,13 +232,11 @@ def record(
     }
 
 
-def finish(run: Run, config: DataConfig) -> None:
-    """Writes `metrics.json` and `flags.txt`, prints the outcome."""
+def _write(run: Run, config: DataConfig) -> None:
     known = _without_nan(run.metrics)
     text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
-    _write_text(run.out_dir / "metrics.json", text + "\n")
-    _write_text(run.out_dir / "flags.txt", flags.flags_text(config))
-    print("\n".join(_summary(run, config)))
+    files.write_text(run.out_dir / "metrics.json", text + "\n")
+    files.write_text(run.out_dir / "flags.txt", flags.flags_text(config))
 
 
 def _summary(run: Run, config: DataConfig) -> Iterator[str]:
@@ -315,11 +271,6 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_without_nan(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write_text(path: Path, text: str) -> None:
-    with export.whole_file(path, path.name) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def verbosity() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recipes.pipeline.errors import ConvergenceWarning
-from recipes.svm.solver import Solution
+from recipes.svm.solution import Solution
 
 # Standard deviations of features that differ by more are worth a word.
 UNEVEN = 100.0

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from layers import OneVsOne, PairwiseCoupling, PlattScaling
+from recipes.pipeline.arguments import check_choice, check_count
 from recipes.svm import held_out
-from recipes.svm.arguments import check_choice, check_count
 from recipes.svm.model import SupportVectorMachine
 from recipes.svm.problem import Problem, started_from
 from recipes.svm.training_data import as_labels, class_index, class_weights, gather

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.svm.arguments import check_positive, check_share
+from recipes.pipeline.arguments import check_positive, check_share
 from recipes.svm.classification import Classifier, Multiclass
 from recipes.svm.problem import Problem, c_svc, nu_svc
 
@@ -18,19 +18,11 @@ class SupportVectorClassifier(Classifier):
 
         minimise  ½ Σ βᵢβⱼ k(xᵢ, xⱼ) − Σ βᵢyᵢ   s.t.  0 ≤ βᵢyᵢ ≤ C·wᵢ,  Σ βᵢ = 0
 
+    The arguments that are not told of here are those of `Classifier`,
+    `SupportVectorMachine` and `KernelMachine`.
+
     Args:
-        kernel: See `SupportVectorMachine`.
         C: The cost of a row's margin error, positive. Defaults to `1`.
-        gamma: See `SupportVectorMachine`.
-        degree: See `SupportVectorMachine`.
-        coef0: See `SupportVectorMachine`.
-        multiclass: See `Classifier`.
-        probability: See `Classifier`.
-        tolerance: See `SupportVectorMachine`.
-        max_iterations: See `SupportVectorMachine`.
-        cache_mb: See `SupportVectorMachine`.
-        seed: See `Classifier`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
 
     Attributes:
         certificate: See `SupportVectorMachine`; likewise `traces`, `support_indices`.
@@ -101,19 +93,11 @@ class NuSupportVectorClassifier(Classifier):
     ν bounds the share of margin errors from above and that of support vectors from
     below (Schölkopf et al. 2000).
 
+    The arguments that are not told of here are those of `Classifier`,
+    `SupportVectorMachine` and `KernelMachine`.
+
     Args:
-        kernel: See `SupportVectorMachine`.
         nu: Above 0 and at most 1. Defaults to `0.5`.
-        gamma: See `SupportVectorMachine`.
-        degree: See `SupportVectorMachine`.
-        coef0: See `SupportVectorMachine`.
-        multiclass: See `Classifier`.
-        probability: See `Classifier`.
-        tolerance: See `SupportVectorMachine`.
-        max_iterations: See `SupportVectorMachine`.
-        cache_mb: See `SupportVectorMachine`.
-        seed: See `Classifier`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
 
     Raises:
         ValueError: If an argument is out of its range; in `fit`, if ν is too large for

@@ -10,7 +10,7 @@ from layers import kernels
 from recipes.svm.exact_product import kernel_product
 from recipes.svm.platt import fit_sigmoid
 from recipes.svm.problem import Problem
-from recipes.svm.solver import Solution
+from recipes.svm.solution import Solution
 
 FOLDS = 5
 

@@ -1,25 +1,24 @@
 """What all support vector machines are: Keras models that SMO trains."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from layers import KernelExpansion, PairwiseExpansion, kernels
-from recipes.svm.arguments import check_count, check_positive
+from recipes.pipeline.arguments import check_count, check_positive, listed
 from recipes.svm.certificate_summary import summary, warn_unless_converged
+from recipes.svm.machine import KernelMachine
 from recipes.svm.monitor import Monitor
-from recipes.svm.problem import Problem
+from recipes.svm.problem import Problem, started_from
 from recipes.svm.progress import Progress
-from recipes.svm.solver import Solution, Solver, Trace
+from recipes.svm.solution import Solution, Trace
+from recipes.svm.solver import Solver
 
-PREDICTION_ROWS = 4096
 
-
-class SupportVectorMachine(keras.Model):
+class SupportVectorMachine(KernelMachine):
     """f(x) = Σ βᵢ k(xᵢ, x) + b, with β the exact solution of a dual problem.
 
     Training (`fit` of the subclasses) takes the dual problems that the data pose and
@@ -33,33 +32,20 @@ class SupportVectorMachine(keras.Model):
     Scale the features to like size first: the recipe does. Kernels know no units.
 
     Args:
-        kernel: `"linear"`, `"polynomial"`, `"rbf"`, `"sigmoid"`, `"laplacian"`,
-            `"precomputed"`, a kernel's config, a `layers.kernels.Kernel`, or a
-            registered function k(x, z).
-        gamma: γ of a kernel given by name: a positive number, `"scale"` for
-            1 / (d·Var X) with the variance over all entries, or `"auto"` for 1 / d.
-        degree: Degree of the polynomial kernel.
-        coef0: Constant term of the polynomial and the sigmoid kernel.
         tolerance: Stop when no pair of variables violates the KKT conditions by more,
             over all rows, computed afresh in float64.
         max_iterations: Most outer iterations on one dual problem.
         cache_mb: Megabytes for kernel values, above 0.
-        **kwargs: `name`, `dtype` of `keras.Model`. With `dtype="float64"` kernel values
-            are float64, too; state and sums are in any case.
+        **kwargs: See `KernelMachine`.
 
     Attributes:
         certificate: After `fit`, a dict; see `certificate_summary.summary`.
-        traces: After `fit`, a `solver.Trace` of each dual problem.
-        support_indices: After `fit`, which training rows are support vectors, `[m]`.
+        traces: After `fit`, a `solution.Trace` of each dual problem.
     """
 
     def __init__(
         self,
         *,
-        kernel: Any,
-        gamma: float | str,
-        degree: int,
-        coef0: float,
         tolerance: float,
         max_iterations: int,
         cache_mb: float,
@@ -68,27 +54,14 @@ class SupportVectorMachine(keras.Model):
         super().__init__(**kwargs)
         check_positive(tolerance=tolerance, cache_mb=cache_mb)
         check_count(max_iterations=max_iterations)
-        self.kernel = kernel
-        self.gamma = gamma
-        self.degree = degree
-        self.coef0 = coef0
         self.tolerance = tolerance
         self.max_iterations = max_iterations
         self.cache_mb = cache_mb
-        # So that a wrong name or number is told here and not in `fit`.
-        self._kernel_for(np.zeros((1, 1), np.float32))
         self.certificate: dict[str, Any] = {}
         self.traces: list[Trace] = []
-        self.support_indices = np.empty(0, np.int64)
-        self.expansion: Any = None
         # Not the solver: TensorFlow would track it, and keep it for good.
         self._iterate: Callable[[], Progress] | None = None
         self.compile()
-
-    @property
-    def kernel_dtype(self) -> str:
-        """The dtype of kernel values: float32 or float64."""
-        return "float64" if self.compute_dtype == "float64" else "float32"
 
     # Training ------------------------------------------------------------------------
 
@@ -140,7 +113,7 @@ class SupportVectorMachine(keras.Model):
                     # Nothing but the ticking of the steps: the rows are the solver's.
                     tf.data.Dataset.counter(),
                     epochs=1,
-                    callbacks=[Monitor(solver), *_listed(callbacks)],
+                    callbacks=[Monitor(solver), *listed(callbacks)],
                     shuffle=False,
                     verbose=verbose,
                 )
@@ -150,12 +123,19 @@ class SupportVectorMachine(keras.Model):
                 self._iterate = self.train_function = None
         return history, [solver.solutions[i] for i in range(len(problems))]
 
-    def _kernel_for(self, x: np.ndarray) -> kernels.Kernel:
-        named = isinstance(self.kernel, str)
-        gamma = kernels.resolve_gamma(self.gamma, x) if named else 1.0
-        return kernels.get(
-            self.kernel, gamma=gamma, degree=self.degree, coef0=self.coef0
-        )
+    def _fit_one(
+        self,
+        x: np.ndarray,
+        problem: Problem,
+        initial: Any,
+        verbose: Any,
+        callbacks: Any,
+    ) -> keras.callbacks.History:
+        """Solves a single problem of the rows of `x`, and keeps the solution."""
+        problems = started_from([problem], initial, len(x))
+        history, solutions = self._solve(x, problems, verbose, callbacks)
+        self._keep(x, solutions)
+        return history
 
     def _keep(
         self,
@@ -171,124 +151,16 @@ class SupportVectorMachine(keras.Model):
             of_class: Where there is a problem for each pair of classes, each row's
                 class, `[n]`.
         """
-        kernel = self._kernel_for(x)
         coefficients = np.zeros((len(x), len(solutions)))
         for unit, solution in enumerate(solutions):
             coefficients[solution.problem.rows, unit] = solution.coefficients
-        kept = np.flatnonzero(coefficients.any(axis=1))
-        if of_class is not None:
-            kept = kept[np.argsort(of_class[kept], kind="stable")]
-        self.support_indices = kept
-        if not len(kept):
-            # A layer without vectors there is not: a lone one without weight will do.
-            kept = np.array([0])
-        expansion = self._expansion(kernel, len(solutions), kept, of_class)
-        self._make_room(expansion, x.shape[1])
-        precomputed = isinstance(kernel, kernels.PrecomputedKernel)
-        self.expansion.support_vectors.assign(
-            kept[:, np.newaxis] if precomputed else x[kept]
-        )
-        packed = self.expansion.packed(coefficients[kept])
-        self.expansion.dual_coefficients.assign(packed)
-        self.expansion.bias.assign([solution.bias for solution in solutions])
+        bias = [solution.bias for solution in solutions]
+        self._keep_rows(x, coefficients, bias, of_class)
         self.traces = [solution.trace for solution in solutions]
         self.certificate = summary(solutions)
         warn_unless_converged(self.certificate, x)
 
-    def _expansion(
-        self,
-        kernel: kernels.Kernel,
-        units: int,
-        kept: np.ndarray,
-        of_class: np.ndarray | None,
-    ) -> KernelExpansion:
-        """A layer with room for the rows `kept`."""
-        options = {"dtype": self.dtype_policy, "name": "expansion"}
-        if of_class is None:
-            return KernelExpansion(len(kept), units, kernel, **options)
-        counts = np.bincount(of_class[kept], minlength=of_class.max() + 1)
-        return PairwiseExpansion(counts.tolist(), kernel, **options)
-
-    def _make_room(self, expansion: KernelExpansion, features: int) -> None:
-        if not expansion.built:  # one that was loaded is
-            expansion.build((None, features))
-        self._replace_layer("expansion", expansion)
-        self.predict_function = self.test_function = None
-
-    def _replace_layer(self, name: str, layer: keras.layers.Layer | None) -> None:
-        # Keras locks a model once it is built; sizes are known only after training.
-        self._tracker.unlock()
-        if getattr(self, name) is not None:
-            self._layers.remove(getattr(self, name))
-        setattr(self, name, layer)
-        self._tracker.lock()
-        self.built = True
-
-    # The fitted model ----------------------------------------------------------------
-
-    @property
-    def support_vectors(self) -> np.ndarray:
-        """The rows that carry the decision function, `[m, d]`."""
-        return self._fitted().support_vectors.numpy()
-
-    @property
-    def dual_coefficients(self) -> np.ndarray:
-        """β of the support vectors, float64, `[m, units]`."""
-        return self._fitted().unpacked()
-
-    @property
-    def bias(self) -> np.ndarray:
-        """b, float64, `[units]`: scikit-learn's `intercept_`, minus LIBSVM's rho."""
-        return self._fitted().bias.numpy()
-
-    def decisions(self, inputs: Any) -> Any:
-        """f(x) of each dual problem: `[batch, d]` → `[batch, units]`."""
-        return self._fitted()(inputs)
-
-    def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `[batch, d]` to decision values `[batch, units]`."""
-        return self.decisions(inputs)
-
-    def predict(
-        self, x: Any, batch_size: int | None = None, **kwargs: Any
-    ) -> np.ndarray:
-        """As in Keras, with larger batches by default: a small one wastes the kernel.
-
-        Args:
-            x: `[n, d]`, or a dataset of batches.
-            batch_size: Rows a batch, of arrays. Defaults to 4096.
-            **kwargs: `verbose`, `callbacks`, … of `keras.Model.predict`.
-        """
-        if batch_size is None and not isinstance(x, tf.data.Dataset):
-            batch_size = PREDICTION_ROWS
-        return super().predict(x, batch_size=batch_size, **kwargs)
-
-    def inference_model(self) -> keras.Model:
-        """What is served: a model of feature rows that holds the support vectors only.
-
-        Returns:
-            A functional model that shares this one's layers.
-        """
-        inputs = keras.Input((self._features,), dtype=self.kernel_dtype)
-        return keras.Model(inputs, self._outputs(inputs), name=self.name)
-
-    def _outputs(self, inputs: Any) -> Any:
-        return self.call(inputs)
-
-    def _fitted(self) -> Any:
-        if self.expansion is None:
-            raise ValueError(f"{type(self).__name__} is not fitted yet: call `fit`.")
-        return self.expansion
-
-    @property
-    def _features(self) -> int:
-        return int(self._fitted().input_spec.axes[-1])
-
     # Keras ---------------------------------------------------------------------------
-
-    def build(self, input_shape: Any) -> None:
-        """Does nothing: the sizes of the weights are known after `fit`."""
-        self.built = True
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Sets Keras's options; the optimiser is SMO and the loss the machine's own."""
@@ -305,40 +177,12 @@ class SupportVectorMachine(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        kernel = self.kernel
-        if not isinstance(kernel, str | dict):
-            kernel = kernels.serialize(kernels.get(kernel))
         return {
-            "name": self.name,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "kernel": kernel,
-            "gamma": self.gamma,
-            "degree": self.degree,
-            "coef0": self.coef0,
+            **super().get_config(),
             "tolerance": self.tolerance,
             "max_iterations": self.max_iterations,
             "cache_mb": self.cache_mb,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Builds the model from its config, without weights."""
-        return cls(**config)
-
-    def get_build_config(self) -> dict[str, Any]:
-        """The sizes that training found."""
-        if self.expansion is None:
-            return {}
-        return {
-            "expansion": keras.saving.serialize_keras_object(self.expansion),
-            "features": self._features,
-        }
-
-    def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Makes room for the weights of a trained model."""
-        if config:
-            expansion = keras.saving.deserialize_keras_object(config["expansion"])
-            self._make_room(expansion, config["features"])
 
 
 @contextlib.contextmanager
@@ -350,9 +194,3 @@ def _exact_products() -> Iterator[None]:
         yield
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
-
-
-def _listed(callbacks: Any) -> list[Any]:
-    if callbacks is None:
-        return []
-    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

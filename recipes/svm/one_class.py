@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.svm.arguments import check_share
+from recipes.pipeline.arguments import check_share
 from recipes.svm.model import SupportVectorMachine
-from recipes.svm.problem import one_class, started_from
+from recipes.svm.problem import one_class
 from recipes.svm.training_data import gather
 
 
@@ -18,16 +18,11 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
     ν bounds the share of training rows outside from above, and that of support vectors
     from below (Schölkopf et al. 2001).
 
+    The arguments that are not told of here are those of `SupportVectorMachine` and
+    `KernelMachine`.
+
     Args:
-        kernel: See `SupportVectorMachine`.
         nu: Above 0 and at most 1. Defaults to `0.5`.
-        gamma: See `SupportVectorMachine`.
-        degree: See `SupportVectorMachine`.
-        coef0: See `SupportVectorMachine`.
-        tolerance: See `SupportVectorMachine`.
-        max_iterations: See `SupportVectorMachine`.
-        cache_mb: See `SupportVectorMachine`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -90,14 +85,10 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
             x, None, sample_weight, self.kernel_dtype, self.kernel, labelled=False
         )
         rows = np.flatnonzero(data.weight)
-        problems = started_from(
-            [one_class(rows, data.weight[rows], self.nu)],
-            initial_dual_coefficients,
-            len(data.x),
+        problem = one_class(rows, data.weight[rows], self.nu)
+        return self._fit_one(
+            data.x, problem, initial_dual_coefficients, verbose, callbacks
         )
-        history, solutions = self._solve(data.x, problems, verbose, callbacks)
-        self._keep(data.x, solutions)
-        return history
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

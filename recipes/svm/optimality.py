@@ -12,9 +12,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from recipes.pipeline import report
 
-if TYPE_CHECKING:  # the solver imports TensorFlow, which the section does not need
+if TYPE_CHECKING:  # the certificate imports TensorFlow, which the section does not need
     from recipes.svm.beginnings import Beginning
-    from recipes.svm.solver import Trace
+    from recipes.svm.solution import Trace
 
 Vector = npt.NDArray[np.float64]
 _LEAST = 1e-16  # what a logarithmic axis shows for 0
@@ -112,12 +112,15 @@ def certificate(
         traces: the model's `traces`.
         beginnings: each problem at β = 0.
     """
-    rows = [
-        [report.Cell(_title(key), line), _told(key, fit)]
-        for key, line in _LINES.items()
-        if key != "problems" or fit[key] > 1
-    ]
-    caption = "Computed afresh in float64 from the rows and the coefficients."
+    told = ("converged", "stop_reason", "max_kkt_violation")
+    several = fit["problems"] > 1
+    table = report.certificate_table(
+        fit,
+        {key: _LINES[key] for key in _LINES if key != "problems" or several},
+        () if fit["converged"] else told,
+        "the rows and the coefficients",
+        _TITLES,
+    )
     body: list[report.Block] = [_plain_words(fit, parameters)]
     convex = is_convex(parameters)
     if not convex:
@@ -138,7 +141,7 @@ def certificate(
     body += [
         report.Grid(
             (
-                report.Table(caption, ("Number", "Value"), rows, "lr"),
+                table,
                 report.Grid((_objectives(way, convex), _violations(way, tolerance))),
             )
         ),
@@ -146,19 +149,10 @@ def certificate(
     return report.Section("Certificate", body)
 
 
-def _title(key: str) -> str:
-    title = key.replace("_", " ").capitalize()
-    return title.replace("kkt", "KKT").replace("Two v", "Two-v")
-
-
-def _told(key: str, fit: Mapping[str, Any]) -> report.Cell:
-    value = fit[key]
-    if key in ("converged", "stop_reason"):
-        text = {True: "yes", False: "no"}.get(value, str(value).replace("_", " "))
-    else:
-        text = report.number(value)
-    alarming = key in ("converged", "stop_reason", "max_kkt_violation")
-    return report.Cell(text, tone="bad" if alarming and not fit["converged"] else "")
+_TITLES = {
+    "max_kkt_violation": "Max KKT violation",
+    "two_variable_steps": "Two-variable steps",
+}
 
 
 def _plain_words(

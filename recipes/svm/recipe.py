@@ -6,24 +6,23 @@ The article, sections 3.2 and 4.2. `python -m recipes.svm` runs it; a notebook c
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes import pipeline
-from recipes.pipeline.config import DataConfig
+from recipes.pipeline.config import DataConfig, check_numbers
 from recipes.pipeline.errors import InputError
 
 if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do without
     import numpy as np
 
     from recipes.pipeline.datasets import Data
+    from recipes.pipeline.report import Page
     from recipes.pipeline.run import Run
     from recipes.svm.model import SupportVectorMachine
 
 NAME = "svm"
-BATCH_SIZE = 8192  # rows that are preprocessed, or predicted, at a time
 
 KernelName = Literal["rbf", "linear", "polynomial", "sigmoid", "laplacian"]
 Gamma = float | Literal["scale", "auto"]
@@ -68,33 +67,15 @@ class Config(DataConfig):
         Raises:
             InputError: names the flag and what would be right.
         """
-        if self.gamma not in ("scale", "auto"):
-            _check("gamma", self.gamma, "above 0, or scale or auto", above=0)
-        for name in ("C", "tolerance", "cache_mb"):
-            _check(name, getattr(self, name), "above 0", above=0)
-        _check("epsilon", self.epsilon, "0 or more", least=0)
-        for name in ("degree", "max_iterations"):
-            _check(name, getattr(self, name), "1 or more", least=1)
+        check_numbers(self, "gamma", above=0, words=("scale", "auto"))
+        check_numbers(self, "C", "tolerance", "cache_mb", above=0)
+        check_numbers(self, "epsilon", least=0)
+        check_numbers(self, "degree", "max_iterations", least=1)
         if self.resume:
             raise InputError(
                 "--resume: support vector machines keep no backup to go on from; leave "
                 "it away"
             )
-
-
-def _check(
-    name: str,
-    value: Any,
-    expected: str,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-) -> None:
-    """Checks a bound; not a number is beyond every one."""
-    if (above is not None and not value > above) or (
-        least is not None and not value >= least
-    ):
-        raise InputError(f"--{name}={value}: should be {expected}")
 
 
 def train_and_evaluate(config: Config) -> Run:
@@ -110,41 +91,37 @@ def train_and_evaluate(config: Config) -> Run:
     Raises:
         InputError: if the data or a setting are wrong; nothing is left half-written.
     """
-    import keras
-
-    keras.utils.set_random_seed(config.seed)
-    clock = pipeline.run.Stopwatch()
-    with clock("load"):
+    session = pipeline.run.Session(NAME, config)
+    with session.stage("load"):
         data = load(config)
         preprocessing = pipeline.features.preprocessing(data)
         data = data.with_notes(*preprocessing.notes)
-        folder = pipeline.run.open_folder(config, NAME, data.description)
-    with clock("fit"):
-        features = preprocessed(data.train_dataset(BATCH_SIZE), preprocessing)
-        model = fit(config, data, features, folder)
+        session.open_folder(data.description)
+    with session.stage("fit"):
+        x_train = pipeline.parts.matrix(data.train, preprocessing)
+        model = fit(config, data, x_train, session.folder)
     inference = model.inference_model()
     serving = pipeline.features.serving_model(
         data.description, preprocessing, inference
     )
-    with clock("evaluate"):
-        predictions = predict(data, features, preprocessing, inference)
-        scores = score(data, predictions)
-    parts = {
+    with session.stage("evaluate"):
+        x_test = pipeline.parts.matrix(data.test, preprocessing)
+        features = {"train": x_train, "test": x_test}
+        answers = pipeline.parts.predict(inference, data, features)
+        scores = pipeline.parts.score(data, answers)
+    contents = {
         **scores,
         "certificate": model.certificate,
         "parameters": parameters(config, data, model),
     }
-    if config.export:
-        with clock("export"):
-            pipeline.export.save_keras(serving, folder / "model.keras")
-            pipeline.export.save_model(serving, folder / "export", outputs(data))
-    metrics = pipeline.run.record(NAME, data, parts, clock.seconds)
-    run = pipeline.run.Run(model, serving, metrics, folder, data, predictions)
-    if config.report:
-        with clock("report"):
-            write_report(config, run, features)
-    pipeline.run.finish(run, config)
-    return run
+    return session.finish(
+        model,
+        serving,
+        data,
+        answers,
+        contents,
+        page=lambda run, command: report(run, x_train, command),
+    )
 
 
 def load(config: Config) -> Data:
@@ -165,13 +142,6 @@ def target_scale(data: Data) -> float:
     if data.description.task == "classification":
         return 1.0
     return float(data.train.target.std())
-
-
-def preprocessed(dataset: Any, preprocessing: Any) -> np.ndarray:
-    """The features of a dataset's rows as one matrix `[n, p]`, float32."""
-    import numpy as np
-
-    return np.concatenate([preprocessing(rows).numpy() for rows, _ in dataset])
 
 
 def machine(config: Config, data: Data) -> SupportVectorMachine:
@@ -205,13 +175,10 @@ def fit(
     config: Config, data: Data, features: np.ndarray, folder: Path
 ) -> SupportVectorMachine:
     """Fits the machine to the preprocessed training rows, logging to `folder`."""
-    import keras
-
     from recipes.svm import advice
 
     model = machine(config, data)
-    logs = folder / pipeline.run.LOGS
-    shutil.rmtree(logs, ignore_errors=True)
+    logs = pipeline.run.tensorboard(folder, update_freq=1)  # a batch is an iteration
     options: dict[str, Any] = {}
     if data.description.task == "classification" and config.class_weight != "none":
         options["class_weight"] = config.class_weight
@@ -221,10 +188,7 @@ def fit(
         model.fit(
             features,
             data.train.target,
-            callbacks=[
-                # A batch is an iteration.
-                keras.callbacks.TensorBoard(str(logs), write_graph=False, update_freq=1)
-            ],
+            callbacks=[logs],
             verbose=pipeline.run.verbosity(),
             **options,
         )
@@ -236,52 +200,6 @@ def fit(
             raise
         raise InputError(f"--cache_mb={config.cache_mb:g}: {error}") from None
     return model
-
-
-def predict(
-    data: Data, features: np.ndarray, preprocessing: Any, inference: Any
-) -> tuple[Any, ...]:
-    """What the machine makes of the training and of the test rows."""
-    test = preprocessed(data.test_dataset(BATCH_SIZE), preprocessing)
-    answers = (
-        inference.predict(each, batch_size=BATCH_SIZE, verbose=0)
-        for each in (features, test)
-    )
-    if data.description.task == "regression":
-        return tuple(answers)
-    made = (
-        pipeline.evaluation.decisions(
-            rows.target, **(each if isinstance(each, dict) else {"scores": each})
-        )
-        for rows, each in zip((data.train, data.test), answers, strict=True)
-    )
-    return tuple(made)
-
-
-def score(data: Data, predictions: tuple[Any, ...]) -> dict[str, dict[str, Any]]:
-    """Scores on both parts, and those of the simplest rival on the test."""
-    evaluation = pipeline.evaluation
-    y_train, y_test = data.train.target, data.test.target
-    if data.description.task == "regression":
-        return {
-            "train": evaluation.regression_scores(y_train, predictions[0]),
-            "test": evaluation.regression_scores(y_test, predictions[1]),
-            "baseline": evaluation.mean_baseline_scores(y_train, y_test),
-        }
-    train, test = (
-        evaluation.classification_scores(made.target, made.scores, made.probabilities)
-        for made in predictions
-    )
-    classes = len(data.description.target.levels)
-    baseline = evaluation.majority_baseline_scores(y_train, y_test, classes)
-    return {"train": train, "test": test, "baseline": baseline}
-
-
-def outputs(data: Data) -> Any:
-    """What turns the machine's answer into the SavedModel's named outputs."""
-    if data.description.task == "regression":
-        return pipeline.export.regression_outputs
-    return pipeline.export.classification_outputs(data.description.target.levels)
 
 
 def parameters(
@@ -302,10 +220,8 @@ def parameters(
 _KERNEL_PARAMETERS = ("gamma", "degree", "coef0")
 
 
-def write_report(config: Config, run: Run, features: np.ndarray) -> None:
-    """Writes `report.html`."""
+def report(run: Run, features: np.ndarray, command: list[str]) -> Page:
+    """The page of `report.html`."""
     from recipes.svm import sections
 
-    page = sections.page(run, features, pipeline.flags.command(config, NAME))
-    with pipeline.export.whole_file(run.out_dir / "report.html", "the report") as path:
-        pipeline.report.write(path, pipeline.report.render(page))
+    return sections.page(run, features, command)

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.svm.arguments import check_not_negative, check_positive, check_share
+from recipes.pipeline.arguments import check_not_negative, check_positive, check_share
 from recipes.svm.model import SupportVectorMachine
-from recipes.svm.problem import Problem, epsilon_svr, nu_svr, started_from
+from recipes.svm.problem import Problem, epsilon_svr, nu_svr
 from recipes.svm.training_data import gather
 
 
@@ -59,14 +59,10 @@ class Regressor(SupportVectorMachine):
             raise ValueError("`y` should hold finite numbers.")
         rows = np.flatnonzero(data.weight)
         target = data.y[rows].astype(np.float64)
-        problems = started_from(
-            [self._problem(rows, target, data.weight[rows])],
-            initial_dual_coefficients,
-            len(data.x),
+        problem = self._problem(rows, target, data.weight[rows])
+        return self._fit_one(
+            data.x, problem, initial_dual_coefficients, verbose, callbacks
         )
-        history, solutions = self._solve(data.x, problems, verbose, callbacks)
-        self._keep(data.x, solutions)
-        return history
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates the mean squared error with one batch."""
@@ -90,17 +86,13 @@ class SupportVectorRegressor(Regressor):
     Errors up to ε cost nothing, those beyond it C for each unit. In units of the
     target: ε is one of its distances, and C bounds every |βᵢ|.
 
+    The arguments that are not told of here are those of `SupportVectorMachine` and
+    `KernelMachine`.
+
     Args:
-        kernel: See `SupportVectorMachine`.
         C: The cost of a unit of error, positive. Defaults to `1`.
-        gamma: See `SupportVectorMachine`.
         epsilon: Half the width of the tube, at least 0. Defaults to `0.1`.
-        degree: See `SupportVectorMachine`.
-        coef0: See `SupportVectorMachine`.
-        tolerance: See `SupportVectorMachine`; in units of the target.
-        max_iterations: See `SupportVectorMachine`.
-        cache_mb: See `SupportVectorMachine`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
+        tolerance: As there, in units of the target.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -160,17 +152,13 @@ class NuSupportVectorRegressor(Regressor):
 
     At most a share ν of the rows lies outside of the tube (Schölkopf et al. 2000).
 
+    The arguments that are not told of here are those of `SupportVectorMachine` and
+    `KernelMachine`.
+
     Args:
-        kernel: See `SupportVectorMachine`.
         C: The cost of a unit of error, positive. Defaults to `1`.
         nu: Above 0 and at most 1. Defaults to `0.5`.
-        gamma: See `SupportVectorMachine`.
-        degree: See `SupportVectorMachine`.
-        coef0: See `SupportVectorMachine`.
-        tolerance: See `SupportVectorMachine`; in units of the target.
-        max_iterations: See `SupportVectorMachine`.
-        cache_mb: See `SupportVectorMachine`.
-        **kwargs: `name`, `dtype` of `keras.Model`.
+        tolerance: As there, in units of the target.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from recipes.pipeline import report
@@ -17,8 +16,6 @@ from recipes.svm.tube import tube
 
 if TYPE_CHECKING:
     from recipes.pipeline.run import Run
-
-LEARNER = "the support vector machine"
 
 
 def page(run: Run, features: npt.NDArray[Any], command: Sequence[str]) -> report.Page:
@@ -32,77 +29,42 @@ def page(run: Run, features: npt.NDArray[Any], command: Sequence[str]) -> report
     """
     metrics, about = run.metrics, run.data.description
     fit, parameters = metrics["certificate"], metrics["parameters"]
-    build = _regression if about.task == "regression" else _classification
-    result, numbers, sections = build(run, features)
+    worth = report.worth("the support vector machine", run.data, metrics)
     proof = optimality.highlights(fit, parameters, len(run.data.train.target))
-    return report.Page(
-        title=f"Support vector machine on {about.name}",
-        outcome=f"{result}; {optimality.verdict(fit, parameters)}.",
-        opening=(report.KeyNumbers((*numbers, *proof)),),
-        sections=(
-            *sections,
-            report.data_summary(run.data),
-            report.repeat(command, metrics),
-        ),
-        footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
+    regression = about.task == "regression"
+    return report.page_of_run(
+        f"Support vector machine on {about.name}",
+        f"{worth.outcome}; {optimality.verdict(fit, parameters)}.",
+        (*worth.highlights, *proof),
+        [
+            worth.scores,
+            _certificate(run),
+            *(_of_numbers(run) if regression else _of_classes(run, features)),
+        ],
+        run.data,
+        metrics,
+        command,
     )
 
 
-_Parts = tuple[str, tuple[report.KeyNumber, ...], list[report.Section]]
-
-
-def _classification(run: Run, features: npt.NDArray[Any]) -> _Parts:
-    """Outcome, key numbers and sections of a classification."""
-    blocks = report.classification
-    about, made = run.data.description, run.predictions[1]
-    target, rows = about.target, len(run.data.test.target)
-    scores = _scores(run)
+def _of_classes(run: Run, features: npt.NDArray[Any]) -> list[report.Section]:
+    """The sections that only a classification has."""
     regions = decision_regions(run, features)
-    sections = [
-        blocks.scores(target, *scores),
-        _certificate(run),
+    return [
         *([regions] if regions else []),
         support_vectors(run),
-        blocks.class_by_class(target, made),
-        blocks.confusion_matrix(target, made),
-        blocks.separation(target, made),
+        *report.class_sections(run.data, run.predictions[1]),
     ]
-    if made.probabilities is not None:
-        sections.append(blocks.calibration(target, made))
-    sections.append(blocks.mistakes(about, run.data.test.features, made))
-    return (
-        blocks.outcome(LEARNER, target, rows, *scores[1:]),
-        blocks.highlights(rows, *scores),
-        sections,
-    )
 
 
-def _regression(run: Run, features: npt.NDArray[Any]) -> _Parts:
-    """Outcome, key numbers and sections of a regression."""
-    target, scores = run.data.description.target, _scores(run)
-    train, test = (
-        report.pairs(rows.target, np.asarray(made))
-        for rows, made in zip(
-            (run.data.train, run.data.test), run.predictions, strict=True
-        )
-    )
-    sections = [
-        report.scores(target, *scores),
-        _certificate(run),
+def _of_numbers(run: Run) -> list[report.Section]:
+    """The sections that only a regression has."""
+    pairs = report.both_pairs(run.data, run.predictions)
+    return [
         tube(run),
-        report.residuals(target, train, test),
+        report.residuals(run.data.description.target, *pairs),
         support_vectors(run),
     ]
-    return (
-        report.outcome(LEARNER, target, len(test.actual), *scores[1:]),
-        report.highlights(target, *scores),
-        sections,
-    )
-
-
-def _scores(run: Run) -> tuple[Any, Any, Any]:
-    metrics = run.metrics
-    return metrics["train"], metrics["test"], metrics["baseline"]
 
 
 def _certificate(run: Run) -> report.Section:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +11,9 @@ from layers import kernels
 from recipes.svm.certificate import Proof, prove
 from recipes.svm.problem import Problem
 from recipes.svm.progress import Progress
-from recipes.svm.stages import SMALL, Decomposition, SideBySide
+from recipes.svm.side_by_side import SMALL, SideBySide
+from recipes.svm.solution import Solution, Trace
+from recipes.svm.stages import Decomposition
 
 # Small problems that are solved in one iteration.
 TOGETHER = 32
@@ -22,51 +23,6 @@ ENOUGH = 0.99
 # and more for each working set that it takes to hold all variables: while most of them
 # wait for their turn, the gap goes up and down.
 PATIENCE_PER_PART = 10
-
-
-class Trace(NamedTuple):
-    """How one problem went: an entry for each of its iterations, float64."""
-
-    dual_objective: np.ndarray
-    duality_gap: np.ndarray
-    max_kkt_violation: np.ndarray
-
-
-@dataclass
-class Solution:
-    """A problem's answer.
-
-    Attributes:
-        problem: The problem.
-        proof: What is true of its β.
-        stop_reason: `"tolerance"`, `"max_iterations"` or `"stalled"`.
-        steps: Two-variable steps taken.
-        trace: How it went.
-    """
-
-    problem: Problem
-    proof: Proof
-    stop_reason: str
-    steps: int
-    trace: Trace
-
-    @property
-    def coefficients(self) -> np.ndarray:
-        """Each row's coefficient in the decision function, float64, `[n]`."""
-        problem = self.problem
-        return self.proof.beta.reshape(problem.copies, -1).sum(0) / self._scale
-
-    @property
-    def bias(self) -> float:
-        """The b of f(x) = Σ βᵢ k(xᵢ, x) + b."""
-        return -float(self.proof.multipliers.mean()) / self._scale
-
-    @property
-    def _scale(self) -> float:
-        if not self.problem.scaled:
-            return 1.0
-        negative, positive = self.proof.multipliers
-        return float(positive - negative) / 2 or 1.0
 
 
 @dataclass

@@ -1,17 +1,17 @@
-"""The two ways to work on dual problems: one large, or many small ones side by side.
+"""One large dual problem, worked on in small parts, an outer iteration at a time.
 
-Both iterate on the same state: β, and the product Kβ that is kept with it.
+The state is β, and the product Kβ that is kept with it, as in `side_by_side`, where
+problems are small.
 """
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from layers import kernels
-from recipes.svm.block import COLUMNS, block_size, solve_block
+from recipes.svm.block import COLUMNS, solve_block
 from recipes.svm.kernel_rows import (
     CHUNK_SHARE,
     KernelFunction,
@@ -33,8 +33,6 @@ LARGEST_WORKING_SET = 4096
 # s instead of 8.9; three pairs of digits: 1.0 s instead of 1.1. But a9a, 123 features:
 # 5.1 s instead of 3.9.)
 MANY_FEATURES = 256
-# Problems of so many variables are their own working set.
-SMALL = 2048
 
 
 class Decomposition(tf.Module):
@@ -201,118 +199,8 @@ class Decomposition(tf.Module):
         return np.pad(apart, ((0, 0), (0, extra))).reshape(-1)
 
 
-class SideBySide(tf.Module):
-    """Several small problems: each is its own working set, solved to the tolerance.
-
-    Args:
-        kernel: The kernel.
-        x: All rows, `[n, d]`.
-        variables: Most variables that a problem has.
-        copies: Variables a row.
-        groups: Groups of variables.
-        tolerance: Violation to stop at.
-    """
-
-    def __init__(
-        self,
-        kernel: kernels.Kernel,
-        x: tf.Tensor,
-        variables: int,
-        copies: int,
-        groups: int,
-        tolerance: float,
-    ) -> None:
-        super().__init__()
-        self.size = self.working_set_size = block_size(variables)
-        self.copies, self.groups, self.tolerance = copies, groups, tolerance
-        self.function = KernelFunction(kernel, x)
-
-        def state(dtype: tf.DType = tf.float64) -> tf.Variable:
-            none = tf.zeros([0, self.size], dtype)
-            return tf.Variable(none, shape=[None, self.size], trainable=False)
-
-        self.rows = state(tf.int32)
-        self.beta, self.product = state(), state()
-        self.dual = Dual(state(), state(), state(), state(tf.int32))
-
-    def begin(self, x: tf.Tensor, problems: Sequence[Problem]) -> None:
-        """Takes on problems of the rows of `x` `[all, d]`."""
-        self.rows.assign(
-            self._padded([np.tile(p.rows, p.copies).astype(np.int32) for p in problems])
-        )
-        for variable, name in zip(self.dual, Dual._fields, strict=True):
-            variable.assign(self._padded([getattr(p, name) for p in problems]))
-        self.set_point(
-            problems,
-            [p.start for p in problems],
-            [np.zeros(len(p.rows)) for p in problems],
-        )
-
-    def set_point(
-        self,
-        problems: Sequence[Problem],
-        beta: Sequence[np.ndarray],
-        product: Sequence[np.ndarray],
-    ) -> None:
-        """Goes on from β `[V]` with `product` Kβ `[n]`, one of each problem."""
-        self.beta.assign(self._padded(beta))
-        self.product.assign(self._padded([np.tile(p, self.copies) for p in product]))
-
-    def point(self, problems: Sequence[Problem]) -> list[np.ndarray]:
-        """β `[V]` of each problem."""
-        beta = self.beta.numpy()
-        return [b[: len(p.linear)] for p, b in zip(problems, beta, strict=True)]
-
-    def iterate(self) -> Progress:
-        """Solves every problem from where it is; progress `[problems]` each."""
-        problems = (self.rows, self.beta, self.product, *self.dual)
-        beta, product, progress = tf.map_fn(
-            self._solve,
-            tuple(tf.identity(each) for each in problems),
-            # One on each core. A problem takes the memory of its kernel matrix.
-            parallel_iterations=2,
-            fn_output_signature=(tf.float64, tf.float64, _progress_dtypes()),
-        )
-        self.beta.assign(beta)
-        self.product.assign(product)
-        return progress
-
-    def _solve(self, problem: Any) -> tuple[tf.Tensor, tf.Tensor, Progress]:
-        rows, before, product, *constants = problem
-        dual = Dual(*constants)
-        after, gradient, steps = solve_block(
-            self.function.block(rows),
-            product + dual.linear,
-            before,
-            dual.lower,
-            dual.upper,
-            dual.group,
-            tf.constant(INNER_TOLERANCE * self.tolerance, tf.float64),
-            tf.constant(STEPS_PER_VARIABLE * self.size),
-            groups=self.groups,
-        )
-        product = gradient - dual.linear
-        progress = measure(
-            product,
-            after,
-            dual,
-            steps,
-            tf.reduce_any(after != before),
-            copies=1,
-            groups=self.groups,
-        )
-        return after, product, progress
-
-    def _padded(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        return np.stack([np.pad(v, (0, self.size - len(v))) for v in values])
-
-
 def _inner_tolerance(worst: tf.Tensor, tolerance: float) -> tf.Tensor:
     return tf.maximum(INNER_SHARE * worst, INNER_TOLERANCE * tolerance)
-
-
-def _progress_dtypes() -> Progress:
-    return Progress(tf.float64, tf.float64, tf.float64, tf.int32, tf.int32, tf.bool)
 
 
 def _working_set_size(

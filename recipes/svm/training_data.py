@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recipes.pipeline import labels
+from recipes.pipeline import given, labels
 
 
 class TrainingData(NamedTuple):
@@ -49,20 +48,9 @@ def gather(
         ValueError: If shapes do not fit, or values are not finite.
     """
     if isinstance(x, tf.data.Dataset):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "`y` and `sample_weight` should be left out where `x` is a dataset, "
-                "which brings its own."
-            )
+        given.check_dataset(x, y, sample_weight)
         x, y, sample_weight = _of_dataset(x)
-    if hasattr(x, "toarray"):
-        x = x.toarray()
-    try:
-        x = np.ascontiguousarray(x, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"`x` should hold numbers, as many in every row. Received: {error}"
-        ) from error
+    x = given.numbers(x, dtype)
     if x.ndim != 2 or 0 in x.shape:
         raise ValueError(
             "`x` should have shape [n, features] with at least one row and feature. "
@@ -77,17 +65,12 @@ def gather(
         y = np.zeros(len(x))
     elif y is None:
         raise ValueError("`y` should be given.")
-    y = _column(y, len(x), "y")
-    if sample_weight is None:
-        weight = np.ones(len(x))
-    else:
-        weight = _column(sample_weight, len(x), "sample_weight").astype(np.float64)
-    if not np.isfinite(x).all():
-        raise ValueError("`x` should be finite. Received: NaN or infinity")
-    if not np.isfinite(weight).all() or weight.min() < 0:
-        raise ValueError("`sample_weight` should be finite and not negative.")
-    if not weight.any():
-        raise ValueError("`sample_weight` should not be zero for all rows.")
+    y = given.column(y, len(x), "y")
+    given.check_finite("x", x)
+    weight = np.ones(len(x))
+    if sample_weight is not None:
+        weight = given.weights(sample_weight, len(x))
+        given.check_some_weight(weight)
     return TrainingData(x, y, weight)
 
 
@@ -146,23 +129,8 @@ def class_weights(
     return weight * factors[index]
 
 
-def _column(values: Any, rows: int, name: str) -> npt.NDArray[Any]:
-    array = np.asarray(values)
-    if array.shape not in ((rows,), (rows, 1)):
-        raise ValueError(
-            f"`{name}` should have shape [{rows}] or [{rows}, 1], as `x` has {rows} "
-            f"rows. Received: {list(array.shape)}"
-        )
-    return array.reshape(-1)
-
-
 def _of_dataset(dataset: tf.data.Dataset) -> tuple[Any, Any, Any]:
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("The dataset should end. Received: one that repeats for ever")
-    batches = [
-        tuple(None if part is None else part.numpy() for part in parts)
-        for parts in map(keras.utils.unpack_x_y_sample_weight, dataset)
-    ]
+    batches = [given.unpacked(batch) for batch in dataset]
     if not batches:
         raise ValueError("The dataset should hold at least one batch.")
     columns = list(zip(*batches, strict=True))

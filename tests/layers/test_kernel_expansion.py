@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from layers import KernelExpansion, kernel_expansion, kernels
+from layers import KernelExpansion, kernel_tiles, kernels
 from tests.layer_contract import check_layer
 from tests.layers import reference
 from tests.layers.kernel_cases import CASES, cauchy, naive_cauchy
@@ -46,7 +46,7 @@ def expected_of(layer, naive, x):
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles of 4 rows for 7 vectors, in float32."""
-    monkeypatch.setattr(kernel_expansion, "_TILE_BYTES", 4 * 7 * 8 * 4)
+    monkeypatch.setattr(kernel_tiles, "_TILE_BYTES", 4 * 7 * 8 * 4)
 
 
 # The contract, by which weights are of the policy's dtype: so the coefficients' own
@@ -257,7 +257,7 @@ def tile_rows(layer, x):
 
 
 def test_a_row_longer_than_a_tile_is_a_tile(monkeypatch):
-    monkeypatch.setattr(kernel_expansion, "_TILE_BYTES", 1)
+    monkeypatch.setattr(kernel_tiles, "_TILE_BYTES", 1)
     layer, x = expansion(), rows(3, dtype="float32")
     assert tile_rows(layer, x) == {1, 0}
     np.testing.assert_allclose(layer(x), expected_of(layer, naive_rbf, x), atol=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from layers import KernelExpansion, PairwiseExpansion, kernel_expansion, kernels
+from layers import KernelExpansion, PairwiseExpansion, kernel_tiles, kernels
 from tests.layer_contract import check_layer
 
 RBF = kernels.RBFKernel(gamma=0.5)
@@ -59,7 +59,7 @@ def test_a_pair_is_the_sum_over_its_two_classes(counts):
 
 
 def test_equals_the_expansion_with_all_zeros_in_many_tiles(monkeypatch):
-    monkeypatch.setattr(kernel_expansion, "_TILE_BYTES", 1)
+    monkeypatch.setattr(kernel_tiles, "_TILE_BYTES", 1)
     layer = new_layer((2, 1, 3))
     whole = KernelExpansion(6, 3, RBF)
     whole.build((None, 2))

@@ -1,5 +1,6 @@
 """Short names for what the tests of `LinearRegression` do again and again."""
 
+import re
 import warnings
 
 import keras
@@ -75,3 +76,17 @@ def iterates(x, y=None, *, epochs, batch_size=None, sample_weight=None, **argume
         callbacks=[recorder],
     )
     return np.array(recorder.thetas)
+
+
+def odd_table(path, rows, *, seed):
+    """A table with categories, blanks and column names that only a file may have."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(["a b", "ü", "1,5"], rows)
+    size, price = rng.normal(50, 9, rows), rng.normal(0, 1e-4, rows)
+    blank = rng.random(rows) < 0.1
+    y = 3 * size + 2e4 * price + 7 * (kind == "ü") + rng.normal(0, 1, rows)
+    lines = ['class,"size, m²",for,price/€,rent']
+    for k, s, b, p, t in zip(kind, size, blank, price, y, strict=True):
+        lines.append(f'"{k}",{"" if b else repr(float(s))},5,{p!r},{t!r}')
+    text = re.sub(r"np\.float64\(([^)]*)\)", r"\1", "\n".join(lines))
+    path.write_text(text + "\n", encoding="utf-8")

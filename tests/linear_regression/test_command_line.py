@@ -1,41 +1,26 @@
 """`python -m recipes.linear_regression`, as a user runs it."""
 
-import json
 import math
-import os
 import re
-import signal
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.commands import run_fresh
+from tests.linear_regression.fitting import odd_table
+from tests.runs import (
+    FILES,
+    check_files,
+    check_plain_lines,
+    interrupted_when,
+    metrics_of,
+    names_in,
+    numbers_of,
+    summary_of,
+)
 
 RUN = Path("runs/linear_regression/diabetes")
 QUICK = ("--noreport", "--noexport")
-FILES = {
-    "metrics.json",
-    "report.html",
-    "model.keras",
-    "flags.txt",
-    "logs",
-    "export",
-}
-
-
-def metrics_of(folder):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
-
-
-def numbers_of(metrics):
-    """All that the same seed has to repeat to the bit."""
-    names = ("train", "test", "baseline", "certificate", "coefficients")
-    return {name: metrics[name] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -61,38 +46,24 @@ def again(default, first_metrics, linear_regression):
 
 def test_default_run_leaves_just_the_files_of_a_run(default):
     folder, ended = default
-    assert ended.code == 0, ended.err
-    assert {path.name for path in folder.iterdir()} == {"runs"}
-    assert {path.name for path in (folder / RUN).iterdir()} == FILES
-    assert {path.name for path in (folder / RUN / "export").iterdir()} == {"1"}
-    assert (folder / RUN / "export/1/saved_model.pb").is_file()
-    assert list((folder / RUN / "logs").rglob("events.out.tfevents.*"))
-    report = (folder / RUN / "report.html").read_text(encoding="utf-8")
-    assert report.rstrip().endswith("</html>")
-
-
-def test_success_is_silent_on_standard_error(default):
-    assert default[1].err == ""
+    assert (ended.code, ended.err) == (0, "")
+    check_files(folder, RUN)
 
 
 def test_output_that_is_no_terminal_is_plain_lines(default):
     out = default[1].out
-    assert not re.search(r"[\r\b\x1b]", out)
+    check_plain_lines(default[1])
     assert "Epoch 1/" in out
 
 
 def test_summary(default, first_metrics):
     """Scores, the certificate in one line, and where the files are."""
     folder, ended = default
-    lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
-    for name, value in first_metrics["test"].items():
-        assert f"{name}={value:.6g}" in lines["test"]
+    lines = summary_of(folder, ended, first_metrics)
     assert "converged=True stop_reason=tolerance" in lines["certificate"]
     for name in ("relative_excess_loss", "condition_number"):
         value = first_metrics["certificate"][name]
         assert f"{name}={value:.6g}" in lines["certificate"]
-    assert (folder / lines["report"]).is_file()
-    assert (folder / lines["SavedModel"] / "saved_model.pb").is_file()
 
 
 def test_metrics(first_metrics):
@@ -177,8 +148,8 @@ def test_flagfile_repeats_the_run_to_the_bit(first_metrics, again):
 
 def test_second_run_exports_the_next_version(default, again):
     folder = default[0] / RUN
-    assert {path.name for path in (folder / "export").iterdir()} == {"1", "2"}
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert names_in(folder / "export") == {"1", "2"}
+    assert names_in(folder) == FILES
 
 
 def test_another_seed_gives_other_numbers(first_metrics, linear_regression, tmp_path):
@@ -192,12 +163,12 @@ def test_another_seed_gives_other_numbers(first_metrics, linear_regression, tmp_
 def test_without_report_and_export(linear_regression, tmp_path):
     ended = linear_regression(tmp_path, *QUICK, "--out_dir=here")
     assert (ended.code, ended.err) == (0, "")
-    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+    assert names_in(tmp_path / "here") == {
         "metrics.json",
         "flags.txt",
         "logs",
     }
-    assert {path.name for path in tmp_path.iterdir()} == {"here"}
+    assert names_in(tmp_path) == {"here"}
     assert "report" not in ended.out
     assert "SavedModel" not in ended.out
     assert set(metrics_of(tmp_path / "here")["seconds"]) == {"load", "fit", "evaluate"}
@@ -228,20 +199,6 @@ def test_own_flags(flags, first_metrics, linear_regression, tmp_path):
     assert theirs["iterations"] != exact["iterations"]
 
 
-def odd_table(path, rows, *, seed):
-    """A table with categories, blanks and column names that only a file may have."""
-    rng = np.random.default_rng(seed)
-    kind = rng.choice(["a b", "ü", "1,5"], rows)
-    size, price = rng.normal(50, 9, rows), rng.normal(0, 1e-4, rows)
-    blank = rng.random(rows) < 0.1
-    y = 3 * size + 2e4 * price + 7 * (kind == "ü") + rng.normal(0, 1, rows)
-    lines = ['class,"size, m²",for,price/€,rent']
-    for k, s, b, p, t in zip(kind, size, blank, price, y, strict=True):
-        lines.append(f'"{k}",{"" if b else repr(float(s))},5,{p!r},{t!r}')
-    text = re.sub(r"np\.float64\(([^)]*)\)", r"\1", "\n".join(lines))
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def test_table_of_one_s_own(linear_regression, tmp_path):
     odd_table(tmp_path / "homes.csv", 300, seed=1)
     odd_table(tmp_path / "more.csv", 50, seed=2)
@@ -250,7 +207,7 @@ def test_table_of_one_s_own(linear_regression, tmp_path):
     )
     assert (ended.code, ended.err) == (0, "")
     folder = tmp_path / "runs/linear_regression/homes"
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert names_in(folder) == FILES
     found = metrics_of(folder)
     assert found["dataset"]["train_rows"] == 300
     assert found["dataset"]["test_rows"] == 50
@@ -278,24 +235,6 @@ def test_run_that_does_not_converge_says_so(linear_regression, tmp_path):
     assert "has not converged" in (tmp_path / RUN / "report.html").read_text()
 
 
-def is_running(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(condition, process):
-    """Waits until it holds, as long as the process runs, and a minute at most."""
-    for _ in range(6000):
-        if condition():
-            return
-        assert is_running(process), "it has ended"
-        time.sleep(0.01)
-    raise AssertionError("it never came")
-
-
 ENDLESS = (
     "--method=full",
     "--momentum=none",
@@ -304,42 +243,20 @@ ENDLESS = (
 )
 
 
-def press_ctrl_c(process):
-    """Until it ends: an interrupt that comes in the middle of C code can be lost."""
-    for _ in range(10):
-        os.kill(process, signal.SIGINT)
-        for _ in range(500):
-            time.sleep(0.01)
-            if not is_running(process):
-                return
-    raise AssertionError("it goes on")
-
-
 def test_interrupt(linear_regression, tmp_path):
     backups = tmp_path / RUN / "backup"
-
-    def interrupt(process):
-        wait_for(lambda: list(backups.glob("[0-9]*.npz")), process)
-        press_ctrl_c(process)
-
-    ended = linear_regression(tmp_path, *ENDLESS, meanwhile=interrupt)
-    assert ended.code == 130
-    (line,) = ended.err.strip().splitlines()
-    assert line.startswith("interrupted: ")
+    line = interrupted_when(
+        lambda: list(backups.glob("[0-9]*.npz")), linear_regression, tmp_path, *ENDLESS
+    )
     assert f"the backup in {RUN} is kept" in line
-    assert {path.name for path in (tmp_path / RUN).iterdir()} == {"logs", "backup"}
+    assert names_in(tmp_path / RUN) == {"logs", "backup"}
     assert not list(backups.glob(".*"))
 
 
 def test_interrupt_before_there_is_anything_to_keep(linear_regression, tmp_path):
-    def interrupt(process):
-        # From then on the first step is compiled.
-        wait_for((tmp_path / RUN / "logs").exists, process)
-        press_ctrl_c(process)
-
-    ended = linear_regression(tmp_path, *ENDLESS, meanwhile=interrupt)
-    assert ended.code == 130
-    (line,) = ended.err.strip().splitlines()
+    # From the logs on the first step is compiled.
+    logs = tmp_path / RUN / "logs"
+    line = interrupted_when(logs.exists, linear_regression, tmp_path, *ENDLESS)
     assert "nothing is kept" in line
     assert not (tmp_path / RUN).exists()
 

@@ -132,7 +132,7 @@ def test_values_that_are_no_numbers_are_refused(method, where, bad):
         (np.ones((0, 2)), np.ones(0), "both positive"),
         (np.ones((5, 0)), np.ones(5), "both positive"),
         (None, None, "`x` should have shape"),
-        (rows_of(np.ones((5, 2)), np.ones(5)), np.ones(5), "come with the batches"),
+        (rows_of(np.ones((5, 2)), np.ones(5)), np.ones(5), "brings its own"),
         (rows_of(np.ones((0, 2)), np.ones(0)), None, r"row|empty"),
         (rows_of(np.ones((5, 2)), np.ones(5), np.zeros(5)), None, "positive weight"),
         (rows_of(np.ones((5, 2)), np.ones(5), -np.ones(5)), None, "weight"),
@@ -144,9 +144,17 @@ def test_wrong_data_are_refused(x, y, message):
         LinearRegression().fit(x, y, verbose=0)
 
 
-@pytest.mark.parametrize("weight", [np.ones(4), -np.ones(5), np.zeros(5), [np.nan] * 5])
-def test_wrong_weights_are_refused(weight):
-    with pytest.raises(ValueError, match="`sample_weight` should hold 5 numbers"):
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.ones(4), r"have shape \[5\] or \[5, 1\]"),
+        (-np.ones(5), "be finite and not negative"),
+        ([np.nan] * 5, "be finite and not negative"),
+        (np.zeros(5), "not be zero for all rows"),
+    ],
+)
+def test_wrong_weights_are_refused(weight, words):
+    with pytest.raises(ValueError, match=f"`sample_weight` should {words}"):
         LinearRegression().fit(
             np.ones((5, 2)), np.ones(5), sample_weight=weight, verbose=0
         )

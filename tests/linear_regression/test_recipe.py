@@ -2,17 +2,15 @@
 
 import json
 import re
-import textwrap
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from recipes.linear_regression.recipe import Config, train_and_evaluate
-from tests.commands import run_forked
-from tests.linear_regression.test_command_line import odd_table
-
-ROWS = (0, 1, 40)
+from tests.commands import run_fresh
+from tests.linear_regression.fitting import odd_table
+from tests.runs import answers, check_elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -49,87 +47,15 @@ def table_run(tmp_path_factory):
     }
 
 
-def expected_of(run, raw):
-    """What the model predicts for raw inputs, in this process."""
-    inputs = (
-        {name: tf.constant(x) for name, x in raw.items()}
-        if isinstance(raw, dict)
-        else raw
-    )
-    return run.serving_model.predict(inputs, verbose=0)
-
-
-@pytest.fixture(scope="module")
-def elsewhere(array_run, table_run, tmp_path_factory):
-    """Inputs and folders of both runs, for a process that is started in it."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    for name, (run, raw) in (("array", array_run), ("table", table_run)):
-        raw = raw if isinstance(raw, dict) else {"features": raw[:40]}
-        np.savez(folder / f"{name}.npz", *raw.values())
-        (folder / f"{name}.json").write_text(json.dumps([str(run.out_dir), list(raw)]))
-    return folder
-
-
-def check(folder, array_run, table_run):
+def test_files_are_of_use_in_another_process(array_run, table_run, tmp_path):
     run, x = array_run
-    expected = {"array": expected_of(run, x[:40]), "table": expected_of(*table_run)}
-    for name, prediction in expected.items():
-        assert prediction.shape == (40, 1)
-        assert np.isfinite(prediction).all()
-        for rows in ROWS:
-            found = np.load(folder / f"{name}-{rows}.npy")
-            assert found.shape == (rows, 1)
-            np.testing.assert_allclose(found, prediction[:rows], rtol=1e-5)
-
-
-READ = """
-def raw_inputs(name):
-    folder, columns = json.load(open(name + ".json"))
-    arrays = np.load(name + ".npz")
-    return folder, dict(zip(columns, (arrays[key] for key in arrays)))
-"""
-
-
-def test_saved_model_in_a_process_without_the_project(array_run, table_run, elsewhere):
-    code = """
-    import json, sys
-    sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
-    import numpy as np, tensorflow as tf
-    READ
-    for name in ("array", "table"):
-        folder, raw = raw_inputs(name)
-        loaded = tf.saved_model.load(folder + "/export/1")
-        serve = loaded.signatures["serving_default"]
-        for rows in (0, 1, 40):
-            part = {column: tf.constant(x[:rows]) for column, x in raw.items()}
-            np.save(f"{name}-{rows}.npy", serve(**part)["prediction"])
-    """
-    code = textwrap.dedent(code).replace("READ", READ)
-    ended = run_forked(elsewhere, "-c", code)
-    assert ended.code == 0, ended.err
-    check(elsewhere, array_run, table_run)
-
-
-def test_keras_file_where_only_layers_and_the_recipe_are_imported(
-    array_run, table_run, elsewhere
-):
-    code = """
-    import json
-    import keras, numpy as np, tensorflow as tf
-    import layers, recipes.linear_regression.model
-    READ
-    for name in ("array", "table"):
-        folder, raw = raw_inputs(name)
-        model = keras.models.load_model(folder + "/model.keras")
-        for rows in (0, 1, 40):
-            part = {column: tf.constant(x[:rows]) for column, x in raw.items()}
-            part = part["features"] if name == "array" else part
-            np.save(f"{name}-{rows}.npy", model(part))
-    """
-    code = textwrap.dedent(code).replace("READ", READ)
-    ended = run_forked(elsewhere, "-c", code)
-    assert ended.code == 0, ended.err
-    check(elsewhere, array_run, table_run)
+    made = {"array": run, "table": table_run[0]}
+    inputs = {"array": {"features": x[:40]}, "table": table_run[1]}
+    counts = dict.fromkeys(made, (0, 1, 40))
+    module = "recipes.linear_regression.model"
+    check_elsewhere(tmp_path, run_fresh, module, made, inputs, counts)
+    for name in made:
+        assert np.isfinite(answers(made[name], inputs[name])["prediction"]).all()
 
 
 def test_serving_model_is_the_trained_model(array_run, table_run):
@@ -217,7 +143,8 @@ def test_coefficients_reproduce_predictions_from_raw_values(table_run):
         else:
             value = columns[name].astype(np.float64)
         total += slope["estimate"] * value
-    np.testing.assert_allclose(total, expected_of(run, raw)[:, 0], rtol=1e-5)
+    served = answers(run, raw)["prediction"][:, 0]
+    np.testing.assert_allclose(total, served, rtol=1e-5)
 
 
 def test_run_is_what_metrics_json_holds(array_run):

@@ -1,66 +1,48 @@
 """A run that is killed and started again with --resume ends in the same numbers."""
 
 import errno
-import json
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recipes.linear_regression.model import LinearRegression
-from recipes.pipeline import run
+from recipes.pipeline import backup
+from recipes.pipeline.backup import Backup
 from recipes.pipeline.errors import ConvergenceWarning, InputError
-from recipes.pipeline.run import Backup
 from tests.linear_regression.fitting import data, theta_of
-from tests.linear_regression.test_command_line import numbers_of, wait_for
+from tests.runs import epochs_kept, killed, metrics_of, numbers_of
 
 # A step an epoch, and Keras takes its time for an epoch: a run of seconds.
-SLOW = ("--method=full", "--tolerance=1e-8", "--noreport", "--noexport")
-
-
-def metrics_of(folder):
-    return json.loads((folder / "metrics.json").read_text())
+SLOW = (
+    "--method=full",
+    "--tolerance=1e-8",
+    "--noreport",
+    "--noexport",
+    "--out_dir=.",
+)
 
 
 @pytest.fixture(scope="module")
 def whole(linear_regression, tmp_path_factory):
     """The numbers of the run that nobody killed."""
     folder = tmp_path_factory.mktemp("whole")
-    ended = linear_regression(folder, *SLOW, "--out_dir=.")
+    ended = linear_regression(folder, *SLOW)
     assert (ended.code, ended.err) == (0, "")
     metrics = metrics_of(folder)
     assert metrics["certificate"]["converged"] is True
     return numbers_of(metrics)
 
 
-def epochs_kept(folder):
-    states = (folder / "backup").glob("[0-9]*.npz")
-    return max((int(path.stem) for path in states), default=0)
-
-
-def killed(command, folder, *flags, beyond):
-    """Runs it until it has kept a state of more epochs than that, and kills it."""
-
-    def kill(process):
-        wait_for(lambda: epochs_kept(folder) > beyond, process)
-        os.kill(process, signal.SIGKILL)
-
-    ended = command(folder, *SLOW, "--out_dir=.", *flags, meanwhile=kill)
-    assert ended.code == -signal.SIGKILL
-    assert not (folder / "metrics.json").exists()
-    return epochs_kept(folder)
-
-
 def test_killed_run_ends_in_the_same_numbers(whole, linear_regression, tmp_path):
     """Killed twice: at its first state, and after it went on from there."""
-    first = killed(linear_regression, tmp_path, beyond=0)
-    second = killed(linear_regression, tmp_path, "--resume", beyond=first)
+    first = killed(linear_regression, tmp_path, *SLOW, beyond=0)
+    second = killed(linear_regression, tmp_path, *SLOW, "--resume", beyond=first)
     # What a kill in the middle of writing leaves.
     half = tmp_path / f"backup/.tmp-1-{second + 1}.npz"
     half.write_bytes(b"PK half of it")
-    ended = linear_regression(tmp_path, *SLOW, "--out_dir=.", "--resume")
+    ended = linear_regression(tmp_path, *SLOW, "--resume")
     assert (ended.code, ended.err) == (0, "")
     # It went on from the second state: the epochs before it were not run again.
     assert f"Epoch {second + 1}/" in ended.out
@@ -71,7 +53,7 @@ def test_killed_run_ends_in_the_same_numbers(whole, linear_regression, tmp_path)
 
 
 def test_without_resume_a_killed_run_begins_anew(linear_regression, tmp_path):
-    killed(linear_regression, tmp_path, beyond=0)
+    killed(linear_regression, tmp_path, *SLOW, beyond=0)
     ended = linear_regression(tmp_path, "--noreport", "--noexport", "--out_dir=.")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("Epoch 1/")
@@ -79,10 +61,8 @@ def test_without_resume_a_killed_run_begins_anew(linear_regression, tmp_path):
 
 
 def test_resume_with_other_flags_is_refused(linear_regression, tmp_path):
-    kept = killed(linear_regression, tmp_path, beyond=0)
-    ended = linear_regression(
-        tmp_path, *SLOW, "--out_dir=.", "--resume", "--momentum=none"
-    )
+    kept = killed(linear_regression, tmp_path, *SLOW, beyond=0)
+    ended = linear_regression(tmp_path, *SLOW, "--resume", "--momentum=none")
     assert ended.code == 2
     (line,) = ended.err.splitlines()
     assert line.startswith(
@@ -113,7 +93,7 @@ def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
     callback = Backup(tmp_path, restore=False)
     callback.set_model(model)
     callback.on_epoch_end(0)
-    monkeypatch.setattr(run.time, "monotonic", lambda: 1e9)
+    monkeypatch.setattr(backup.time, "monotonic", lambda: 1e9)
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(InputError, match="cannot write the backup: the disk is full"):
         callback.on_epoch_end(1)

@@ -1,32 +1,24 @@
 """`python -m recipes.neural_network`, as a user runs it."""
 
-import json
-import os
-import re
-import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.commands import run_fresh
+from tests.runs import (
+    check_files,
+    check_plain_lines,
+    interrupted_when,
+    metrics_of,
+    names_in,
+    numbers_of,
+    refusal,
+    refusal_of_flags,
+    summary_of,
+)
 
 RUN = Path("runs/neural_network/digits")
 QUICK = ("--noreport", "--noexport", "--epochs=2", "--hidden_sizes=16")
-FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
-
-
-def metrics_of(folder):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
-
-
-def numbers_of(metrics):
-    """All that the same seed has to repeat to the bit."""
-    names = ("train", "validation", "test", "baseline", "certificate", "parameters")
-    return {name: metrics[name] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +35,9 @@ def first_metrics(default):
 
 def test_default_run_leaves_just_the_files_of_a_run(default):
     folder, ended = default
-    assert ended.code == 0, ended.err
-    assert ended.err == ""
-    assert {path.name for path in folder.iterdir()} == {"runs"}
-    assert {path.name for path in (folder / RUN).iterdir()} == FILES
-    assert {path.name for path in (folder / RUN / "export").iterdir()} == {"1"}
-    assert list((folder / RUN / "logs").rglob("events.out.tfevents.*"))
-    report = (folder / RUN / "report.html").read_text(encoding="utf-8")
-    assert report.rstrip().endswith("</html>")
+    assert (ended.code, ended.err) == (0, "")
+    check_files(folder, RUN)
+    report = (default[0] / RUN / "report.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in report
 
 
@@ -60,19 +47,15 @@ def test_default_run_tells_digits_apart(first_metrics):
 
 
 def test_output_that_is_no_terminal_is_plain_lines(default):
-    assert not re.search(r"[\r\b\x1b]", default[1].out)
+    check_plain_lines(default[1])
     assert "Epoch 1/" in default[1].out
 
 
 def test_summary(default, first_metrics):
     """Scores, the certificate in one line, and where the files are."""
     folder, ended = default
-    lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
-    for name, value in first_metrics["test"].items():
-        assert f"{name}={value:.6g}" in lines["test"]
+    lines = summary_of(folder, ended, first_metrics)
     assert "gradient_check_max_relative_error=" in lines["certificate"]
-    assert (folder / lines["report"]).is_file()
-    assert (folder / lines["SavedModel"] / "saved_model.pb").is_file()
 
 
 def test_metrics(first_metrics):
@@ -114,7 +97,7 @@ def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
     assert first == again
     for part, numbers in first.items():
         assert part in ("parameters", "baseline") or other[part] != numbers, part
-    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+    assert names_in(tmp_path / "here") == {
         "metrics.json",
         "flags.txt",
         "logs",
@@ -202,11 +185,7 @@ def test_regression(neural_network, tmp_path):
 )
 def test_bad_flag_is_one_line(flag, words, neural_network, tmp_path):
     ended = neural_network(tmp_path, flag)
-    assert (ended.code, ended.out) == (2, "")
-    (line,) = ended.err.splitlines()
-    assert line.startswith("error: ")
-    assert words in line
-    assert not list(tmp_path.iterdir())
+    assert words in refusal_of_flags(ended, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -220,18 +199,14 @@ def test_bad_flag_is_one_line(flag, words, neural_network, tmp_path):
 )
 def test_flags_that_do_not_go_together(flags, words, neural_network, tmp_path):
     ended = neural_network(tmp_path, *flags)
-    assert ended.code == 2
-    (line,) = ended.err.splitlines()
-    assert words in line
-    assert not list(tmp_path.iterdir())
+    assert words in refusal_of_flags(ended, tmp_path)
 
 
 def test_divergence_is_one_line_and_leaves_nothing(neural_network, tmp_path):
     ended = neural_network(
         tmp_path, "--dataset=diabetes", "--learning_rate=1e6", "--out_dir=here"
     )
-    assert ended.code == 2
-    (line,) = ended.err.splitlines()
+    line = refusal(ended)
     assert line.startswith("error: --learning_rate=1000000.0: ")
     assert "epoch 1" in line
     assert not (tmp_path / "here").exists()
@@ -239,26 +214,9 @@ def test_divergence_is_one_line_and_leaves_nothing(neural_network, tmp_path):
 
 def test_interrupt(neural_network, tmp_path):
     backups = tmp_path / RUN / "backup"
-
-    def interrupt(process):
-        for _ in range(12_000):
-            if list(backups.glob("[0-9]*.npz")):
-                break
-            time.sleep(0.01)
-        # An interrupt that comes in the middle of C code can be lost.
-        for _ in range(10):
-            os.kill(process, signal.SIGINT)
-            for _ in range(500):
-                time.sleep(0.01)
-                try:
-                    os.kill(process, 0)
-                except ProcessLookupError:
-                    return
-        raise AssertionError("it goes on")
-
     flags = ("--epochs=100000", "--patience=0")
-    ended = neural_network(tmp_path, *flags, meanwhile=interrupt)
-    assert ended.code == 130
-    (line,) = ended.err.strip().splitlines()
+    line = interrupted_when(
+        lambda: list(backups.glob("[0-9]*.npz")), neural_network, tmp_path, *flags
+    )
     assert f"the backup in {RUN} is kept" in line
-    assert {path.name for path in (tmp_path / RUN).iterdir()} == {"logs", "backup"}
+    assert names_in(tmp_path / RUN) == {"logs", "backup"}

@@ -1,22 +1,18 @@
 """`train_and_evaluate` in a program, and what others make of the files it leaves."""
 
 import json
-import textwrap
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from recipes.neural_network import Config, train_and_evaluate
 from recipes.neural_network.training import hold_out
 from recipes.pipeline.datasets.description import Column, Data, Description, Rows
 from recipes.pipeline.errors import DivergenceError, InputError
 from tests.commands import run_fresh
-
-ROWS = (0, 1, 30)
-CLASSES = ("fern", "moss", "übel, or not")
+from tests.runs import answers, check_elsewhere, table_of_plants
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +26,7 @@ def runs(tmp_path_factory):
     kind = np.arange(120) % 2
     images[kind == 1, :3] += 80
     np.savez(folder / "images.npz", x=images, y=kind)
-    soil = rng.choice(["a b", "ü", ""], 180)
-    light = rng.normal(50, 9, 180)
-    plant = (light > 47).astype(int) + (light > 54) * (soil != "ü")
-    lines = ['soil,"light, %",plant']
-    for s, v, k in zip(soil, light.tolist(), plant, strict=True):
-        value = "" if rng.random() < 0.1 else repr(v)
-        lines.append(f'"{s}",{value},"{CLASSES[k]}"')
-    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plants = table_of_plants(folder / "table.csv", rng)
     made = {}
     for name, dataset, flags in (
         (
@@ -54,78 +43,18 @@ def runs(tmp_path_factory):
         )
         made[name] = train_and_evaluate(config)
     inputs = {
-        "table": {
-            "soil": np.array(["a b", "ü", "never seen"] * 10),
-            "light, %": np.where(light[:30] > 60, np.nan, light[:30]).astype("float32"),
-        },
+        "table": plants,
         "images": {"features": images[:30]},
         "number": {"features": x[:30]},
     }
     return made, inputs
 
 
-def answers(run, raw):
-    """What the serving model gives in this process, as a dict."""
-    tensors = {name: tf.constant(values) for name, values in raw.items()}
-    answer = run.serving_model(tensors.get("features", tensors))
-    answer = answer if isinstance(answer, dict) else {"prediction": answer}
-    return {name: np.asarray(values) for name, values in answer.items()}
-
-
-CODE = """
-import json, sys
-sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
-import numpy as np, tensorflow as tf
-for name, folder in json.load(open("folders.json")).items():
-    loaded = tf.saved_model.load(folder + "/export/1")
-    serve = loaded.signatures["serving_default"]
-    arrays = np.load(name + ".npz")
-    for rows in (1, 30) if name == "images" else (0, 1, 30):
-        part = {column: tf.constant(arrays[column][:rows]) for column in arrays}
-        found = {key: value.numpy() for key, value in serve(**part).items()}
-        found |= {k: v.astype("S") for k, v in found.items() if v.dtype == object}
-        np.savez(f"{name}-{rows}.npz", **found)
-# And Keras's own file, with the project.
-for name in ("layers", "recipes"):
-    del sys.modules[name]
-import keras, layers, recipes.neural_network.classifier
-model = keras.models.load_model(json.load(open("folders.json"))["table"]
-                                + "/model.keras")
-arrays = np.load("table.npz")
-answer = model({name: tf.constant(arrays[name]) for name in arrays})
-np.savez("keras.npz", **{name: each.numpy() for name, each in answer.items()})
-"""
-
-
 def test_files_are_of_use_in_another_process(runs, tmp_path):
-    """The SavedModel without the project, Keras's file with it."""
     made, inputs = runs
-    folders = {name: str(run.out_dir) for name, run in made.items()}
-    (tmp_path / "folders.json").write_text(json.dumps(folders))
-    for name, raw in inputs.items():
-        np.savez(tmp_path / f"{name}.npz", **raw)
-    ended = run_fresh(tmp_path, "-c", textwrap.dedent(CODE))
-    assert ended.code == 0, ended.err
-    for name, run in made.items():
-        expected = answers(run, inputs[name])
-        for rows in ROWS[name == "images" :]:
-            found = dict(np.load(tmp_path / f"{name}-{rows}.npz"))
-            for key, values in expected.items():
-                assert found[key].shape == (rows, *values.shape[1:])
-                np.testing.assert_allclose(
-                    found[key], values[:rows], rtol=1e-5, atol=1e-5
-                )
-            if name == "number":
-                assert set(found) == {"prediction"}
-                continue
-            keys = {"scores", "probabilities", "class_index", "label"}
-            assert set(found) == keys
-            levels = run.data.description.target.levels
-            named = [levels[i].encode() for i in found["class_index"]]
-            assert found["label"].tolist() == named
-    found = np.load(tmp_path / "keras.npz")
-    for name, values in answers(made["table"], inputs["table"]).items():
-        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6)
+    counts = {"table": (0, 1, 30), "images": (1, 30), "number": (0, 1, 30)}
+    module = "recipes.neural_network.classifier"
+    check_elsewhere(tmp_path, run_fresh, module, made, inputs, counts)
 
 
 def test_predictions_are_those_of_the_serving_model(runs):
@@ -249,24 +178,20 @@ def data_of(target, levels=()):
 
 def test_every_class_has_its_share_of_the_validation_rows():
     target = np.repeat([0, 1], [80, 20])
-    data, parts = hold_out(
-        Config(validation_fraction=0.25), data_of(target, ("no", "yes"))
-    )
-    assert np.bincount(parts["validation"].target).tolist() == [20, 5]
-    assert np.bincount(parts["train"].target).tolist() == [60, 15]
-    numbers = np.concatenate(
-        [np.ravel(parts[part].features) for part in ("train", "validation")]
-    )
-    assert sorted(numbers) == list(range(100))
-    assert data.train is parts["train"]
-    assert len(parts["test"].target) == 100
+    data = hold_out(Config(validation_fraction=0.25), data_of(target, ("no", "yes")))
+    assert np.bincount(data.validation.target).tolist() == [20, 5]
+    assert np.bincount(data.train.target).tolist() == [60, 15]
+    numbers = np.concatenate([data.train.features, data.validation.features])
+    assert sorted(np.ravel(numbers)) == list(range(100))
+    assert list(data.parts) == ["train", "validation", "test"]
+    assert len(data.test.target) == 100
 
 
 def test_seed_says_which_rows_are_held_out():
     def held_out(seed):
         config = Config(seed=seed, validation_fraction=0.2)
-        _, parts = hold_out(config, data_of(np.arange(50.0)))
-        return np.ravel(parts["validation"].features).tolist()
+        data = hold_out(config, data_of(np.arange(50.0)))
+        return np.ravel(data.validation.features).tolist()
 
     assert held_out(1) == held_out(1) != held_out(2)
     assert len(held_out(1)) == 10
@@ -278,8 +203,8 @@ def test_seed_says_which_rows_are_held_out():
 def test_too_few_rows_to_hold_out_name_the_flag(data):
     with pytest.raises(InputError, match=r"--validation_fraction: 0\.1 of"):
         hold_out(Config(), data)
-    kept, parts = hold_out(Config(validation_fraction=0.0), data)
-    assert kept is data and set(parts) == {"train", "test"}
+    assert hold_out(Config(validation_fraction=0.0), data) is data
+    assert set(data.parts) == {"train", "test"}
 
 
 def test_bad_settings_are_refused_in_a_program_too():

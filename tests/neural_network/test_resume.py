@@ -1,9 +1,5 @@
 """A run that is killed and started again with --resume ends in the same weights."""
 
-import json
-import os
-import signal
-import time
 import zipfile
 from io import BytesIO
 from types import SimpleNamespace
@@ -15,7 +11,8 @@ import pytest
 
 from recipes.neural_network.course import Course
 from recipes.neural_network.early_stopping import EarlyStopping
-from recipes.pipeline.run import Backup
+from recipes.pipeline.backup import Backup
+from tests.runs import killed, metrics_of, numbers_of
 
 # All that a next step may depend on: momentum, schedule, dropout and noise drawn in
 # each step, moving statistics, early stopping.
@@ -34,12 +31,6 @@ SLOW = (
     "--noreport",
     "--out_dir=.",
 )
-
-
-def numbers_of(folder):
-    metrics = json.loads((folder / "metrics.json").read_text())
-    names = ("train", "validation", "test", "certificate", "parameters")
-    return {name: metrics[name] for name in names}
 
 
 def weights_of(folder):
@@ -61,41 +52,19 @@ def whole(neural_network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     ended = neural_network(folder, *SLOW)
     assert (ended.code, ended.err) == (0, "")
-    return numbers_of(folder), weights_of(folder)
-
-
-def epochs_kept(folder):
-    states = (folder / "backup").glob("[0-9]*.npz")
-    return max((int(path.stem) for path in states), default=0)
-
-
-def killed(command, folder, *, beyond):
-    """Runs it until it has kept a state of more epochs than that, and kills it."""
-
-    def kill(process):
-        for _ in range(12_000):
-            if epochs_kept(folder) > beyond:
-                break
-            os.kill(process, 0)  # it runs
-            time.sleep(0.01)
-        os.kill(process, signal.SIGKILL)
-
-    ended = command(folder, *SLOW, meanwhile=kill)
-    assert ended.code == -signal.SIGKILL
-    assert not (folder / "metrics.json").exists()
-    return epochs_kept(folder)
+    return numbers_of(metrics_of(folder)), weights_of(folder)
 
 
 def test_killed_run_ends_in_the_same_weights(whole, neural_network, tmp_path):
     """To the bit, and it does not begin anew."""
-    kept = killed(neural_network, tmp_path, beyond=10)
+    kept = killed(neural_network, tmp_path, *SLOW, beyond=10)
     assert 10 < kept < 80
     ended = neural_network(tmp_path, *SLOW, "--resume")
     assert (ended.code, ended.err) == (0, "")
     assert f"Epoch {kept + 1}/" in ended.out
     assert f"Epoch {kept}/" not in ended.out
     numbers, weights = whole
-    assert numbers_of(tmp_path) == numbers
+    assert numbers_of(metrics_of(tmp_path)) == numbers
     found = weights_of(tmp_path)
     assert found.keys() == weights.keys() and len(found) > 8
     for name, values in weights.items():

@@ -10,21 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import libsvm, load
-from recipes.pipeline.errors import InputError
-
-
-def loaded(path, task="auto", **flags):
-    return load(DataConfig(dataset=str(path), **flags), task=task)
+from recipes.pipeline.datasets import libsvm
+from tests.pipeline import loading
+from tests.pipeline.loading import loaded
 
 
 def refused(path, task="regression", **flags):
-    with pytest.raises(InputError) as caught:
-        loaded(path, task, **flags)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return loading.refused(path, task, **flags)
 
 
 def write(folder, text, name="data.libsvm"):

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import catalogue, load
-from recipes.pipeline.errors import InputError
+from recipes.pipeline.datasets import catalogue
+from tests.pipeline import loading
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -110,15 +109,11 @@ def data_dir(folder, monkeypatch):
 
 
 def loaded(name, task="auto", **flags):
-    return load(DataConfig(dataset=f"tfds:{name}", **flags), task=task)
+    return loading.loaded(f"tfds:{name}", task, **flags)
 
 
 def refused(name, task="auto", **flags):
-    with pytest.raises(InputError) as caught:
-        loaded(name, task, **flags)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return loading.refused(f"tfds:{name}", task, **flags)
 
 
 @pytest.mark.parametrize("name", ["flats", "flats:1.0.0"])

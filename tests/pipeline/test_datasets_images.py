@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import idx, load
-from recipes.pipeline.errors import InputError
+from recipes.pipeline.datasets import idx
+from tests.pipeline.loading import loaded, refused
 
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (40, 3, 4)).astype(np.uint8)
@@ -38,18 +37,6 @@ def write(
         pack = PACK[next(end for end in [*PACK][::-1] if name.lower().endswith(end))]
         (folder / name).write_bytes(pack(content))
     return folder / names[0]
-
-
-def loaded(path, task="auto", **flags):
-    return load(DataConfig(dataset=str(path), **flags), task=task)
-
-
-def refused(path, task="auto", **flags):
-    with pytest.raises(InputError) as caught:
-        loaded(path, task, **flags)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # MNIST's files.

@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import load
 from recipes.pipeline.datasets.table import read
-from recipes.pipeline.errors import InputError
+from tests.pipeline import loading
+from tests.pipeline.loading import loaded
 
 ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
 
@@ -25,16 +24,8 @@ def write(folder, text, name="data.csv"):
     return path
 
 
-def loaded(path, task="auto", **flags):
-    return load(DataConfig(dataset=str(path), **flags), task=task)
-
-
 def refused(path, task="regression", **flags):
-    with pytest.raises(InputError) as caught:
-        loaded(path, task, **flags)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return loading.refused(path, task, **flags)
 
 
 def both(data):

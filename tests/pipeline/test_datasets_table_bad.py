@@ -2,9 +2,7 @@
 
 import pytest
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import load
-from recipes.pipeline.errors import InputError
+from tests.pipeline import loading
 
 ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
 
@@ -15,12 +13,8 @@ def write(folder, text, name="data.csv"):
     return path
 
 
-def refused(path, **flags):
-    with pytest.raises(InputError) as caught:
-        load(DataConfig(dataset=str(path), **flags), task="regression")
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+def refused(path, task="regression", **flags):
+    return loading.refused(path, task, **flags)
 
 
 BAD_CELLS = [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.pipeline import export, features
+from recipes.pipeline import export, features, files
 from recipes.pipeline.errors import InputError
 from tests.commands import run_forked
 from tests.pipeline.test_features import data_of, odd_table
@@ -462,11 +462,11 @@ def test_full_disk_is_told(tmp_path):
 
 def test_whole_file_appears_at_the_end_or_never(tmp_path):
     path = tmp_path / "new" / "report.html"
-    with export.whole_file(path) as temporary:
+    with files.whole_file(path) as temporary:
         temporary.write_text("first")
         assert not path.exists()
     assert path.read_text() == "first"
-    with pytest.raises(ZeroDivisionError), export.whole_file(path) as temporary:
+    with pytest.raises(ZeroDivisionError), files.whole_file(path) as temporary:
         temporary.write_text("second")
         raise ZeroDivisionError
     assert path.read_text() == "first"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from recipes.pipeline import features
+from recipes.pipeline import design, features
 from recipes.pipeline.datasets import Column, Data, Description, Rows
 from recipes.pipeline.errors import InputError
 
@@ -189,7 +189,7 @@ def test_statistics_match_numpy_dense_and_sparse(rows):
 def test_matrix_is_read_in_blocks(monkeypatch):
     rows = np.random.default_rng(2).normal(size=(50, 7)).astype("float32")
     whole = features.preprocessing(data_of(rows)).get_weights()
-    monkeypatch.setattr(features, "_BLOCK_BYTES", 50 * 4 * 3)
+    monkeypatch.setattr(design, "_BLOCK_BYTES", 50 * 4 * 3)
     for a, b in zip(
         whole, features.preprocessing(data_of(rows)).get_weights(), strict=True
     ):

@@ -9,6 +9,8 @@ from scipy.spatial.distance import cdist
 from recipes.pipeline.errors import ConvergenceWarning
 from recipes.svm import SupportVectorClassifier
 
+TOLERANCE = 1e-4  # of the classifiers here
+
 
 def data(n=60, d=3, seed=0):
     """Two classes that overlap, float32: what the machines compute with."""
@@ -50,6 +52,18 @@ def classify(x, y, *, sample_weight=None, class_weight=None, start=None, **argum
         class_weight=class_weight,
         initial_dual_coefficients=start,
     )
+
+
+def decisions(model, x):
+    return model.decisions(x).numpy()
+
+
+def assert_same_function(one, other, x, tolerance=TOLERANCE):
+    """Two solutions are as far apart as their tolerance lets them."""
+    np.testing.assert_allclose(
+        decisions(one, x), decisions(other, x), atol=2 * tolerance
+    )
+    np.testing.assert_allclose(one.bias, other.bias, atol=2 * tolerance)
 
 
 def fit_unfinished(model, x, y=None, **arguments):

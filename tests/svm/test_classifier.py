@@ -5,14 +5,15 @@ import pytest
 from scipy import sparse
 
 from tests.svm.fitting import (
+    TOLERANCE,
     assert_optimal_classifier,
+    assert_same_function,
     classify,
     data,
+    decisions,
     matrix,
     scale_gamma,
 )
-
-TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +24,6 @@ def rows():
 @pytest.fixture(scope="module")
 def fitted(rows):
     return classify(*rows, tolerance=TOLERANCE)
-
-
-def decisions(model, x):
-    return model.decisions(x).numpy()
-
-
-def assert_same_function(one, other, x, tolerance=TOLERANCE):
-    """Two solutions are as far apart as their tolerance lets them."""
-    np.testing.assert_allclose(
-        decisions(one, x), decisions(other, x), atol=2 * tolerance
-    )
-    np.testing.assert_allclose(one.bias, other.bias, atol=2 * tolerance)
 
 
 # ---- answers that are known

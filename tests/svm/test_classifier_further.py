@@ -5,19 +5,19 @@ import pytest
 
 from recipes.svm import NuSupportVectorClassifier, SupportVectorClassifier
 from tests.svm.fitting import (
+    TOLERANCE,
     assert_optimal_classifier,
     assert_optimal_pair,
     classify,
     coefficients,
     data,
+    decisions,
     fit,
     fit_unfinished,
     matrix,
     pair_violation,
     three_classes,
 )
-
-TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +28,6 @@ def rows():
 @pytest.fixture(scope="module")
 def fitted(rows):
     return classify(*rows, tolerance=TOLERANCE)
-
-
-def decisions(model, x):
-    return model.decisions(x).numpy()
-
-
-def assert_same_function(one, other, x, tolerance=TOLERANCE):
-    """Two solutions are as far apart as their tolerance lets them."""
-    np.testing.assert_allclose(
-        decisions(one, x), decisions(other, x), atol=2 * tolerance
-    )
-    np.testing.assert_allclose(one.bias, other.bias, atol=2 * tolerance)
 
 
 # ---- several classes

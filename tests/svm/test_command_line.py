@@ -1,33 +1,25 @@
 """`python -m recipes.svm`, as a user runs it."""
 
-import json
-import os
-import re
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.commands import run_fresh
+from tests.runs import (
+    check_files,
+    check_plain_lines,
+    interrupted_when,
+    metrics_of,
+    names_in,
+    numbers_of,
+    refusal,
+    refusal_of_flags,
+    summary_of,
+)
 
 RUN = Path("runs/svm/breast_cancer")
 QUICK = ("--noreport", "--noexport", "--noprobability")
-FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
-
-
-def metrics_of(folder):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
-
-    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
-
-
-def numbers_of(metrics):
-    """All that the same seed has to repeat to the bit."""
-    names = ("train", "test", "baseline", "certificate", "parameters")
-    return {name: metrics[name] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -45,25 +37,15 @@ def first_metrics(default):
 def test_default_run_leaves_just_the_files_of_a_run(default):
     folder, ended = default
     assert (ended.code, ended.err) == (0, "")
-    assert {path.name for path in folder.iterdir()} == {"runs"}
-    assert {path.name for path in (folder / RUN).iterdir()} == FILES
-    assert {path.name for path in (folder / RUN / "export").iterdir()} == {"1"}
-    assert (folder / RUN / "export/1/saved_model.pb").is_file()
-    assert list((folder / RUN / "logs").rglob("events.out.tfevents.*"))
-    report = (folder / RUN / "report.html").read_text(encoding="utf-8")
-    assert report.rstrip().endswith("</html>")
+    check_files(folder, RUN)
 
 
 def test_output_is_plain_lines_and_tells_the_outcome(default, first_metrics):
     folder, ended = default
-    assert not re.search(r"[\r\b\x1b]", ended.out)
+    check_plain_lines(ended)
     assert "max_kkt_violation" in ended.out.splitlines()[0]
-    lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
-    for name, value in first_metrics["test"].items():
-        assert f"{name}={value:.6g}" in lines["test"]
+    lines = summary_of(folder, ended, first_metrics)
     assert "converged=True stop_reason=tolerance" in lines["certificate"]
-    assert (folder / lines["report"]).is_file()
-    assert (folder / lines["SavedModel"] / "saved_model.pb").is_file()
 
 
 def test_metrics(first_metrics):
@@ -118,13 +100,13 @@ def test_flagfile_repeats_the_run_to_the_bit(default, first_metrics, svm):
     ended = svm(folder, f"--flagfile={RUN / 'flags.txt'}", "--noreport")
     assert (ended.code, ended.err) == (0, "")
     assert numbers_of(metrics_of(folder / RUN)) == numbers_of(first_metrics)
-    assert {path.name for path in (folder / RUN / "export").iterdir()} == {"1", "2"}
+    assert names_in(folder / RUN / "export") == {"1", "2"}
 
 
 def test_without_probabilities_the_machine_is_the_same(first_metrics, svm, tmp_path):
     ended = svm(tmp_path, *QUICK, "--out_dir=here")
     assert (ended.code, ended.err) == (0, "")
-    kept = {path.name for path in (tmp_path / "here").iterdir()}
+    kept = names_in(tmp_path / "here")
     assert kept == {"metrics.json", "flags.txt", "logs"}
     found = metrics_of(tmp_path / "here")
     assert found["certificate"] == first_metrics["certificate"]
@@ -250,11 +232,7 @@ def test_a_number_that_may_be_a_class_is_told(svm, tmp_path):
 )
 def test_bad_flag_is_one_line(flag, words, svm, tmp_path):
     ended = svm(tmp_path, flag)
-    assert (ended.code, ended.out) == (2, "")
-    (line,) = ended.err.splitlines()
-    assert line.startswith("error: ")
-    assert words in line
-    assert not list(tmp_path.iterdir())
+    assert words in refusal_of_flags(ended, tmp_path)
 
 
 def test_too_small_a_cache_is_told_and_leaves_nothing(svm, tmp_path):
@@ -262,8 +240,7 @@ def test_too_small_a_cache_is_told_and_leaves_nothing(svm, tmp_path):
     x = rng.normal(size=(3000, 2)).astype("float32")
     np.savez(tmp_path / "big.npz", x=x, y=(x[:, 0] > 0).astype(int))
     ended = svm(tmp_path, "--dataset=big.npz", *QUICK, "--cache_mb=0.01")
-    assert ended.code == 2
-    (line,) = ended.err.splitlines()
+    line = refusal(ended)
     assert line.startswith("error: --cache_mb=0.01: ")
     assert "at least" in line
     assert not (tmp_path / "runs/svm/big").exists()
@@ -273,8 +250,7 @@ def test_probabilities_of_a_class_with_a_single_row_are_refused(svm, tmp_path):
     rows = "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "lone.csv").write_text("x,z,kind\n" + rows + "3,5,c\n")
     ended = svm(tmp_path, "--dataset=lone.csv", "--out_dir=here")
-    assert ended.code == 2
-    (line,) = ended.err.splitlines()
+    line = refusal(ended)
     assert "'c' has a single training row" in line
     assert "--noprobability" in line
     assert not (tmp_path / "here").exists()
@@ -283,25 +259,8 @@ def test_probabilities_of_a_class_with_a_single_row_are_refused(svm, tmp_path):
 def test_interrupt_leaves_nothing(svm, tmp_path):
     logs = tmp_path / "here/logs"
 
-    def interrupt(process):
-        for _ in range(6000):
-            if logs.exists():
-                break
-            time.sleep(0.01)
-        # An interrupt that comes in the middle of C code can be lost.
-        for _ in range(10):
-            os.kill(process, signal.SIGINT)
-            for _ in range(500):
-                time.sleep(0.01)
-                try:
-                    os.kill(process, 0)
-                except ProcessLookupError:
-                    return
-        raise AssertionError("it goes on")
-
-    ended = svm(tmp_path, *ENDLESS, "--out_dir=here", meanwhile=interrupt)
-    assert ended.code == 130, ended.err
-    (line,) = ended.err.strip().splitlines()
+    flags = *ENDLESS, "--out_dir=here"
+    line = interrupted_when(logs.exists, svm, tmp_path, *flags)
     assert line == (
         "interrupted: before the training was done; nothing is kept in here"
     )

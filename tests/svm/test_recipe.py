@@ -1,19 +1,15 @@
 """`train_and_evaluate` in a program, and what others make of the files it leaves."""
 
 import json
-import textwrap
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn import svm as peer
 
 from recipes.pipeline.errors import InputError
 from recipes.svm import Config, train_and_evaluate
-from tests.commands import run_forked
-
-ROWS = (0, 1, 30)
-CLASSES = ("fern", "moss", "übel, or not")
+from tests.commands import run_fresh
+from tests.runs import check_elsewhere, table_of_plants
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +21,7 @@ def runs(tmp_path_factory):
     sign = x[:, 0] * 1e4 + x[:, 2] - 1e4 > 0
     np.savez(folder / "two.npz", x=x, y=sign.astype(int))
     np.savez(folder / "number.npz", x=x, y=x @ [1.0, 2e3, -1e-4])
-    soil = rng.choice(["a b", "ü", ""], 180)
-    light = rng.normal(50, 9, 180)
-    kind = (light > 47).astype(int) + (light > 54) * (soil != "ü")
-    lines = ['soil,"light, %",plant']
-    for s, v, k in zip(soil, light.tolist(), kind, strict=True):
-        value = "" if rng.random() < 0.1 else repr(v)
-        lines.append(f'"{s}",{value},"{CLASSES[k]}"')
-    (folder / "three.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plants = table_of_plants(folder / "three.csv", rng)
     made = {}
     for name, dataset, flags in (
         ("two", "two.npz", {"class_weight": "balanced"}),
@@ -44,85 +33,17 @@ def runs(tmp_path_factory):
         made[name] = train_and_evaluate(config)
     inputs = {
         "two": {"features": x[:30]},
-        "three": {
-            "soil": np.array(["a b", "ü", "never seen"] * 10),
-            "light, %": np.where(light[:30] > 60, np.nan, light[:30]).astype("float32"),
-        },
+        "three": plants,
         "number": {"features": x[:30]},
     }
     return made, inputs
 
 
-def answers(run, raw):
-    """What the serving model gives in this process, as a dict."""
-    tensors = {name: tf.constant(values) for name, values in raw.items()}
-    answer = run.serving_model(tensors.get("features", tensors))
-    answer = answer if isinstance(answer, dict) else {"prediction": answer}
-    return {name: np.asarray(values) for name, values in answer.items()}
-
-
-CODE = """
-import json, sys
-sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
-import numpy as np, tensorflow as tf
-for name, folder in json.load(open("folders.json")).items():
-    loaded = tf.saved_model.load(folder + "/export/1")
-    serve = loaded.signatures["serving_default"]
-    arrays = np.load(name + ".npz")
-    for rows in (0, 1, 30):
-        part = {column: tf.constant(arrays[column][:rows]) for column in arrays}
-        found = {key: value.numpy() for key, value in serve(**part).items()}
-        found |= {k: v.astype("S") for k, v in found.items() if v.dtype == object}
-        np.savez(f"{name}-{rows}.npz", **found)
-"""
-
-
-def test_saved_model_in_a_process_without_the_project(runs, tmp_path):
+def test_files_are_of_use_in_another_process(runs, tmp_path):
     made, inputs = runs
-    folders = {name: str(run.out_dir) for name, run in made.items()}
-    (tmp_path / "folders.json").write_text(json.dumps(folders))
-    for name, raw in inputs.items():
-        np.savez(tmp_path / f"{name}.npz", **raw)
-    ended = run_forked(tmp_path, "-c", textwrap.dedent(CODE))
-    assert ended.code == 0, ended.err
-    for name, run in made.items():
-        expected = answers(run, inputs[name])
-        for rows in ROWS:
-            found = dict(np.load(tmp_path / f"{name}-{rows}.npz"))
-            for key, values in expected.items():
-                assert found[key].shape == (rows, *values.shape[1:])
-                np.testing.assert_allclose(
-                    found[key], values[:rows], rtol=1e-5, atol=1e-5
-                )
-            if name == "number":
-                assert set(found) == {"prediction"}
-                continue
-            keys = {"scores", "probabilities", "class_index", "label"}
-            assert set(found) == keys
-            levels = run.data.description.target.levels
-            named = [levels[i].encode() for i in found["class_index"]]
-            assert found["label"].tolist() == named
-        if name != "number":
-            assert len(set(found["label"].tolist())) > 1
-
-
-def test_keras_file_in_a_new_process(runs, tmp_path):
-    made, inputs = runs
-    run = made["three"]
-    np.savez(tmp_path / "three.npz", **inputs["three"])
-    code = f"""
-    import keras, numpy as np, tensorflow as tf
-    import layers, recipes.svm.classifier
-    model = keras.models.load_model({str(run.out_dir / "model.keras")!r})
-    arrays = np.load("three.npz")
-    answer = model({{name: tf.constant(arrays[name]) for name in arrays}})
-    np.savez("answer.npz", **{{name: each.numpy() for name, each in answer.items()}})
-    """
-    ended = run_forked(tmp_path, "-c", textwrap.dedent(code))
-    assert ended.code == 0, ended.err
-    found = np.load(tmp_path / "answer.npz")
-    for name, values in answers(run, inputs["three"]).items():
-        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6)
+    counts = dict.fromkeys(made, (0, 1, 30))
+    module = "recipes.svm.classifier"
+    check_elsewhere(tmp_path, run_fresh, module, made, inputs, counts)
 
 
 def test_predictions_are_those_of_the_serving_model(runs):

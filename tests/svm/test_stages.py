@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 
 from layers import kernels
-from recipes.svm import kernel_rows, stages
+from recipes.svm import kernel_rows, side_by_side
 from recipes.svm.block import solve_block
 from recipes.svm.certificate import dual_objective
 from recipes.svm.exact_product import kernel_product
-from recipes.svm.stages import Decomposition, SideBySide
+from recipes.svm.side_by_side import SideBySide
+from recipes.svm.stages import Decomposition
 from tests.svm import reference
 from tests.svm.solving import (
     KINDS,
@@ -269,4 +270,4 @@ def test_padding_is_not_counted(monkeypatch):
     assert len(beta) == 40
     assert int(progress.support_vectors[0]) == np.count_nonzero(beta)
     assert stage.size == 64
-    assert stages.SMALL > 64
+    assert side_by_side.SMALL > 64

@@ -54,11 +54,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Data:
-    """Training rows, test rows and their description."""
+    """Training rows, test rows and their description.
+
+    A recipe may hold out some of the training rows, for validation.
+    """
 
     train: Rows
     test: Rows
     description: Description
+    validation: Rows | None = None
+
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The rows by `train`, perhaps `validation`, and `test`."""
+        held_out = {"validation": self.validation} if self.validation else {}
+        return {"train": self.train, **held_out, "test": self.test}
 
     def with_notes(self, *notes: str) -> "Data":
         """Give the same data with more words for the user."""

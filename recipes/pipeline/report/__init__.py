@@ -52,6 +52,13 @@ from recipes.pipeline.report.numbers import (
     shorten,
 )
 from recipes.pipeline.report.page import render, write
+from recipes.pipeline.report.page_of_run import (
+    both_pairs,
+    class_sections,
+    page_of_run,
+    worth,
+)
+from recipes.pipeline.report.proof import certificate_table
 from recipes.pipeline.report.regression import (
     Pairs,
     highlights,
@@ -86,6 +93,9 @@ __all__ = [
     "Section",
     "Table",
     "Terms",
+    "both_pairs",
+    "certificate_table",
+    "class_sections",
     "classification",
     "color",
     "count",
@@ -97,6 +107,7 @@ __all__ = [
     "number",
     "one_part_in",
     "outcome",
+    "page_of_run",
     "pairs",
     "percent",
     "plot_axes",
@@ -111,5 +122,6 @@ __all__ = [
     "scores",
     "shorten",
     "summarise",
+    "worth",
     "write",
 ]

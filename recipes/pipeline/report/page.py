@@ -34,7 +34,7 @@ def render(page: Page) -> str:
 
 
 def write(path: str | os.PathLike[str], html: str) -> None:
-    """Writes the file; `export.whole_file` lets that appear whole or not at all.
+    """Writes the file; `files.whole_file` lets that appear whole or not at all.
 
     Args:
         path: where to; its folder must exist.

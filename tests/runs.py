@@ -1,0 +1,240 @@
+"""What the tests of every recipe share: a run's files, its numbers, how it may end."""
+
+import json
+import os
+import re
+import signal
+import textwrap
+import time
+
+import numpy as np
+import tensorflow as tf
+
+FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
+# What the same seed need not repeat.
+_OF_THE_MACHINE = {"seconds", "peak_memory_bytes", "versions"}
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def metrics_of(folder):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
+
+
+def numbers_of(metrics):
+    """All that the same seed has to repeat to the bit, and another one may not."""
+    same = _OF_THE_MACHINE | {"recipe", "dataset"}
+    return {name: part for name, part in metrics.items() if name not in same}
+
+
+# How a command ends.
+
+
+def check_files(folder, run):
+    """A default run, and nothing else, has left its files in the folder `run`."""
+    assert names_in(folder) == {"runs"}
+    assert names_in(folder / run) == FILES
+    assert names_in(folder / run / "export") == {"1"}
+    assert (folder / run / "export/1/saved_model.pb").is_file()
+    assert list((folder / run / "logs").rglob("events.out.tfevents.*"))
+    report = (folder / run / "report.html").read_text(encoding="utf-8")
+    assert report.rstrip().endswith("</html>")
+
+
+def summary_of(folder, ended, metrics):
+    """The lines at the end of the output: scores, and where the files are."""
+    lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
+    for name, value in metrics["test"].items():
+        assert f"{name}={value:.6g}" in lines["test"]
+    assert (folder / lines["report"]).is_file()
+    assert (folder / lines["SavedModel"] / "saved_model.pb").is_file()
+    return lines
+
+
+def check_plain_lines(ended):
+    assert not re.search(r"[\r\b\x1b]", ended.out)
+
+
+def refusal(ended):
+    """The one line that tells the user what is wrong."""
+    assert ended.code == 2, ended.err
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def refusal_of_flags(ended, folder):
+    """The same, where nothing has been begun."""
+    assert ended.out == ""
+    assert not list(folder.iterdir())
+    return refusal(ended)
+
+
+# A command that is stopped from outside.
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition, process):
+    """Waits until it holds, as long as the process runs, and two minutes at most."""
+    for _ in range(12_000):
+        if condition():
+            return
+        assert is_running(process), "it has ended"
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def press_ctrl_c(process):
+    """Until it ends: an interrupt that comes in the middle of C code can be lost."""
+    for _ in range(10):
+        os.kill(process, signal.SIGINT)
+        for _ in range(500):
+            time.sleep(0.01)
+            if not is_running(process):
+                return
+    raise AssertionError("it goes on")
+
+
+def interrupted_when(condition, command, folder, *flags):
+    """The line that tells of Ctrl-C, pressed when the condition holds."""
+
+    def interrupt(process):
+        wait_for(condition, process)
+        press_ctrl_c(process)
+
+    ended = command(folder, *flags, meanwhile=interrupt)
+    assert ended.code == 130, ended.err
+    (line,) = ended.err.strip().splitlines()
+    assert line.startswith("interrupted: ")
+    return line
+
+
+def epochs_kept(folder):
+    states = (folder / "backup").glob("[0-9]*.npz")
+    return max((int(path.stem) for path in states), default=0)
+
+
+def killed(command, folder, *flags, beyond):
+    """Runs it until it has kept a state of more epochs than that, and kills it."""
+
+    def kill(process):
+        wait_for(lambda: epochs_kept(folder) > beyond, process)
+        os.kill(process, signal.SIGKILL)
+
+    ended = command(folder, *flags, meanwhile=kill)
+    assert ended.code == -signal.SIGKILL
+    assert not (folder / "metrics.json").exists()
+    return epochs_kept(folder)
+
+
+# A table of one's own, and models that are served elsewhere.
+
+CLASSES = ("fern", "moss", "übel, or not")
+
+
+def table_of_plants(path, rng):
+    """Writes a table of three classes, with texts and blanks; gives the raw inputs."""
+    soil = rng.choice(["a b", "ü", ""], 180)
+    light = rng.normal(50, 9, 180)
+    kind = (light > 47).astype(int) + (light > 54) * (soil != "ü")
+    lines = ['soil,"light, %",plant']
+    for s, v, k in zip(soil, light.tolist(), kind, strict=True):
+        value = "" if rng.random() < 0.1 else repr(v)
+        lines.append(f'"{s}",{value},"{CLASSES[k]}"')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {
+        "soil": np.array(["a b", "ü", "never seen"] * 10),
+        "light, %": np.where(light[:30] > 60, np.nan, light[:30]).astype("float32"),
+    }
+
+
+def answers(run, raw):
+    """What the serving model gives in this process, as a dict."""
+    tensors = {name: tf.constant(values) for name, values in raw.items()}
+    answer = run.serving_model(tensors.get("features", tensors))
+    answer = answer if isinstance(answer, dict) else {"prediction": answer}
+    return {name: np.asarray(values) for name, values in answer.items()}
+
+
+# Row counts for each run stand in the file.
+_SERVED = """
+import json, sys
+sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
+import numpy as np, tensorflow as tf
+for name, (folder, counts) in json.load(open("folders.json")).items():
+    loaded = tf.saved_model.load(folder + "/export/1")
+    serve = loaded.signatures["serving_default"]
+    arrays = np.load(name + ".npz")
+    for rows in counts:
+        part = {column: tf.constant(arrays[column][:rows]) for column in arrays}
+        found = {key: value.numpy() for key, value in serve(**part).items()}
+        found |= {k: v.astype("S") for k, v in found.items() if v.dtype == object}
+        np.savez(f"{name}-{rows}.npz", **found)
+"""
+_LOADED = """
+for name in ("layers", "recipes"):
+    sys.modules.pop(name, None)
+import keras, layers, {module}
+for name, (folder, _) in json.load(open("folders.json")).items():
+    model = keras.models.load_model(folder + "/model.keras")
+    arrays = np.load(name + ".npz")
+    tensors = {{column: tf.constant(arrays[column]) for column in arrays}}
+    answer = model(tensors.get("features", tensors))
+    answer = answer if isinstance(answer, dict) else {{"prediction": answer}}
+    np.savez(name + "-keras.npz", **{{key: v.numpy() for key, v in answer.items()}})
+"""
+
+
+def check_elsewhere(folder, command, module, made, inputs, counts):
+    """The SavedModel without the project, and Keras's file with it, give the same.
+
+    Args:
+        folder: to work in.
+        command: runs Python there, in another process.
+        module: of the project, all that Keras's file needs besides the layers.
+        made: runs by name.
+        inputs: raw inputs, likewise.
+        counts: numbers of rows to serve, likewise.
+    """
+    folders = {name: (str(run.out_dir), counts[name]) for name, run in made.items()}
+    (folder / "folders.json").write_text(json.dumps(folders))
+    for name, raw in inputs.items():
+        np.savez(folder / f"{name}.npz", **raw)
+    code = _SERVED + _LOADED.format(module=module)
+    ended = command(folder, "-c", textwrap.dedent(code))
+    assert ended.code == 0, ended.err
+    for name, run in made.items():
+        expected = answers(run, inputs[name])
+        loaded = np.load(folder / f"{name}-keras.npz")
+        assert set(loaded) == set(expected)
+        for key, values in expected.items():
+            np.testing.assert_allclose(loaded[key], values, rtol=1e-5, atol=1e-6)
+        for rows in counts[name]:
+            found = dict(np.load(folder / f"{name}-{rows}.npz"))
+            for key, values in expected.items():
+                assert found[key].shape == (rows, *values.shape[1:])
+                np.testing.assert_allclose(
+                    found[key], values[:rows], rtol=1e-5, atol=1e-5
+                )
+            if "prediction" in expected:
+                assert set(found) == {"prediction"}
+                continue
+            keys = {"scores", "probabilities", "class_index", "label"}
+            assert set(found) == keys
+            levels = run.data.description.target.levels
+            named = [levels[i].encode() for i in found["class_index"]]
+            assert found["label"].tolist() == named
+        if "scores" in expected:
+            assert len(set(found["label"].tolist())) > 1
