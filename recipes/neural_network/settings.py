@@ -181,7 +181,7 @@ class ConfiguredNetwork(FastFit, keras.Model):
             "weight_decay": self.weight_decay or None,
         }
         if self.optimizer_name.lower() == "sgd":
-            options |= {"momentum": self.momentum, "nesterov": self.nesterov}
+            options |= {"momentum": float(self.momentum), "nesterov": self.nesterov}
         return type(keras.optimizers.get(self.optimizer_name))(**options)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -84,6 +84,7 @@ def test_optimisers():
     sgd = network("two", momentum=0.9, nesterov=True, weight_decay=0.01).optimizer
     assert isinstance(sgd, keras.optimizers.SGD)
     assert (sgd.momentum, sgd.nesterov, sgd.weight_decay) == (0.9, True, 0.01)
+    assert network("two", momentum=0).optimizer.momentum == 0
     assert float(sgd.learning_rate) == pytest.approx(0.1)
     adam = network("two", optimizer="adam", learning_rate=0.02).optimizer
     assert isinstance(adam, keras.optimizers.Adam)
