@@ -268,7 +268,8 @@ def fit(
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            return attempt.fit(model, parts, features)
+            with pipeline.interrupts.whole():
+                return attempt.fit(model, parts, features)
         except KeyboardInterrupt:
             raise pipeline.run.interrupted(folder, attempt.backup) from None
         except DivergenceError as error:

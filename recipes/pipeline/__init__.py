@@ -17,6 +17,7 @@ _STAGES = (
     "fast_fit",
     "features",
     "flags",
+    "interrupts",
     "report",
     "run",
 )

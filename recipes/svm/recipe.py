@@ -217,17 +217,17 @@ def fit(
         options["class_weight"] = config.class_weight
     for line in advice.on_cost(config.multiclass, data):
         print(line, flush=True)
+    # A batch is an iteration.
+    board = keras.callbacks.TensorBoard(str(logs), write_graph=False, update_freq=1)
     try:
-        model.fit(
-            features,
-            data.train.target,
-            callbacks=[
-                # A batch is an iteration.
-                keras.callbacks.TensorBoard(str(logs), write_graph=False, update_freq=1)
-            ],
-            verbose=pipeline.run.verbosity(),
-            **options,
-        )
+        with pipeline.interrupts.whole():
+            model.fit(
+                features,
+                data.train.target,
+                callbacks=[board],
+                verbose=pipeline.run.verbosity(),
+                **options,
+            )
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder) from None
     except ValueError as error:
