@@ -230,6 +230,7 @@ PROGRAM = """
     def train_and_evaluate(config):
         import tensorflow as tf
         tf.constant(1.0) + 1
+        tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))
         logging.info("absl's info is not for users")
         if config.end == "input":
             raise InputError("data.csv:3:\\nno number")
