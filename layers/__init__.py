@@ -3,6 +3,7 @@
 Importing this package needs TensorFlow and Keras only.
 """
 
+from layers.convolution import Convolution
 from layers.dense import Dense
 from layers.design_columns import DesignColumns
 from layers.image_rescaling import ImageRescaling
@@ -18,6 +19,7 @@ from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 
 __all__ = [
+    "Convolution",
     "Dense",
     "DesignColumns",
     "ImageRescaling",

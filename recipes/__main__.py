@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recipes import pipeline
+from recipes.pipeline import interrupts
 from recipes.pipeline.errors import InputError
 from recipes.pipeline.quiet import import_tensorflow
 
@@ -26,6 +27,7 @@ def main() -> int:
     Returns:
         The process's exit code.
     """
+    interrupts.watch()
     import_tensorflow()
     # Each recipe compiles what it needs: of no interest to who runs them all.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -34,7 +36,8 @@ def main() -> int:
         print(f"\n== python -m recipes.{name}", flush=True)
         recipe = importlib.import_module(f"recipes.{name}.recipe")
         try:
-            runs.append(recipe.train_and_evaluate(recipe.Config()))
+            with interrupts.whole():
+                runs.append(recipe.train_and_evaluate(recipe.Config()))
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -3,8 +3,35 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from recipes import __main__ as everything
-from tests.commands import ROOT
+from tests.commands import ROOT, run_forked
+
+PRESSED = """
+import functools, os, runpy, signal, sys
+import keras
+@functools.wraps(keras.Model.fit)
+def fit(model, *args, **kwargs):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pass
+    except KeyboardInterrupt:
+        raise RuntimeError("KeyboardInterrupt: <EMPTY MESSAGE>") from None
+keras.Model.fit = fit
+sys.argv = ["recipe", "--out_dir=here"]
+runpy.run_module("recipes.NAME", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", everything.RECIPES)
+def test_an_interrupt_that_c_code_makes_another_exception_of(name, tmp_path):
+    ended = run_forked(tmp_path, "-c", PRESSED.replace("NAME", name))
+    assert ended.code == 130, ended.err
+    (line,) = ended.err.strip().splitlines()
+    assert line.startswith("interrupted: ") and "nothing is kept in here" in line
+    assert not list(tmp_path.iterdir())
 
 
 def run_of(recipe, proof, test, folder):

@@ -127,7 +127,8 @@ def fit(
     if config.method == "full":
         rows = rows.cache()
     try:
-        model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
+        with pipeline.interrupts.whole():
+            model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder, backup) from None
     except DivergenceError as error:

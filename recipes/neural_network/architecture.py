@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from layers import Dense
+from layers import Convolution, Dense
 from recipes.neural_network.draws import Dropout
 
 # Filters of the two convolutions, 3 × 3 each.
@@ -93,7 +93,7 @@ def network(
             padding = "valid" if min(row_shape[:2]) >= LARGE_SIDE else "same"
             for filters in FILTERS:
                 size = filters, 3
-                yield from activated(keras.layers.Conv2D, size, padding=padding)
+                yield from activated(Convolution, size, padding=padding)
                 yield keras.layers.MaxPooling2D(dtype=dtype)
         yield keras.layers.Flatten(dtype=dtype)
         for units in hidden_sizes:

@@ -1,17 +1,23 @@
 """What can be proved of a trained network: that it followed the gradient, no more."""
 
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from recipes.neural_network.monitor import unscaled
 from recipes.neural_network.training_data import Rows
+from recipes.pipeline.errors import ConvergenceWarning
 
 STATEMENT = (
     "The loss of a network is not convex: no optimum is certified. Checked are the "
     "gradient that training followed and the loss that it reached."
 )
+# A network that answers with the best constant is as good as it to this share.
+ROUNDING = 1e-6
 # Weights of each variable that are moved.
 SAMPLE = 8
 # By so much, in shares of the weight's size or of 1.
@@ -47,32 +53,87 @@ def certify(
             for each in callbacks
         )
         reason = "early_stopping" if stopped else "interrupted"
+    errors = training_errors(model, training)
     watched = history.history.get("val_loss", history.history.get("loss", []))
     return {
-        "converged": reason == "early_stopping",
+        "converged": reason == "early_stopping" and has_learned(errors),
         "stop_reason": reason,
         "epochs": history.epoch[-1] + 1 if history.epoch else 0,
         "best_epoch": history.epoch[int(np.argmin(watched))] + 1 if watched else 0,
-        "final_train_loss": final_loss(model, training),
+        **errors,
         **gradient_check(model, *data.sample),
         "certified_optimum": False,
         "statement": STATEMENT,
     }
 
 
-def final_loss(model: Any, training: tf.data.Dataset) -> float:
-    """The mean error of all training rows plus the penalty, summed in float64."""
+def training_errors(model: Any, training: tf.data.Dataset) -> dict[str, float]:
+    """How far the network is from all training rows, summed in float64.
+
+    Args:
+        model: The network.
+        training: The rows, in batches.
+
+    Returns:
+        `final_train_loss`, the mean error plus the penalty, and `relative_train_loss`,
+        the mean error by the targets of training, with their label smoothing, as a
+        share of the least that one and the same answer to all rows gives.
+    """
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def sums(x: Any, y: Any, weight: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
-        target = tf.cast(model.targets(y), tf.float64)
+    def sums(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
         outputs = tf.cast(model.network(x, training=False), tf.float64)
-        errors = model.errors(target, outputs)
-        s = tf.ones_like(errors) if weight is None else tf.cast(weight, tf.float64)
-        return tf.reduce_sum(s * errors), tf.reduce_sum(s)
+        target, trained = (
+            tf.cast(model.targets(y, training), tf.float64)
+            for training in (False, True)
+        )
+        columns = [
+            model.errors(target, outputs)[:, tf.newaxis],
+            model.errors(trained, outputs)[:, tf.newaxis],
+            trained,
+            tf.square(trained),
+        ]
+        s = 1.0 if weight is None else tf.reshape(tf.cast(weight, tf.float64), [-1, 1])
+        rows = tf.concat([tf.ones_like(columns[0]), *columns], axis=1)
+        return tf.reduce_sum(s * rows, axis=0)
 
-    totals = np.sum([sums(*batch) for batch in training], axis=0)
-    return float(totals[0] / totals[1] + float(model.penalty()))
+    total, *others = np.sum([sums(*batch) for batch in training], axis=0)
+    error, trained, *moments = np.array(others) / total
+    mean, square = np.split(np.array(moments), 2)
+    # Where the best is 0 there is no share of it.
+    least = model.constant_error(mean, square) or 1.0
+    return {
+        "final_train_loss": float(error + float(model.penalty())),
+        "relative_train_loss": float(trained / least),
+    }
+
+
+def has_learned(certificate: Mapping[str, Any]) -> bool:
+    """Whether the network does better on its training rows than a constant answer."""
+    relative = certificate["relative_train_loss"]
+    return relative is not None and relative < 1 - ROUNDING
+
+
+def warn_unless_learned(certificate: Mapping[str, Any], largest: float) -> None:
+    """Says loudly that the training came to nothing, and the likely cause.
+
+    Args:
+        certificate: Of the network.
+        largest: The features' largest absolute value.
+
+    Warns:
+        ConvergenceWarning: If it did.
+    """
+    if has_learned(certificate):
+        return
+    cause = "too few epochs, or a learning rate that does not suit: try 'auto'"
+    warnings.warn(
+        "The network has learned nothing: its error on the training rows is "
+        f"{certificate['relative_train_loss']:.3g} times that of the best constant "
+        f"answer. The likely cause: {unscaled(largest) or cause}",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
 
 
 def gradient_check(model: Any, x: Any, y: Any, weight: Any = None) -> dict[str, Any]:

@@ -135,6 +135,11 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             return -(target * log_q + (1 - target) * log_rest)[:, 0]
         return -tf.reduce_sum(target * tf.nn.log_softmax(scores), axis=1)
 
+    def constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
+        """The entropy of the classes' shares: what these alone leave."""
+        p = mean if len(self.classes) > 2 else np.append(mean, 1 - mean)
+        return float(-np.sum(p * np.log(p, where=p > 0, out=np.zeros_like(p))))
+
     def compute_loss(
         self,
         x: Any = None,

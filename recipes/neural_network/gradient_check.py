@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from recipes.neural_network.certificate import has_learned
 from recipes.pipeline import report
 
 RIGHT = 1e-5  # an error of the gradient below this is rounding's
@@ -25,10 +26,12 @@ _LINES = {
     "gradient_check_kinks": "Further ones, left out: at their values the loss has a "
     "kink, and no derivative.",
     "final_train_loss": "The loss over the training rows, with the weights kept.",
+    "relative_train_loss": "The error over the training rows, as a share of what the "
+    "best constant answer gives: at 1 or more nothing was learned.",
     "epochs": "Passes through the training rows.",
     "best_epoch": "The one after which the loss on validation rows was least.",
     "converged": "Whether early stopping ended the training, as more epochs did not "
-    "help.",
+    "help, and something was learned.",
     "stop_reason": "Why it ended.",
 }
 
@@ -41,6 +44,8 @@ def is_right(fit: Mapping[str, Any]) -> bool:
 
 def verdict(fit: Mapping[str, Any]) -> str:
     """What the certificate says, as the second half of a sentence."""
+    if not has_learned(fit):
+        return "it has learned nothing: a constant answer does as well"
     if not is_right(fit):
         return "the gradient that it learned by is in doubt"
     return f"the gradient that it learned by is right {_closeness(fit)}"
@@ -71,10 +76,14 @@ def certificate(fit: Mapping[str, Any], kept: int) -> report.Section:
         fit: the model's `certificate`.
         kept: the epoch whose weights are kept, from 1.
     """
+    sound = {
+        "gradient_check_max_relative_error": is_right(fit),
+        "relative_train_loss": has_learned(fit),
+    }
     table = report.certificate_table(
         fit,
         _LINES,
-        () if is_right(fit) else ("gradient_check_max_relative_error",),
+        [key for key, is_sound in sound.items() if not is_sound],
         "the rows and the weights",
     )
     honest = report.Notice(

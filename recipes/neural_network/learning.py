@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from recipes.neural_network.certificate import has_learned
 from recipes.pipeline import report
 
 if TYPE_CHECKING:
@@ -61,6 +62,25 @@ def curves(
         None if validation is None else np.asarray(validation),
         kept=fit["best_epoch"] - 1 if best_kept else len(train) - 1,
         stopped=fit["stop_reason"] != "epochs",
+    )
+
+
+def nothing_learned(fit: Mapping[str, Any]) -> report.Notice | None:
+    """That the training came to nothing, in words, if it did.
+
+    Args:
+        fit: the model's certificate.
+    """
+    if has_learned(fit):
+        return None
+    return report.Notice(
+        "It has learned nothing.",
+        "On the rows that it was trained on its error is "
+        f"{report.number(fit['relative_train_loss'])} times that of the best constant "
+        "answer: the training rows' mean, or their classes' shares. Its predictions "
+        "are of no use. Try more --epochs, --learning_rate=auto, or another "
+        "--activation: units of relu may be 0 for every row.",
+        "bad",
     )
 
 
@@ -159,7 +179,8 @@ def learning_curves(
     if classes:
         right = history["train_accuracy"], history.get("val_accuracy")
         figures.append(_accuracy_figure(seen, *right))
-    body = (overfitting(seen, config, images), report.Grid(figures))
+    notice = nothing_learned(fit) or overfitting(seen, config, images)
+    body = (notice, report.Grid(figures))
     return report.Section("Learning curves", body)
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.certificate import certify
+from recipes.neural_network.certificate import certify, warn_unless_learned
 from recipes.neural_network.learning_rate import set_learning_rate
 from recipes.neural_network.monitor import Epoch, Guard
 from recipes.neural_network.settings import ConfiguredNetwork
@@ -36,12 +36,15 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     Attributes:
         network: The `keras.Sequential` of layers, once built.
-        certificate: After `fit`, a dict: `converged` (whether early stopping ended it),
+        certificate: After `fit`, a dict: `converged` (whether early stopping ended it,
+            and it has learned anything),
             `stop_reason` (`"epochs"`, `"early_stopping"`, `"diverged"`, or
             `"interrupted"` where another callback stopped it), `epochs`, `best_epoch`
             (from 1, by the validation loss where there is one), `final_train_loss` of
             the rows as they are, without dropout and augmentation, in float64 from the
-            outputs; what `certificate.gradient_check` found; `certified_optimum`,
+            outputs, and `relative_train_loss`, the error as a share of the best
+            constant answer's, where 1 or more says that nothing was learned; what
+            `certificate.gradient_check` found; `certified_optimum`,
             which is False, and `statement`, which says why.
         range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
     """
@@ -54,6 +57,15 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     def errors(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Each row's error, `[b]`, of targets and the network's outputs `[b, k]`."""
+        raise NotImplementedError
+
+    def constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
+        """The least mean error of one and the same answer to all rows.
+
+        Args:
+            mean: Of the targets, `[k]`.
+            square: Of the targets' squares, `[k]`.
+        """
         raise NotImplementedError
 
     def prepare(
@@ -158,6 +170,10 @@ class MultilayerPerceptron(ConfiguredNetwork):
             ValueError: If the data are not as said.
             DivergenceError: If the loss becomes NaN or infinite; a `ValueError` too.
                 The weights are then those of the last whole epoch.
+
+        Warns:
+            ConvergenceWarning: If the network does no better on the training rows than
+                the best constant answer.
         """
         check_count(batch_size=batch_size, epochs=epochs)
         data = self.prepare(x, y, sample_weight, class_weight)
@@ -185,6 +201,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
         self.certificate = certify(self, data, training, history, others)
+        warn_unless_learned(self.certificate, data.largest)
         return history
 
     def training_batches(

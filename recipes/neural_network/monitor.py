@@ -13,6 +13,16 @@ from recipes.pipeline.errors import DivergenceError
 LARGE_FEATURE = 100.0
 
 
+def unscaled(largest: float) -> str:
+    """Words on features that reach `largest` where they have not been scaled."""
+    if largest <= LARGE_FEATURE:
+        return ""
+    return (
+        f"the features are not scaled, they reach {largest:.3g}: standardise them "
+        "(keras.layers.Normalization)"
+    )
+
+
 class Guard(keras.callbacks.Callback):
     """Stops a training whose loss is no number any more, and restores its weights.
 
@@ -59,16 +69,10 @@ class Guard(keras.callbacks.Callback):
         steps = int(optimizer.iterations)
         for variable, value in zip(self._variables(), self._kept, strict=True):
             variable.assign(value)
-        if self._largest > LARGE_FEATURE:
-            cause = (
-                f"the features are not scaled, they reach {self._largest:.3g}: "
-                "standardise them (keras.layers.Normalization)"
-            )
-        else:
-            cause = (
-                f"the learning rate is too large: take {rate / 10:.2g}, or "
-                "learning_rate='auto'"
-            )
+        cause = unscaled(self._largest) or (
+            f"the learning rate is too large: take {rate / 10:.2g}, or "
+            "learning_rate='auto'"
+        )
         return DivergenceError(
             f"Training diverged in epoch {self._epoch}, within {steps} steps: {what} "
             f"at learning_rate={rate:.3g}. The likely cause: {cause}. The weights from "

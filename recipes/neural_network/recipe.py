@@ -226,7 +226,8 @@ def fit(
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            return attempt.fit(model, data, features)
+            with pipeline.interrupts.whole():
+                return attempt.fit(model, data, features)
         except KeyboardInterrupt:
             raise pipeline.run.interrupted(folder, attempt.backup) from None
         except DivergenceError as error:

@@ -64,6 +64,10 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         """(output − z)² of each row, `[b]`."""
         return tf.square(tf.cast(outputs, target.dtype) - target)[:, 0]
 
+    def constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
+        """The variance of z: what the mean alone leaves."""
+        return max(0.0, (square - mean**2).item())
+
     def compute_loss(
         self,
         x: Any = None,

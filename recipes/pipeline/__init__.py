@@ -22,6 +22,7 @@ _STAGES = (
     "fast_fit",
     "features",
     "flags",
+    "interrupts",
     "parts",
     "report",
     "run",

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from absl import app, flags, logging
 
+from recipes.pipeline import interrupts
 from recipes.pipeline.config import DataConfig
 from recipes.pipeline.errors import InputError
 from recipes.pipeline.fields import Field, as_text, fields_of, help_text, suggestion
@@ -45,6 +46,7 @@ def run(
         recipe: the recipe's name, as in `python -m recipes.NAME`.
         doc: what the recipe does; the first paragraph of `--help`.
     """
+    interrupts.watch()
     define(config_class, recipe, doc)
 
     def read(argv: Sequence[str]) -> Config:
@@ -59,8 +61,9 @@ def run(
 
     def execute(config: Config) -> int:
         try:
-            import_tensorflow()
-            with _warnings_last():
+            with interrupts.whole():
+                import_tensorflow()
+            with _warnings_last(), interrupts.whole():
                 train_and_evaluate(config)
         except InputError as error:
             _complain(error)
@@ -269,7 +272,7 @@ def _warnings_last() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as held:
         try:
             yield
-        except InputError:  # is told alone
+        except (InputError, KeyboardInterrupt):  # are told alone
             held.clear()
             raise
         finally:

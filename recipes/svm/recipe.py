@@ -185,13 +185,14 @@ def fit(
     for line in advice.on_cost(config.multiclass, data):
         print(line, flush=True)
     try:
-        model.fit(
-            features,
-            data.train.target,
-            callbacks=[logs],
-            verbose=pipeline.run.verbosity(),
-            **options,
-        )
+        with pipeline.interrupts.whole():
+            model.fit(
+                features,
+                data.train.target,
+                callbacks=[logs],
+                verbose=pipeline.run.verbosity(),
+                **options,
+            )
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder) from None
     except ValueError as error:

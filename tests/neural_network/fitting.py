@@ -1,10 +1,13 @@
 """What the tests of the networks share: data, models, and their oracle."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
 from recipes.neural_network.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.regressor import MultilayerPerceptronRegressor
+from recipes.pipeline.errors import ConvergenceWarning
 from tests.neural_network.oracle import Network
 
 KINDS = ("three", "two", "numbers")
@@ -64,8 +67,10 @@ def built(model, x, y, **arguments):
 
 
 def fit(model, x, y=None, **arguments):
-    """The model, fitted without a bar."""
-    model.fit(x, y, verbose=0, **arguments)
+    """The model, fitted without a bar, and be it too little to learn anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x, y, verbose=0, **arguments)
     return model
 
 

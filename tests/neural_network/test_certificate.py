@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from recipes.neural_network.certificate import gradient_check
 from recipes.neural_network.classifier import MultilayerPerceptronClassifier
-from recipes.pipeline.errors import DivergenceError
+from recipes.pipeline.errors import ConvergenceWarning, DivergenceError
 from tests.neural_network.fitting import (
     KINDS,
     built,
@@ -120,6 +120,88 @@ def test_why_it_stopped():
         assert model.certificate["stop_reason"] == reason
         assert model.certificate["epochs"] == 2
         assert model.certificate["converged"] is (reason == "early_stopping")
+
+
+# Nothing learned ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation", "rate"),
+    [("three", "relu", 0.02), ("two", "relu", 0.02), ("numbers", "tanh", 0.5)],
+)
+def test_an_absurd_loss_is_not_silent(kind, activation, rate):
+    """Columns that are not scaled: the loss becomes huge, and stays a number."""
+    x, y = rows(kind, n=60, dtype="float32")
+    model = network(kind, (20,), activation, "float32", learning_rate=rate)
+    early = keras.callbacks.EarlyStopping("loss", min_delta=1e30, patience=1)
+    words = (
+        r"^The network has learned nothing: its error on the training rows is \S+ "
+        r"times that of the best constant answer. The likely cause: the features are "
+        r"not scaled, they reach [\d.e+]+: standardise them \(keras[\w.]+\)$"
+    )
+    with pytest.warns(ConvergenceWarning, match=words) as caught:
+        model.fit(1e4 * x, y, epochs=2, verbose=0, callbacks=[early])
+    assert [each.filename for each in caught] == [__file__]
+    assert model.certificate["relative_train_loss"] > 1e6
+    assert model.certificate["stop_reason"] == "early_stopping"
+    assert model.certificate["converged"] is False
+
+
+def test_what_suits_no_row_is_told_without_blaming_the_features():
+    x, y = rows("three")
+    model = built(network("three", learning_rate=1e-9), x, y)
+    model.network.layers[-1].bias.assign([9.0, 0.0, 0.0])
+    with pytest.warns(ConvergenceWarning, match="too few epochs, or a learning rate"):
+        model.fit(x, y, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_error_is_told_as_a_share_of_the_best_constant_answer_s(kind):
+    x, y = rows(kind)
+    weight = np.linspace(0.1, 3, len(y))
+    smoothing = {} if kind == "numbers" else {"label_smoothing": 0.3}
+    model = network(kind, l2=0.5, **smoothing)
+    for data in ((x, y), (dataset(x, y, weight), None)):
+        model = fit(model, *data, epochs=2)
+        s = weight if data[1] is None else np.ones(len(y))
+        target = target_of(model, y)
+        k = 2 if kind == "two" else target.shape[1]
+        if smoothing:
+            target = 0.7 * target + 0.3 / k
+        outputs = model.network(x).numpy()
+        # Its answers to all rows are taken from those that suit the mean target.
+        mean = np.average(target, axis=0, weights=s)
+        best = mean if kind == "numbers" else np.log(mean)
+        if kind == "two":
+            best -= np.log(1 - mean)
+        error, least = (
+            np.average(model.errors(tf.constant(target), each), weights=s)
+            for each in (outputs, np.broadcast_to(best, outputs.shape))
+        )
+        found = model.certificate["relative_train_loss"]
+        assert found == pytest.approx(error / least, rel=1e-6)
+
+
+def test_smoothed_labels_of_a_rare_class_are_learned():
+    """The sharp loss is then above that of the classes' shares, and by intention."""
+    x = np.linspace(-1, 1, 400)[:, np.newaxis]
+    y = (x[:, 0] > 0.98).astype(int)
+    model = MultilayerPerceptronClassifier(
+        (), learning_rate=1.0, label_smoothing=0.2, dtype="float64"
+    )
+    model.fast_fit = False
+    model.fit(x, y, epochs=20, verbose=0)
+    share = y.mean()
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert model.certificate["final_train_loss"] > entropy
+    assert model.certificate["relative_train_loss"] < 1
+
+
+def test_a_target_that_does_not_vary_is_learned():
+    x, _ = rows("numbers")
+    model = network("numbers", learning_rate=0.1)
+    model.fit(x, np.full(len(x), 7.0), epochs=20, verbose=0)
+    assert model.certificate["relative_train_loss"] < 1
 
 
 # Divergence --------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from layers import Dense
+from layers import Convolution, Dense
 from recipes.neural_network.draws import Dropout
 from tests.neural_network.fitting import built, fit, images, network, rows
 
@@ -40,12 +41,25 @@ def test_batch_normalisation_takes_the_place_of_the_bias():
 def test_the_cnn(h, w, c, flat):
     x, y = images(h=h, w=w, c=c)
     model = built(network("three", dtype="float32", architecture="cnn"), x, y)
-    block = [LAYERS.Conv2D, LAYERS.MaxPooling2D]
+    block = [Convolution, LAYERS.MaxPooling2D]
     dense = [LAYERS.Flatten, Dense, Dense, Dense]
     assert kinds(model) == [LAYERS.Reshape, *block, *block, *dense]
     assert model.network.layers[6].kernel.shape == (flat, 5)
     assert model(x).shape == (12, 3)
     assert model.jit_compile is False
+
+
+@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.parametrize("batch_normalization", [False, True])
+def test_the_cnn_takes_no_images(batch_normalization, channels):
+    x, y = images(c=channels)
+    options = {"architecture": "cnn", "batch_normalization": batch_normalization}
+    model = built(network("three", dtype="float32", **options), x, y)
+    assert model(x[:0]).shape == (0, 3)
+    assert model.predict_on_batch(x[:0]).shape == (0, 3)
+    nothing = tf.data.Dataset.from_tensors(x[:0])
+    served = model.inference_model().predict(nothing, verbose=0)
+    assert served["probabilities"].shape == (0, 3)
 
 
 @pytest.mark.parametrize(

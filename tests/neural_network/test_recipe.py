@@ -52,7 +52,7 @@ def runs(tmp_path_factory):
 
 def test_files_are_of_use_in_another_process(runs, tmp_path):
     made, inputs = runs
-    counts = {"table": (0, 1, 30), "images": (1, 30), "number": (0, 1, 30)}
+    counts = dict.fromkeys(made, (0, 1, 30))
     module = "recipes.neural_network.classifier"
     check_elsewhere(tmp_path, run_fresh, module, made, inputs, counts)
 

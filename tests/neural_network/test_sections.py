@@ -17,6 +17,7 @@ FIT = {
     "epochs": 6,
     "best_epoch": 3,
     "final_train_loss": 0.2,
+    "relative_train_loss": 0.1,
     "gradient_check_max_relative_error": 3e-9,
     "gradient_check_weights": 32,
     "gradient_check_kinks": 0,
@@ -149,6 +150,7 @@ def test_certificate_says_every_number_and_claims_no_optimum():
         for key in (
             *[k for k in FIT if "gradient" in k],
             "final_train_loss",
+            "relative_train_loss",
             "epochs",
             "best_epoch",
             "converged",
@@ -171,6 +173,17 @@ def test_a_wrong_gradient_is_loud(error):
     _, card = gradient_check.highlights(fit, 3)
     assert (card.value, card.tone) == ("In doubt", "bad")
     assert "in doubt" in gradient_check.verdict(fit)
+
+
+@pytest.mark.parametrize("relative", [1.0, 3e16, float("inf"), float("nan"), None])
+def test_to_have_learned_nothing_is_loud(relative):
+    fit = FIT | {"relative_train_loss": relative, "converged": False}
+    notice, _ = told(OVERFITTED, fit)
+    assert (notice.title, notice.tone) == ("It has learned nothing.", "bad")
+    _, _, table = gradient_check.certificate(fit, 3).body
+    alarming = [row[0].text for row in table.cells if row[1].tone]
+    assert alarming == ["Relative train loss"]
+    assert "learned nothing" in gradient_check.verdict(fit)
 
 
 def test_key_numbers_tell_of_early_stopping():

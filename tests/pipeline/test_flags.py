@@ -213,7 +213,7 @@ def test_help_has_own_flags_first_then_shared_with_defaults():
 # The rest runs a program, as a user does.
 
 PROGRAM = """
-    import dataclasses, os, sys
+    import dataclasses, os, signal, sys, warnings
     from dataclasses import dataclass
     from typing import Literal
     from absl import logging
@@ -225,11 +225,12 @@ PROGRAM = """
     class Config(DataConfig):
         dataset: str = "diabetes"  # where the rows come from
         rate: float = 0.5  # step size
-        end: Literal["well", "input", "fault", "stop"] = "well"  # how it ends
+        end: Literal["well", "input", "fault", "stop", "press"] = "well"  # how it ends
 
     def train_and_evaluate(config):
         import tensorflow as tf
         tf.constant(1.0) + 1
+        tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))
         logging.info("absl's info is not for users")
         if config.end == "input":
             raise InputError("data.csv:3:\\nno number")
@@ -237,6 +238,16 @@ PROGRAM = """
             raise RuntimeError("broken")
         if config.end == "stop":
             raise KeyboardInterrupt("kept model.keras")
+        if config.end == "press":
+            warnings.warn("of no interest any more")
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                while True:
+                    pass
+            except KeyboardInterrupt as interrupt:
+                sys.excepthook(SystemError, SystemError("in C"), None)
+                # What pybind11 makes of it.
+                raise RuntimeError("KeyboardInterrupt: <EMPTY MESSAGE>") from None
         print(config.rate)
         return object()
 
@@ -278,6 +289,12 @@ def test_interrupt_is_told_and_130(program):
     result = program("--end=stop")
     assert result.code == 128 + signal.SIGINT
     assert result.err == "\ninterrupted: kept model.keras\n"
+
+
+def test_an_interrupt_that_comes_out_as_another_exception(program):
+    result = program("--end=press")
+    assert result.code == 128 + signal.SIGINT
+    assert result.err == "\ninterrupted: the files written so far are whole\n"
 
 
 @pytest.mark.parametrize("arguments", [["--rte=1"], ["--rate=x"], ["stray"]])

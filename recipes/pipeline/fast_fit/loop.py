@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from recipes.pipeline import interrupts
 from recipes.pipeline.fast_fit.feed import Chunk, is_chunked
 
 # Every shape is compiled. Batches of further ones are taken step by step.
@@ -76,7 +77,7 @@ class Loop:
         try:
             logs = self._run(batches, tf.constant(count))
         except Exception as error:  # whatever fails here, Keras's own way may not
-            if count <= room:
+            if count <= room or interrupts.pressed():
                 raise
             self._is_broken = True
             _warn_of(error)
