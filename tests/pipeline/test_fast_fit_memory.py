@@ -57,11 +57,9 @@ def test_memory_is_not_used_again_while_a_view_is_held(hold):
 def test_chunks_that_are_held_keep_their_rows():
     x = np.arange(60_000, dtype=np.float32).reshape(3000, 20)
     feed = RowFeed((x, np.arange(3000)), batch_size=50, shuffle_seed=1)
-    dataset = feed.chunks(10)
-    held = []
-    for feed.epoch in range(4):
-        held.append(list(dataset))
-    for epoch, chunks in enumerate(held):
+    held = list(feed.training_chunks(10).take(4 * 6))
+    for epoch in range(4):
+        chunks = held[6 * epoch : 6 * epoch + 6]
         order = np.random.default_rng((1, epoch)).permutation(3000)
         rows = np.concatenate([np.reshape(each.batches[1], -1) for each in chunks])
         np.testing.assert_array_equal(rows, order)
@@ -79,8 +77,6 @@ def test_epochs_after_the_first_need_no_new_memory(monkeypatch):
         lambda *arguments: made.append(arguments) or real(*arguments),
     )
     feed = RowFeed((np.zeros((4000, 20), np.float32),), batch_size=50)
-    dataset = feed.chunks(4)
-    for feed.epoch in range(3):
-        for _ in dataset:
-            pass
+    for _ in feed.training_chunks(4).take(3 * feed.steps_per_epoch(4, None)):
+        pass
     assert 1 <= len(made) <= 8

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from recipes.pipeline.fast_fit.callbacks import BatchCallbacks, TellEpoch
+from recipes.pipeline.fast_fit.callbacks import BatchCallbacks, TellFirstEpoch
 from recipes.pipeline.fast_fit.feed import RowFeed, batches_in_chunk, obstacle
 from recipes.pipeline.fast_fit.given import training_feed, validation_feed
 from recipes.pipeline.fast_fit.loop import Loop
@@ -75,14 +75,16 @@ class FastFit(_Model):
             return super().fit(**arguments)
         callbacks = keras.tree.flatten(arguments["callbacks"] or [])
         if isinstance(feed, RowFeed):
-            callbacks = [TellEpoch(feed), *callbacks]
+            callbacks = [TellFirstEpoch(feed), *callbacks]
         # Keras 3.15 warns of its own default, `shuffle=True`, where x is a data set.
         arguments.update(callbacks=callbacks, shuffle=False)
         reason = self._obstacle() or obstacle(feed.spec)
         if not self.fast_fit or reason:
             if self.fast_fit:
                 _warn(reason)
-            return super().fit(**{**arguments, "x": feed.batches()})
+            steps = feed.steps_per_epoch(1, arguments["steps_per_epoch"])
+            arguments.update(x=feed.training_batches(), steps_per_epoch=steps)
+            return super().fit(**arguments)
         wanted, self.steps_per_execution = self.steps_per_execution, 1
         try:
             return super().fit(**self._in_chunks(arguments, feed, wanted))
@@ -118,8 +120,8 @@ class FastFit(_Model):
             epochs=arguments["epochs"],
             steps=period or feed.steps,
         )
-        arguments["x"] = feed.chunks(count)
-        arguments["steps_per_epoch"] = period and period // count
+        arguments["x"] = feed.training_chunks(count)
+        arguments["steps_per_epoch"] = feed.steps_per_epoch(count, period)
         size = arguments["validation_batch_size"]
         validation = validation_feed(arguments["validation_data"], size)
         if (

@@ -7,16 +7,17 @@ import keras
 from recipes.pipeline.fast_fit.feed import RowFeed
 
 
-class TellEpoch(keras.callbacks.Callback):
-    """Tells the rows' feed which epoch begins."""
+class TellFirstEpoch(keras.callbacks.Callback):
+    """Tells the rows' feed with which epoch a training begins."""
 
     def __init__(self, feed: RowFeed) -> None:
         super().__init__()
-        self._feed = feed
+        self._feed: RowFeed | None = feed
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Comes before the epoch's rows are asked for."""
-        self._feed.epoch = epoch
+        """Comes before the first epoch's rows are asked for."""
+        if self._feed:
+            self._feed.epoch, self._feed = epoch, None
 
 
 class BatchCallbacks(keras.callbacks.CallbackList):

@@ -5,6 +5,7 @@ Keras at hundreds; a small network trains on a batch in sixty. So a chunk, many
 batches, is one element.
 """
 
+import itertools
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -16,6 +17,7 @@ from recipes.pipeline.fast_fit.memory import Memory
 
 CHUNK_BYTES = 16 * 2**20  # two or three chunks are in memory at a time
 CHUNK_BATCHES = 256  # most batches between two calls of the callbacks
+Rows = npt.NDArray[np.int64]
 USUAL_BATCH = 128  # rows: assumed where a data set does not tell the size of a batch
 
 
@@ -33,7 +35,7 @@ class Chunk(NamedTuple):
 
 
 class Feed(Protocol):
-    """Batches for an epoch."""
+    """Batches for `fit` or its validation."""
 
     @property
     def spec(self) -> Any:
@@ -41,13 +43,24 @@ class Feed(Protocol):
 
     @property
     def steps(self) -> int | None:
-        """How many there are, if that is known and finite."""
+        """How many batches an epoch has, if that is known and finite."""
 
     def chunks(self, count: int) -> tf.data.Dataset:
         """They, `count` at a time, as `Chunk`s; the last one has what is left over."""
 
-    def batches(self) -> tf.data.Dataset:
-        """The same one by one."""
+    def training_chunks(self, count: int) -> tf.data.Dataset:
+        """The same for `fit`, which is to know how many are an epoch."""
+
+    def training_batches(self) -> tf.data.Dataset:
+        """The batches one by one, likewise."""
+
+    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+        """That number of chunks, or batches; `None` where the data set's end tells.
+
+        Args:
+            count: Batches in a chunk.
+            given: `steps_per_epoch` as `fit` was called with it.
+        """
 
 
 class DatasetFeed:
@@ -76,9 +89,17 @@ class DatasetFeed:
             return sized.batch(count).prefetch(1)
         return sized.padded_batch(count).prefetch(1)
 
-    def batches(self) -> tf.data.Dataset:
+    def training_chunks(self, count: int) -> tf.data.Dataset:
+        """The same."""
+        return self.chunks(count)
+
+    def training_batches(self) -> tf.data.Dataset:
         """The data set itself."""
         return self._dataset
+
+    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+        """As given; `count` divides it."""
+        return given and given // count
 
 
 class RowFeed:
@@ -95,7 +116,7 @@ class RowFeed:
         shuffle_seed: What the order is drawn from; `None` keeps the rows' own.
 
     Attributes:
-        epoch: The epoch's number, to be set before an iteration.
+        epoch: Number of the first epoch of an iteration, to be set before it.
     """
 
     def __init__(
@@ -108,7 +129,7 @@ class RowFeed:
             for each in self._arrays
         ]
         self._rows = len(self._arrays[0])
-        self._order: npt.NDArray[np.int64] = np.arange(self._rows)
+        self._order: tuple[int, Rows] = -1, np.arange(self._rows)
         self._memory = Memory()
         self.epoch = 0
 
@@ -123,40 +144,60 @@ class RowFeed:
 
     @property
     def steps(self) -> int:
-        """How many batches there are."""
+        """How many batches an epoch has."""
         return -(-self._rows // self._batch_size)
 
     def chunks(self, count: int) -> tf.data.Dataset:
         """They, `count` at a time; a shorter one comes alone."""
-        whole = self._rows // self._batch_size * self._batch_size
-        bounds = [*range(0, whole, count * self._batch_size), whole, self._rows]
-        bounds = sorted(set(bounds))
+        return self._chunks(count, len(self._spans(count)))
 
-        def load(begin: Any, end: Any) -> Chunk:
+    def training_chunks(self, count: int) -> tf.data.Dataset:
+        """The same for all epochs to come.
+
+        So the next one's first chunk is made while one ends, and it needs no iterator
+        of its own, which would take some milliseconds.
+        """
+        return self._chunks(count, np.iinfo(np.int64).max)
+
+    def training_batches(self) -> tf.data.Dataset:
+        """The batches one by one, likewise."""
+        return self.training_chunks(1).map(
+            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
+        )
+
+    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+        """How many chunks an epoch has, as there is no end that tells."""
+        return len(self._spans(count))
+
+    def _chunks(self, count: int, total: int) -> tf.data.Dataset:
+        spans = self._spans(count)
+
+        def gather(number: Any) -> list[npt.NDArray[Any]]:
+            epoch, chunk = divmod(int(number), len(spans))
+            return self._gather(self.epoch + epoch, *spans[chunk])
+
+        def load(number: Any) -> Chunk:
             types = [*self._dtypes, np.dtype(np.int32)]
-            *leaves, sizes = tf.numpy_function(self._gather, [begin, end], types)
+            *leaves, sizes = tf.numpy_function(gather, [number], types)
             for leaf, array in zip(leaves, self._arrays, strict=True):
                 leaf.set_shape([None, None, *array.shape[1:]])
             sizes.set_shape([None, len(leaves)])
             return Chunk(tf.nest.pack_sequence_as(self._structure, leaves), sizes)
 
-        spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
         options = tf.data.Options()
         # There is nothing to tune, and the end of its thread can take 0.1 s an epoch.
         options.autotune.enabled = False
-        return spans.map(load).prefetch(2).with_options(options)
+        numbers = tf.data.Dataset.range(total)
+        return numbers.map(load).prefetch(2).with_options(options)
 
-    def batches(self) -> tf.data.Dataset:
-        """The same one by one."""
-        return self.chunks(1).map(
-            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
-        )
+    def _spans(self, count: int) -> list[tuple[int, int]]:
+        """The first row of each chunk, and the one behind its last."""
+        whole = self._rows // self._batch_size * self._batch_size
+        bounds = {*range(0, whole, count * self._batch_size), whole, self._rows}
+        return list(itertools.pairwise(sorted(bounds)))
 
-    def _gather(self, begin: Any, end: Any) -> list[Any]:
-        if begin == 0 and self._seed is not None:
-            generator = np.random.default_rng((self._seed, self.epoch))
-            self._order = generator.permutation(self._rows)
-        chosen = self._order[begin:end]
+    def _gather(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
+        chosen = self._order_in(epoch)[begin:end]
         size = min(self._batch_size, len(chosen))
         leaves = [
             self._take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
@@ -164,10 +205,17 @@ class RowFeed:
         ]
         return [*leaves, np.full((len(leaves[0]), len(leaves)), size, np.int32)]
 
+    def _order_in(self, epoch: int) -> Rows:
+        drawn, order = self._order
+        if self._seed is not None and drawn != epoch:
+            order = np.random.default_rng((self._seed, epoch)).permutation(self._rows)
+            self._order = epoch, order
+        return order
+
     def _take(
         self,
         array: npt.NDArray[Any],
-        rows: npt.NDArray[np.int64],
+        rows: Rows,
         dtype: np.dtype[Any],
     ) -> npt.NDArray[Any]:
         taken = self._memory.array((len(rows), *array.shape[1:]), dtype)
