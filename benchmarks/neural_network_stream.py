@@ -27,6 +27,8 @@ def store(path: Path, copies: int) -> int:
     with path.open("wb") as file:
         for _ in range(copies):
             file.write(generator.permutation(rows).tobytes())
+        file.flush()
+        os.fsync(file.fileno())  # or the disk writes while the training reads
     return copies * len(rows)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.neural_network.model import (
-    EVALUATION_ROWS,
     MultilayerPerceptron,
     mean,
 )
@@ -227,11 +226,10 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
 
         return data._replace(x=data.x.map(weighted))
 
-    def _evaluation_batches(self, x: Any, y: Any, weight: Any) -> tf.data.Dataset:
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
         data = gather(x, y, weight, self.variable_dtype)
         truth = Truth(data.y)
-        data = self._without_strings(data, truth, truth.index(self.classes))
-        return self.training_batches(data, EVALUATION_ROWS, None)
+        return self._without_strings(data, truth, truth.index(self.classes))
 
     # The fitted model ----------------------------------------------------------------
 

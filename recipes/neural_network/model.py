@@ -181,8 +181,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
         seed = self.seed if shuffle else None
         training = self.training_batches(data, batch_size, seed, number)
         given: dict[str, Any] = {"x": training, "shuffle": False}
-        if isinstance(data.x, np.ndarray) and self.variable_dtype == "float32":
-            # In the same order, and faster; floats of arrays become float32.
+        if self._takes_arrays(data):  # in the same order, and faster
             arrays = {"x": data.x, "y": data.y, "sample_weight": data.weight}
             given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
         set_learning_rate(self, training, epochs, initial_epoch)
@@ -191,10 +190,10 @@ class MultilayerPerceptron(ConfiguredNetwork):
         try:
             history = super().fit(
                 **given,
+                **self._validation(validation_data),
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=[guard, *others, Epoch(number, self.generators())],
-                validation_data=self._validation(validation_data),
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
@@ -226,14 +225,24 @@ class MultilayerPerceptron(ConfiguredNetwork):
             columns.append(data.weight.astype(self.variable_dtype))
         return batches(tuple(columns), batch_size, seed, epoch)
 
-    def _validation(self, data: Any) -> Any:
+    def _validation(self, data: Any) -> dict[str, Any]:
+        """What Keras's `fit` is to be given for it."""
         if data is None:
-            return None
+            return {}
         given = data if isinstance(data, tuple) else (data,)
-        x, y, weight = (*given, None, None)[:3]
-        return self._evaluation_batches(x, y, weight)
+        rows = self._evaluation_rows(*(*given, None, None)[:3])
+        if self._takes_arrays(rows):
+            arrays = rows.x, rows.y, rows.weight
+            return {"validation_data": arrays, "validation_batch_size": EVALUATION_ROWS}
+        batches = self.training_batches(rows, EVALUATION_ROWS, None)
+        return {"validation_data": batches}
 
-    def _evaluation_batches(self, x: Any, y: Any, weight: Any) -> tf.data.Dataset:
+    def _takes_arrays(self, rows: Rows) -> bool:
+        """Whether Keras can be given the arrays: it makes float32 of their floats."""
+        return isinstance(rows.x, np.ndarray) and self.variable_dtype == "float32"
+
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
+        """The rows to judge the network by, checked."""
         raise NotImplementedError
 
     # The fitted model ----------------------------------------------------------------
@@ -253,7 +262,8 @@ class MultilayerPerceptron(ConfiguredNetwork):
         """Loss and metrics, as in Keras; the data as in `fit`, without augmentation."""
         self._fitted()
         if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has made them
-            x, y = self._evaluation_batches(x, y, sample_weight), None
+            rows = self._evaluation_rows(x, y, sample_weight)
+            x, y = self.training_batches(rows, EVALUATION_ROWS, None), None
         return super().evaluate(x, y, **kwargs)
 
     def inference_model(self) -> keras.Model:

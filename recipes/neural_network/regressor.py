@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.neural_network.model import (
-    EVALUATION_ROWS,
     MultilayerPerceptron,
     mean,
 )
@@ -122,10 +121,10 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
 
         return data._replace(x=data.x.map(scaled))
 
-    def _evaluation_batches(self, x: Any, y: Any, weight: Any) -> tf.data.Dataset:
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
         data = gather(x, y, weight, self.variable_dtype)
         _numbers(data)
-        return self.training_batches(data, EVALUATION_ROWS, None)
+        return data
 
     # The fitted model ----------------------------------------------------------------
 

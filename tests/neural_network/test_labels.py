@@ -43,11 +43,8 @@ def test_labels_of_any_kind(plain, kind):
     model = network("three")
     data = model.prepare(x, labels, None)
     assert np.array_equal(model.classes, classes)
-    for batches in (
-        model.training_batches(data, 20, None),
-        model._evaluation_batches(x, labels, None),
-    ):
-        (batch,) = batches
+    for held in data, model._evaluation_rows(x, labels, None):
+        (batch,) = model.training_batches(held, 20, None)
         np.testing.assert_array_equal(batch[0], x)
         np.testing.assert_array_equal(model.targets(batch[1]), np.eye(3)[y])
 

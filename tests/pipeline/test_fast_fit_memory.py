@@ -57,7 +57,7 @@ def test_memory_is_not_used_again_while_a_view_is_held(hold):
 def test_chunks_that_are_held_keep_their_rows():
     x = np.arange(60_000, dtype=np.float32).reshape(3000, 20)
     feed = RowFeed((x, np.arange(3000)), batch_size=50, shuffle_seed=1)
-    held = list(feed.training_chunks(10).take(4 * 6))
+    held = list(feed.chunks(10).take(4 * 6))
     for epoch in range(4):
         chunks = held[6 * epoch : 6 * epoch + 6]
         order = np.random.default_rng((1, epoch)).permutation(3000)
@@ -77,6 +77,6 @@ def test_epochs_after_the_first_need_no_new_memory(monkeypatch):
         lambda *arguments: made.append(arguments) or real(*arguments),
     )
     feed = RowFeed((np.zeros((4000, 20), np.float32),), batch_size=50)
-    for _ in feed.training_chunks(4).take(3 * feed.steps_per_epoch(4, None)):
+    for _ in feed.chunks(4).take(3 * feed.steps_per_epoch(4, None)):
         pass
     assert 1 <= len(made) <= 8

@@ -83,7 +83,7 @@ class FastFit(_Model):
             if self.fast_fit:
                 _warn(reason)
             steps = feed.steps_per_epoch(1, arguments["steps_per_epoch"])
-            arguments.update(x=feed.training_batches(), steps_per_epoch=steps)
+            arguments.update(x=feed.batches(), steps_per_epoch=steps)
             return super().fit(**arguments)
         wanted, self.steps_per_execution = self.steps_per_execution, 1
         try:
@@ -120,7 +120,7 @@ class FastFit(_Model):
             epochs=arguments["epochs"],
             steps=period or feed.steps,
         )
-        arguments["x"] = feed.training_chunks(count)
+        arguments["x"] = feed.chunks(count)
         arguments["steps_per_epoch"] = feed.steps_per_epoch(count, period)
         size = arguments["validation_batch_size"]
         validation = validation_feed(arguments["validation_data"], size)
@@ -131,6 +131,7 @@ class FastFit(_Model):
         ):
             count = batches_in_chunk(validation.spec, wanted)
             arguments["validation_data"] = validation.chunks(count)
+            arguments["validation_steps"] = validation.steps_per_epoch(count, None)
             arguments["validation_batch_size"] = None
         return arguments
 

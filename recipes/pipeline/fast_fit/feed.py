@@ -46,13 +46,10 @@ class Feed(Protocol):
         """How many batches an epoch has, if that is known and finite."""
 
     def chunks(self, count: int) -> tf.data.Dataset:
-        """They, `count` at a time, as `Chunk`s; the last one has what is left over."""
+        """They, `count` at a time, as `Chunk`s; an epoch's last has what is left."""
 
-    def training_chunks(self, count: int) -> tf.data.Dataset:
-        """The same for `fit`, which is to know how many are an epoch."""
-
-    def training_batches(self) -> tf.data.Dataset:
-        """The batches one by one, likewise."""
+    def batches(self) -> tf.data.Dataset:
+        """They, one by one."""
 
     def steps_per_epoch(self, count: int, given: int | None) -> int | None:
         """That number of chunks, or batches; `None` where the data set's end tells.
@@ -89,11 +86,7 @@ class DatasetFeed:
             return sized.batch(count).prefetch(1)
         return sized.padded_batch(count).prefetch(1)
 
-    def training_chunks(self, count: int) -> tf.data.Dataset:
-        """The same."""
-        return self.chunks(count)
-
-    def training_batches(self) -> tf.data.Dataset:
+    def batches(self) -> tf.data.Dataset:
         """The data set itself."""
         return self._dataset
 
@@ -148,28 +141,11 @@ class RowFeed:
         return -(-self._rows // self._batch_size)
 
     def chunks(self, count: int) -> tf.data.Dataset:
-        """They, `count` at a time; a shorter one comes alone."""
-        return self._chunks(count, len(self._spans(count)))
+        """They, `count` at a time, epoch after epoch; a shorter one comes alone.
 
-    def training_chunks(self, count: int) -> tf.data.Dataset:
-        """The same for all epochs to come.
-
-        So the next one's first chunk is made while one ends, and it needs no iterator
-        of its own, which would take some milliseconds.
+        Without an end the next epoch's first chunk is made while one ends, and it needs
+        no iterator of its own, which would take some milliseconds.
         """
-        return self._chunks(count, np.iinfo(np.int64).max)
-
-    def training_batches(self) -> tf.data.Dataset:
-        """The batches one by one, likewise."""
-        return self.training_chunks(1).map(
-            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
-        )
-
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
-        """How many chunks an epoch has, as there is no end that tells."""
-        return len(self._spans(count))
-
-    def _chunks(self, count: int, total: int) -> tf.data.Dataset:
         spans = self._spans(count)
 
         def gather(number: Any) -> list[npt.NDArray[Any]]:
@@ -187,8 +163,18 @@ class RowFeed:
         options = tf.data.Options()
         # There is nothing to tune, and the end of its thread can take 0.1 s an epoch.
         options.autotune.enabled = False
-        numbers = tf.data.Dataset.range(total)
+        numbers = tf.data.Dataset.counter()
         return numbers.map(load).prefetch(2).with_options(options)
+
+    def batches(self) -> tf.data.Dataset:
+        """They, one by one, likewise without an end."""
+        return self.chunks(1).map(
+            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
+        )
+
+    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+        """How many chunks an epoch has."""
+        return len(self._spans(count))
 
     def _spans(self, count: int) -> list[tuple[int, int]]:
         """The first row of each chunk, and the one behind its last."""
