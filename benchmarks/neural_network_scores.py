@@ -6,7 +6,6 @@ each task with three seeds and writes `results/neural_network_scores.md` and `.j
 """
 
 import argparse
-import itertools
 import json
 import os
 import statistics
@@ -27,7 +26,7 @@ and the least and the most of them. The seed draws the weights, the batches, dro
 and, where a data set has no test rows of its own (digits, california-housing), the
 split. The small regressions' scores are means over {SPLITS} public splits, 60 trainings
 in all. Flags were chosen by rows held out of the training rows. *goal* is what the
-network should reach at least, or at most. *fit* is the median training.
+network should reach at least, or at most.
 
 Published, of networks with one hidden layer of 50 units as here, on the same splits:
 dropout, Gal & Ghahramani 2016, and its authors' later, longer training
@@ -50,8 +49,8 @@ def train(flags: Flags, seed: int, scratch: Path) -> dict[str, Any]:
 
 
 def run(task: Task, seeds: int) -> dict[str, Any]:
-    """Scores and seconds of a task, for each seed a list with one of each split."""
-    scores, seconds = [], []
+    """Scores of a task, for each seed a list with one of each split."""
+    scores = []
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         splits = task.data(scratch)
@@ -60,7 +59,6 @@ def run(task: Task, seeds: int) -> dict[str, Any]:
                 train((*split, *task.flags.split()), seed, scratch) for split in splits
             ]
             scores.append([metrics["test"][task.score] for metrics in each])
-            seconds.append([metrics["seconds"]["fit"] for metrics in each])
             print(f"  seed {seed}: {statistics.mean(scores[-1]):.4f}", flush=True)
         peer = None
         if task.goal is None:
@@ -68,7 +66,7 @@ def run(task: Task, seeds: int) -> dict[str, Any]:
             command = [sys.executable, "-m", module, *splits[0], str(seeds)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             peer = json.loads(done.stdout.splitlines()[-1])
-    return {"scores": scores, "seconds": seconds, "peer": peer}
+    return {"scores": scores, "peer": peer}
 
 
 def text(record: dict[str, Any]) -> str:
@@ -79,7 +77,6 @@ def text(record: dict[str, Any]) -> str:
             continue
         found = record[name]
         each = [statistics.mean(splits) for splits in found["scores"]]
-        seconds = statistics.median(itertools.chain(*found["seconds"]))
         goal, beside = task.goal, task.beside
         if found["peer"]:
             goal = statistics.mean(found["peer"])
@@ -94,10 +91,9 @@ def text(record: dict[str, Any]) -> str:
                 f"{relation} {_number(goal, task.score)}: "
                 + ("reached" if is_met else "missed"),
                 beside or "—",
-                f"{seconds:.1f}",
             ]
         )
-    header = ["data", "flags", "mean (least to most)", "goal", "others", "fit, s"]
+    header = ["data", "flags", "mean (least to most)", "goal", "others"]
     runs = sorted({found["run"] for found in record.values()})
     return "\n".join(
         ["# Neural networks: scores\n", HOW, table(header, rows), "\n" + " ".join(runs)]

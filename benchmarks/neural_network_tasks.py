@@ -94,7 +94,7 @@ _SMALL = (
     "--hidden_sizes=50 --validation_fraction=0 --dropout=0 --l2={} "
     "--optimizer=adam --learning_rate=0.01 --schedule=cosine --epochs=400"
 )
-_PUBLISHED = "dropout {}, trained ten times longer {}; PBP {}"
+_PUBLISHED = "dropout {:.2f}, trained ten times longer {:.2f}; PBP {:.2f}"
 
 TASKS = {
     "digits": Task("digits", _embedded, "", "accuracy", 0.975),
