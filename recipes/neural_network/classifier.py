@@ -7,10 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.model import (
-    MultilayerPerceptron,
-    mean,
-)
+from recipes.neural_network.model import MultilayerPerceptron, mean
 from recipes.neural_network.settings import Architecture, Schedule
 from recipes.neural_network.training_data import Rows, gather
 from recipes.neural_network.truth import Truth, as_classes

@@ -6,10 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.neural_network.model import (
-    MultilayerPerceptron,
-    mean,
-)
+from recipes.neural_network.model import MultilayerPerceptron, mean
 from recipes.neural_network.training_data import Rows, gather
 
 
