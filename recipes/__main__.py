@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from recipes import pipeline
-from recipes.pipeline import interrupts
-from recipes.pipeline.errors import InputError
-from recipes.pipeline.quiet import import_tensorflow
+from recipes import interrupts, pipeline
+from recipes.errors import InputError
+from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
 RECIPES = ("linear_regression", "svm", "neural_network")
 _HEADER = ("recipe", "data", "test", "certificate", "seconds", "report", "SavedModel")
@@ -34,7 +33,7 @@ def main() -> int:
     runs = []
     for name in RECIPES:
         print(f"\n== python -m recipes.{name}", flush=True)
-        recipe = importlib.import_module(f"recipes.{name}.recipe")
+        recipe = importlib.import_module(f"recipes.{name}")
         try:
             with interrupts.whole():
                 runs.append(recipe.train_and_evaluate(recipe.Config()))

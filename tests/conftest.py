@@ -27,30 +27,25 @@ def recipes_data() -> Path:
     return folder
 
 
-def _commands(learner: str, *models: str) -> Commands:
+def _commands(learner: str) -> Commands:
     """`python -m` of a recipe, from a process that has imported what it will need."""
     recipe = f"recipes.{learner}"
-    stages = ("datasets", "export", "features", "parts", "run")
-    return Commands(
-        recipe,
-        *(f"{recipe}.{module}" for module in (*models, "sections")),
-        *(f"recipes.pipeline.{stage}" for stage in stages),
-    )
+    return Commands(recipe, f"{recipe}.recipe")
 
 
 @pytest.fixture(scope="session")
 def svm() -> Commands:
     """`python -m recipes.svm`: called with a folder and arguments."""
-    return _commands("svm", "classifier", "regressor")
+    return _commands("svm")
 
 
 @pytest.fixture(scope="session")
 def linear_regression() -> Commands:
     """`python -m recipes.linear_regression`: called with a folder and arguments."""
-    return _commands("linear_regression", "model")
+    return _commands("linear_regression")
 
 
 @pytest.fixture(scope="session")
 def neural_network() -> Commands:
     """`python -m recipes.neural_network`: called with a folder and arguments."""
-    return _commands("neural_network", "classifier", "regressor")
+    return _commands("neural_network")

@@ -1,6 +1,8 @@
 """Who imports whom, and what is imported when."""
 
 import ast
+import graphlib
+import re
 import sys
 
 import pytest
@@ -16,7 +18,7 @@ SOURCES = sorted(
 def imported(path):
     """All modules that a file imports, anywhere in it, under their full names.
 
-    `from a import b` counts as `a` and as `a.b`, since b may be a module.
+    `from a import b` counts as `a.b`, whether b is a module or not.
     """
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -25,8 +27,58 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) + 1 - node.level] if node.level else ()
             module = ".".join([*above, *filter(None, [node.module])])
-            yield module
             yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+# What each room may import of the project, besides itself: who is not named in a row
+# cannot be reached from it.
+SHARED = ("recipes.errors", "recipes.interrupts", "recipes.checks")
+LEARNER = {
+    ".config": ("recipes.errors", "recipes.checks", "recipes.pipeline.cli"),
+    ".solver": (".config", "layers", *SHARED),
+    ".training": (
+        ".config",
+        "layers",
+        "recipes.pipeline.cli",
+        "recipes.pipeline",
+        *SHARED,
+    ),
+    ".models": (
+        ".solver",
+        ".training",
+        ".config",
+        "layers",
+        "recipes.fast_fit",
+        *SHARED,
+    ),
+    ".report": (
+        *(".models", ".solver", ".training", ".config"),
+        *("layers", "recipes.pipeline"),
+    ),
+    ".recipe": (
+        *(".report", ".models", ".solver", ".training", ".config"),
+        *("recipes.pipeline.cli", "recipes.pipeline"),
+        *SHARED,
+    ),
+    "": ("recipes.pipeline.cli",),  # __main__
+}
+ROOMS = {
+    "layers": (),
+    "recipes.errors": (),
+    "recipes.interrupts": (),
+    "recipes.checks": ("recipes.errors",),
+    "recipes.fast_fit": ("recipes.errors", "recipes.interrupts"),
+    "recipes.pipeline.cli": SHARED,
+    "recipes.pipeline": ("layers", "recipes.pipeline.cli", *SHARED),
+    "recipes": ("recipes.pipeline.cli", "recipes.pipeline", *SHARED),
+} | {
+    f"recipes.{learner}{room}": tuple(
+        f"recipes.{learner}{other}" if other.startswith(".") else other
+        for other in others
+    )
+    for learner in LEARNERS
+    for room, others in LEARNER.items()
+}
 
 
 def is_within(module, *packages):
@@ -42,43 +94,57 @@ def of_others(path):
     }
 
 
-def files_in(folder):
-    found = [path for path in SOURCES if path.is_relative_to(ROOT / folder)]
-    assert found, folder
-    return found
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def faults(folder, is_allowed):
-    return [
-        f"{path.relative_to(ROOT)} imports {module}"
-        for path in files_in(folder)
-        for module in sorted(of_others(path))
-        if not is_allowed(module)
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+def room_of(module):
+    """The innermost room; a learner's `model.py` is a room of models."""
+    module = re.sub(r"^(recipes\.\w+)\.(model|settings)$", r"\1.models", module)
+    return max((room for room in ROOMS if is_within(module, room)), key=len)
+
+
+def imported_modules(path):
+    """The project's modules that a file imports: of `a.b.name` it is `a.b`."""
+    return {
+        next((m for m in (name, name.rpartition(".")[0]) if m in MODULES), name)
+        for name in imported(path)
+        if is_within(name, "layers", "recipes")
+    }
+
+
+def test_rooms_import_what_their_row_says():
+    assert not [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        for other in sorted(imported_modules(path))
+        if room_of(other) not in (room_of(module), *ROOMS[room_of(module)])
     ]
+
+
+def test_no_import_goes_in_a_circle():
+    graph = {name: imported_modules(path) for name, path in MODULES.items()}
+    assert len(tuple(graphlib.TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_nothing_imports_tests_benchmarks_and_notebooks():
+    for path in SOURCES:
+        assert not {
+            module
+            for module in imported(path)
+            if is_within(module, "tests", "benchmarks", "notebooks")
+        }, path
 
 
 def test_layers_import_tensorflow_and_keras_only():
     allowed = ("tensorflow", "keras", "numpy", "layers")
-    assert not faults("layers", lambda module: is_within(module, *allowed))
-
-
-def test_pipeline_imports_no_learner():
-    def is_allowed(module):
-        if not is_within(module, "recipes"):
-            return not is_within(module, "tests", "benchmarks", "notebooks")
-        return module == "recipes" or is_within(module, "recipes.pipeline")
-
-    assert not faults("recipes/pipeline", is_allowed)
-
-
-@pytest.mark.parametrize("learner", LEARNERS)
-def test_learner_imports_no_other_learner(learner):
-    others = [f"recipes.{other}" for other in LEARNERS if other != learner]
-
-    def is_allowed(module):
-        return not is_within(module, *others, "tests", "benchmarks", "notebooks")
-
-    assert not faults(f"recipes/{learner}", is_allowed)
+    for path in SOURCES:
+        if path.is_relative_to(ROOT / "layers"):
+            assert all(is_within(module, *allowed) for module in of_others(path)), path
 
 
 def test_absl_is_imported_by_the_flags_only():
@@ -87,17 +153,20 @@ def test_absl_is_imported_by_the_flags_only():
         for path in SOURCES
         if any(is_within(module, "absl") for module in of_others(path))
     }
-    mains = {f"recipes/{learner}/__main__.py" for learner in LEARNERS}
-    assert "recipes/pipeline/flags.py" in users
-    assert users <= mains | {"recipes/pipeline/flags.py"}
+    assert users == {"recipes/pipeline/cli/flags.py"}
 
 
-def test_model_knows_nothing_of_files_flags_and_printing():
-    for path in ROOT.glob("recipes/*/model.py"):
+def test_models_know_nothing_of_files_flags_and_printing():
+    models = [
+        *ROOT.glob("recipes/*/model.py"),
+        *ROOT.glob("recipes/*/models/*.py"),
+    ]
+    assert models
+    for path in models:
         assert not {
             module
             for module in imported(path)
-            if is_within(module, "absl", "pathlib", "os", "recipes.pipeline.flags")
+            if is_within(module, "absl", "pathlib", "os", "recipes.pipeline.cli.flags")
         }, path
         calls = [
             node.func.id
@@ -116,9 +185,7 @@ def test_the_reading_of_imports(tmp_path, monkeypatch):
         "import x.y as z\nfrom p import q\nfrom . import d\n"
         "from ..e import f\ndef g():\n    import late\n"
     )
-    assert set(imported(file)) == (
-        {"x.y", "p", "p.q", "a.b", "a.b.d", "a.e", "a.e.f", "late"}
-    )
+    assert set(imported(file)) == ({"x.y", "p.q", "a.b.d", "a.e.f", "late"})
 
 
 # What a process has loaded when it ends, it tells on standard error.
@@ -144,7 +211,7 @@ def test_flags_are_read_before_anything_heavy_is_imported(
     assert ("--dataset=TEXT" in ended.out) == (flag == "--help")
     loaded = ended.err.splitlines()[-1].split()
     assert loaded[0] == "LOADED"
-    assert f"recipes.{learner}.recipe" in loaded
+    assert f"recipes.{learner}.config" in loaded
     assert not HEAVY & set(loaded)
 
 

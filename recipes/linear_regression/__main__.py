@@ -1,12 +1,12 @@
 """`python -m recipes.linear_regression`: the recipe on the command line."""
 
-from recipes.linear_regression import recipe
-from recipes.pipeline import flags
+from recipes import linear_regression
+from recipes.pipeline.cli import flags
 
 if __name__ == "__main__":
     flags.run(
-        recipe.Config,
-        recipe.train_and_evaluate,
+        linear_regression.Config,
+        lambda config: linear_regression.train_and_evaluate(config),
         recipe="linear_regression",
         doc="Linear regression by gradient descent, with a certified optimum.",
     )

@@ -7,14 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.linear_regression import descent, optimum, rows
-from recipes.linear_regression.certificate import certify, warn_unless_converged
-from recipes.linear_regression.descent import Progress, State
-from recipes.linear_regression.monitor import Monitor
-from recipes.linear_regression.problem import Problem, pose
+from recipes.checks.arguments import check_count, listed
 from recipes.linear_regression.settings import ConfiguredRegression
-from recipes.linear_regression.training_rows import TrainingRows
-from recipes.pipeline.arguments import check_count, listed
+from recipes.linear_regression.solver import closed_form, descent, row_sums
+from recipes.linear_regression.solver.callback import Monitor
+from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
+from recipes.linear_regression.solver.descent import Progress, State
+from recipes.linear_regression.solver.objective import Problem, pose
+from recipes.linear_regression.solver.training_rows import TrainingRows
 
 # Descent steps in one Keras epoch while `fit` runs to the tolerance: an epoch of Keras
 # takes some 10 ms, a step on the moments microseconds, one on the rows milliseconds.
@@ -183,7 +183,7 @@ class LinearRegression(ConfiguredRegression):
         data = TrainingRows(x, y, sample_weight, batch_size)
         self._prepare(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
-        with optimum.blas_threads(data.features):
+        with closed_form.blas_threads(data.features):
             # Products in float32 take a quarter of the time of float64's. Should they
             # not carry the answer (on a GPU, TensorFloat-32 may see to that), the
             # certificate refutes it, and float64 follows.
@@ -231,7 +231,7 @@ class LinearRegression(ConfiguredRegression):
         self.moments = self.curvature = None
         if self.method != "gram" and data.features > GRAM_FEATURES:
             return True
-        moments = rows.moments(data.parts, exact=exact)
+        moments = row_sums.moments(data.parts, exact=exact)
         if not all(np.isfinite(moment).all() for moment in moments):
             if not exact:  # squares may be too large for float32
                 return False
@@ -241,7 +241,7 @@ class LinearRegression(ConfiguredRegression):
         if not float(moments.weight) > 0:
             raise ValueError("The data should hold a row of positive weight.")
         self.moments = moments
-        self.curvature = optimum.curvature(moments, self.l2)
+        self.curvature = closed_form.curvature(moments, self.l2)
         return exact or self.curvature.condition_number <= FLOAT32_CONDITION
 
     def _pose(

@@ -4,56 +4,24 @@ The article, sections 3.1 and 4.1. `python -m recipes.linear_regression` runs it
 notebook calls `train_and_evaluate(Config(...))`.
 """
 
-from __future__ import annotations
-
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from recipes import pipeline
-from recipes.pipeline.config import DataConfig, check_numbers
-from recipes.pipeline.errors import DivergenceError, InputError
+import numpy as np
 
-if TYPE_CHECKING:  # at run time these load TensorFlow, which flags can do without
-    import numpy as np
-
-    from recipes.linear_regression.coefficients import Coefficients
-    from recipes.linear_regression.model import LinearRegression
-    from recipes.pipeline.datasets import Data
-    from recipes.pipeline.report import Page
-    from recipes.pipeline.run import Run
+from recipes import interrupts, pipeline
+from recipes.errors import DivergenceError, InputError
+from recipes.linear_regression.config import Config
+from recipes.linear_regression.model import LinearRegression
+from recipes.linear_regression.report import page
+from recipes.linear_regression.report.coefficients import Coefficient, Coefficients
+from recipes.linear_regression.solver.standard_errors import estimates
+from recipes.pipeline.datasets import Data
+from recipes.pipeline.report import Page
+from recipes.pipeline.run import Run
 
 NAME = "linear_regression"
-
-LearningRate = float | Literal["auto"]
-Momentum = Literal["none", "heavy_ball", "nesterov"]
-Method = Literal["auto", "gram", "full"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(DataConfig):
-    """The recipe's settings; `LinearRegression` says more about those of the model."""
-
-    dataset: str = "diabetes"  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a file:
-    # .csv .tsv .libsvm .svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz
-    learning_rate: LearningRate = "auto"  # α of θ ← θ − α ∂MSE/∂θ; auto: 1/curvature
-    momentum: Momentum = "nesterov"  # none: the article's plain step
-    l1: float = 0.0  # weight of Σ|w| over standardised columns
-    l2: float = 0.0  # weight of Σw² over standardised columns
-    method: Method = "auto"  # gram: steps on second moments; full: each reads all rows
-    tolerance: float = 1e-14  # relative excess loss, (loss − optimum)/optimum, to reach
-    max_iterations: int = 100_000  # most steps
-    batch_size: int = 8192  # rows read at a time; every step sees all rows
-
-    def __post_init__(self) -> None:
-        """Checks the recipe's own values.
-
-        Raises:
-            InputError: names the flag and what would be right.
-        """
-        check_numbers(self, "learning_rate", above=0, words=("auto",))
-        check_numbers(self, "l1", "l2", "tolerance", least=0)
-        check_numbers(self, "max_iterations", "batch_size", least=1)
 
 
 def train_and_evaluate(config: Config) -> Run:
@@ -71,15 +39,17 @@ def train_and_evaluate(config: Config) -> Run:
     session = pipeline.run.Session(NAME, config)
     with session.stage("load"):
         data = load(config)
-        preprocessing = pipeline.features.preprocessing(data)
+        preprocessing = pipeline.preprocessing.learn_preprocessing(data)
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
     with session.stage("fit"):
         model = fit(config, data, preprocessing, session.folder)
-    serving = pipeline.features.serving_model(data.description, preprocessing, model)
+    serving = pipeline.preprocessing.serving_model(
+        data.description, preprocessing, model
+    )
     with session.stage("evaluate"):
         answers = predict(config, data, preprocessing, model)
-        scores = pipeline.parts.score(data, answers)
+        scores = pipeline.evaluation.score(data, answers)
         coefficients = coefficients_of(data, preprocessing, model)
     contents = {
         **scores,
@@ -110,8 +80,6 @@ def fit(
     config: Config, data: Data, preprocessing: Any, folder: Path
 ) -> LinearRegression:
     """Fits the model to the preprocessed training rows, logging to `folder`."""
-    from recipes.linear_regression.model import LinearRegression
-
     model = LinearRegression(
         learning_rate=config.learning_rate,
         momentum=config.momentum,
@@ -121,13 +89,13 @@ def fit(
         tolerance=config.tolerance,
         max_iterations=config.max_iterations,
     )
-    backup = pipeline.backup.begin(config, folder)
+    backup = pipeline.run.checkpoint.begin(config, folder)
     logs = pipeline.run.tensorboard(folder, goes_on=config.resume)
     rows = data.train_dataset(config.batch_size).map(lambda x, y: (preprocessing(x), y))
     if config.method == "full":
         rows = rows.cache()
     try:
-        with pipeline.interrupts.whole():
+        with interrupts.whole():
             model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder, backup) from None
@@ -155,11 +123,6 @@ def coefficients_of(
     data: Data, preprocessing: Any, model: LinearRegression
 ) -> Coefficients:
     """Intercept and slopes in original units, with 95 % intervals where they exist."""
-    import numpy as np
-
-    from recipes.linear_regression.coefficients import Coefficient, Coefficients
-    from recipes.linear_regression.inference import estimates
-
     found = estimates(
         np.append(model.linear.kernel, model.linear.bias),
         model.certificate["loss"],
@@ -196,9 +159,7 @@ def coefficients_of(
 
 def report(run: Run, coefficients: Coefficients, command: list[str]) -> Page:
     """The page of `report.html`."""
-    from recipes.linear_regression import sections
-
-    return sections.page(
+    return page.page(
         run.data,
         run.metrics,
         run.predictions,

@@ -7,14 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from layers import Linear
-from recipes.linear_regression import optimum, rows
-from recipes.linear_regression.descent import Momentum, State
-from recipes.pipeline.arguments import (
+from recipes.checks.arguments import (
     check_choice,
     check_count,
     check_learning_rate,
     check_not_negative,
 )
+from recipes.linear_regression.solver import closed_form
+from recipes.linear_regression.solver import row_sums as rows
+from recipes.linear_regression.solver.descent import Momentum, State
 
 
 class ConfiguredRegression(keras.Model):
@@ -50,7 +51,7 @@ class ConfiguredRegression(keras.Model):
         self.linear = Linear(units=1, dtype=self.dtype_policy, name="linear")
         self.certificate: dict[str, Any] = {}
         self.moments: rows.Moments | None = None
-        self.curvature: optimum.Curvature | None = None
+        self.curvature: closed_form.Curvature | None = None
         self.loss_history = np.empty(0)
         self.compile()
 

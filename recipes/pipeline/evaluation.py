@@ -1,13 +1,19 @@
 """Evaluation: what a model is worth on rows that it has, or has not, seen."""
 
 import math
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
 
+import keras
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
+from recipes.pipeline.datasets import Data, Rows, batches
+
 Matrix: TypeAlias = npt.NDArray[np.float64]
+
+BATCH_SIZE = 8192  # rows that are preprocessed, or predicted, at a time
 
 
 def regression_scores(
@@ -261,3 +267,63 @@ def _vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
             f"Received: {list(array.shape)}"
         )
     return array.reshape(-1)
+
+
+def matrix(rows: Rows, preprocessing: Any) -> npt.NDArray[np.float32]:
+    """The features of rows as one array `[n, p]`, of images `[n, h, w(, c)]`."""
+    parts = batches.batches(rows.features, rows.target, BATCH_SIZE, None)
+    return np.concatenate([preprocessing(x).numpy() for x, _ in parts])
+
+
+def predict(
+    inference: keras.Model, data: Data, features: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    """What a model makes of the rows of each part.
+
+    Args:
+        inference: gives predictions `[n, 1]`; for classes scores, or a dict of `scores`
+            and `probabilities`.
+        data: the data set.
+        features: the preprocessed rows of its parts, by name.
+
+    Returns:
+        Predictions `[n, 1]` by part, or of classes `Decisions`.
+    """
+    answers = {
+        part: inference.predict(x, batch_size=BATCH_SIZE, verbose=0)
+        for part, x in features.items()
+    }
+    if data.description.task == "regression":
+        return answers
+    return {
+        part: decisions(
+            data.parts[part].target,
+            **(answer if isinstance(answer, dict) else {"scores": answer}),
+        )
+        for part, answer in answers.items()
+    }
+
+
+def score(data: Data, answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Scores on each part, and those of the simplest rival on the test.
+
+    Args:
+        data: the data set.
+        answers: as `predict` gives them.
+
+    Returns:
+        Scores by part, and under `baseline` those of predicting the mean, or the
+        commonest class, of the training rows.
+    """
+    y_train, y_test = data.train.target, data.test.target
+    if data.description.task == "regression":
+        scores = {
+            part: regression_scores(data.parts[part].target, answer)
+            for part, answer in answers.items()
+        }
+        return scores | {"baseline": mean_baseline_scores(y_train, y_test)}
+    classes = len(data.description.target.levels)
+    return {
+        part: classification_scores(made.target, made.scores, made.probabilities)
+        for part, made in answers.items()
+    } | {"baseline": majority_baseline_scores(y_train, y_test, classes)}

@@ -13,7 +13,7 @@ import tensorflow as tf
 from layers import KernelExpansion, kernel_tiles, kernels
 from tests.layer_contract import check_layer
 from tests.layers import reference
-from tests.layers.kernel_cases import CASES, cauchy, naive_cauchy
+from tests.layers.kernels.cases import CASES, cauchy, naive_cauchy
 
 RBF = kernels.RBFKernel(0.3)
 naive_rbf = functools.partial(reference.rbf, gamma=0.3)

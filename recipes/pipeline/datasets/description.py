@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy.typing as npt
 import tensorflow as tf
 
-from recipes.pipeline.datasets import stream
+from recipes.pipeline.datasets import batches
 
 Task = Literal["regression", "classification"]
 # A numpy array or a scipy.sparse.csr_array, float32; SciPy carries no types.
@@ -90,7 +90,7 @@ class Data:
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return stream.batches(
+        return batches.batches(
             self.train.features, self.train.target, batch_size, shuffle_seed
         )
 
@@ -103,4 +103,4 @@ class Data:
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return stream.batches(self.test.features, self.test.target, batch_size, None)
+        return batches.batches(self.test.features, self.test.target, batch_size, None)

@@ -5,25 +5,24 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from recipes.pipeline.config import DataConfig
-from recipes.pipeline.datasets import (
-    catalogue,
-    embedded,
-    idx,
-    libsvm,
-    matrix,
-    npz,
-    opening,
-    source,
-    table,
-)
+from recipes.errors import InputError
+from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.datasets import in_place_matrix, source
+from recipes.pipeline.datasets.align_test_set import matched
 from recipes.pipeline.datasets.description import Data, Description, Rows, Task
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
-from recipes.pipeline.datasets.match import matched
+from recipes.pipeline.datasets.infer_task import Asked, decide, how_decided
+from recipes.pipeline.datasets.readers import (
+    embedded,
+    files,
+    idx,
+    libsvm,
+    npz,
+    table,
+    tfds,
+)
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import split, stratified_split
-from recipes.pipeline.datasets.tasks import Asked, decide, how_decided
-from recipes.pipeline.errors import InputError
 
 
 def load(config: DataConfig, *, task: Asked) -> Data:
@@ -64,21 +63,21 @@ def load(config: DataConfig, *, task: Asked) -> Data:
 
 def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
     """Read one source, whatever its form."""
-    if value.startswith(catalogue.PREFIX):
-        return catalogue.read(value, target, flag)
+    if value.startswith(tfds.PREFIX):
+        return tfds.read(value, target, flag)
     if value in embedded.NAMES:
         return source.retarget(embedded.read(value), target)
     path = Path(value)
-    if not path.exists() and not opening.form_of(path) and path.name == value:
+    if not path.exists() and not files.form_of(path) and path.name == value:
         raise InputError(
             f"{flag}: no data set '{value}'{source.suggestion(value, embedded.NAMES)} "
             f"(embedded: {' '.join(embedded.NAMES)}; else tfds:NAME or a file's path)"
         )
-    opening.check(flag, path)
-    form = opening.form_of(path)
+    files.check(flag, path)
+    form = files.form_of(path)
     if form == ".npz":
         return source.retarget(npz.read(path), target)
-    if form == opening.IDX:
+    if form == files.IDX:
         return source.retarget(idx.read(path), target)
     if form in (".libsvm", ".svm"):
         return source.retarget(libsvm.read(path, like), target)
@@ -97,7 +96,7 @@ def _divided(rows: Rows, task: Task, config: DataConfig) -> tuple[Rows, Rows]:
     held_out = Rows(features[test], labels[test])
     if scipy.sparse.issparse(features):
         return Rows(features[train], labels[train]), held_out
-    return Rows(matrix.keep(features, rows=train), labels[train]), held_out
+    return Rows(in_place_matrix.keep(features, rows=train), labels[train]), held_out
 
 
 def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Data:
@@ -145,7 +144,7 @@ def _refuse_blank_columns(found: Source, train: Rows) -> None:
     """Refuse a column that training sees nothing of."""
     if scipy.sparse.issparse(train.features):
         return
-    counts = matrix.count_nan(train.features)
+    counts = in_place_matrix.count_nan(train.features)
     for column, count in zip(found.columns, counts, strict=True):
         if count == len(train.target):
             raise InputError(
@@ -157,7 +156,7 @@ def _refuse_blank_columns(found: Source, train: Rows) -> None:
 def _refuse_blank_pixels(found: Source, *parts: Rows) -> None:
     """Refuse images that are not whole."""
     for rows in parts:
-        counts = matrix.count_nan(rows.features)
+        counts = in_place_matrix.count_nan(rows.features)
         if counts.any():
             pixel = found.columns[int(counts.argmax())].name
             raise InputError(

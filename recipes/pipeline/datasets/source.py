@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from recipes.pipeline.datasets import matrix
+from recipes.errors import InputError
+from recipes.pipeline.datasets import in_place_matrix
 from recipes.pipeline.datasets.description import Column, Rows
-from recipes.pipeline.datasets.levels import too_varied
-from recipes.pipeline.errors import InputError
+from recipes.pipeline.datasets.encoding import too_varied
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def checked(
     """
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(features, np.float32)
-    if (place := matrix.first_infinite(cast)) is not None:
+    if (place := in_place_matrix.first_infinite(cast)) is not None:
         row, column = place
         raise InputError(
             f"{where}, row {row + 1}, column '{columns[column].name}': "
@@ -161,7 +161,7 @@ def _tells_rows_apart(rows: Rows, place: int) -> bool:
 
 
 def _picked(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
-    return Rows(matrix.keep(rows.features, columns=places), rows.target)
+    return Rows(in_place_matrix.keep(rows.features, columns=places), rows.target)
 
 
 def retarget(source: Source, name: str) -> Source:
@@ -193,6 +193,6 @@ def _cut_out(rows: Rows, place: int, source: Source) -> Rows:
         target = rows.features[:, [place]].toarray().reshape(-1)
         return Rows(rows.features[:, others], target.astype(np.float64))
     target = rows.features[:, place].astype(np.float64)
-    features = matrix.keep(rows.features, columns=others)
+    features = in_place_matrix.keep(rows.features, columns=others)
     columns = tuple(source.columns[i] for i in others)
     return checked(features, target, columns, source.columns[place].name, source.where)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from recipes.pipeline.errors import InputError
+from recipes.errors import InputError
 
 Index = npt.NDArray[np.int64]
 

@@ -23,13 +23,14 @@ from recipes.pipeline.report.blocks import (
     Table,
     Terms,
 )
-from recipes.pipeline.report.curves import descent_curve
-from recipes.pipeline.report.data import (
+from recipes.pipeline.report.certificate_table import certificate_table
+from recipes.pipeline.report.data_section import (
     MAX_VALUES,
     data_summary,
     row_values,
     summarise,
 )
+from recipes.pipeline.report.descent_curve import descent_curve
 from recipes.pipeline.report.figures import (
     MAX_POINTS,
     PALETTE,
@@ -41,7 +42,7 @@ from recipes.pipeline.report.figures import (
     plot_axes,
     sample,
 )
-from recipes.pipeline.report.numbers import (
+from recipes.pipeline.report.number_format import (
     MISSING,
     count,
     number,
@@ -52,13 +53,6 @@ from recipes.pipeline.report.numbers import (
     shorten,
 )
 from recipes.pipeline.report.page import render, write
-from recipes.pipeline.report.page_of_run import (
-    both_pairs,
-    class_sections,
-    page_of_run,
-    worth,
-)
-from recipes.pipeline.report.proof import certificate_table
 from recipes.pipeline.report.regression import (
     Pairs,
     highlights,
@@ -68,7 +62,13 @@ from recipes.pipeline.report.regression import (
     residuals,
     scores,
 )
-from recipes.pipeline.report.repeat import repeat
+from recipes.pipeline.report.reproduce import repeat
+from recipes.pipeline.report.run_page import (
+    both_pairs,
+    class_sections,
+    page_of_run,
+    worth,
+)
 
 __all__ = [
     "MAX_POINTS",

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from recipes.pipeline.report.numbers import number, power_of_ten, scientific
+from recipes.pipeline.report.number_format import number, power_of_ten, scientific
 
 # CSS name: (light, dark). Text colours keep a contrast of 4.5 to paper and panel, the
 # colours of series one of 3 to paper.

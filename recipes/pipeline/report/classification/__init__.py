@@ -5,8 +5,8 @@ Each function takes the target's `Column`, whose levels are the classes, and wha
 """
 
 from recipes.pipeline.report.classification.confusion import confusion_matrix
-from recipes.pipeline.report.classification.curves import separation
 from recipes.pipeline.report.classification.reliability import calibration
+from recipes.pipeline.report.classification.roc import separation
 from recipes.pipeline.report.classification.scores import (
     class_by_class,
     highlights,

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from recipes.pipeline.report import figures
 from recipes.pipeline.report.blocks import Figure, Section
-from recipes.pipeline.report.numbers import (
+from recipes.pipeline.report.number_format import (
     columns,
     count,
     number,

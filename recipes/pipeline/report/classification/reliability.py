@@ -10,7 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from recipes.pipeline.report import figures
 from recipes.pipeline.report.blocks import Figure, Grid, Section
-from recipes.pipeline.report.numbers import count, number, percent, quoted, shorten
+from recipes.pipeline.report.number_format import (
+    count,
+    number,
+    percent,
+    quoted,
+    shorten,
+)
 
 if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
     from recipes.pipeline.datasets import Column

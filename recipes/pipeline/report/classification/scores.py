@@ -19,7 +19,7 @@ from recipes.pipeline.report.blocks import (
     Terms,
     Tone,
 )
-from recipes.pipeline.report.numbers import (
+from recipes.pipeline.report.number_format import (
     MISSING,
     count,
     number,

@@ -16,8 +16,8 @@ from recipes.pipeline.report.blocks import (
     Table,
 )
 from recipes.pipeline.report.classification import wrong_images
-from recipes.pipeline.report.data import MAX_VALUES, row_values, summarise
-from recipes.pipeline.report.numbers import count, number, percent, quoted
+from recipes.pipeline.report.data_section import MAX_VALUES, row_values, summarise
+from recipes.pipeline.report.number_format import count, number, percent, quoted
 
 if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
     from recipes.pipeline.datasets import Description

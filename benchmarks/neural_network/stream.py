@@ -1,0 +1,70 @@
+"""An epoch from disk, of a data set larger than the memory that it may take.
+
+`python -m benchmarks.neural_network.stream FILE ROWS BATCH EPOCHS` trains on a file of
+rows, 784 pixels and a label each, all float32. After imports the process may take a
+further GiB for its data (`RLIMIT_DATA`), no more. It prints a line of JSON.
+"""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.svm.data import mnist
+
+MEMORY = 2**30
+WIDTH = 785
+
+
+def store(path: Path, copies: int) -> int:
+    """Writes MNIST's training rows, shuffled, so many times over; gives the rows."""
+    data = mnist()
+    rows = np.column_stack([data.x, data.y.astype(np.float32)])
+    generator = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for _ in range(copies):
+            file.write(generator.permutation(rows).tobytes())
+        file.flush()
+        os.fsync(file.fileno())  # or the disk writes while the training reads
+    return copies * len(rows)
+
+
+def main() -> None:
+    """Trains on what the command line names."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    path, rows, batch, epochs = sys.argv[1], *map(int, sys.argv[2:])
+    import tensorflow as tf
+
+    from benchmarks.neural_network.worker import clock, network
+
+    status = Path("/proc/self/status").read_text()
+    own = int(status.split("VmData:")[1].split()[0]) * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (own + MEMORY, own + MEMORY))
+
+    def batch_of(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values = tf.reshape(tf.io.decode_raw(record, tf.float32), (batch, WIDTH))
+        return values[:, :-1], tf.cast(values[:, -1], tf.int64)
+
+    # A record is a batch: the rows are shuffled in the file, the batches in passing.
+    data = tf.data.FixedLengthRecordDataset(path, batch * WIDTH * 4)
+    data = data.shuffle(64, seed=0).map(batch_of, num_parallel_calls=2)
+    data = data.apply(tf.data.experimental.assert_cardinality(rows // batch))
+    model, timing = network(fast=True), clock()
+    model.fit(data, epochs=epochs, verbose=0, callbacks=[timing])
+    print(
+        json.dumps(
+            {
+                "rows": rows,
+                "bytes": os.path.getsize(path),
+                "epochs": timing.epochs,
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The programs that are compared: this recipe and its peers, with one face."""
+
+import ctypes
+import gc
+import importlib
+import importlib.util
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.svm.data import Split, Task
+from benchmarks.svm.gap import Answer, pairwise
+
+TOLERANCE = 1e-3
+CACHE_MB = 2000
+# Name, module, dtype of the rows.
+PROGRAMS = {
+    "ours": ("this recipe", "recipes.svm", np.float32),
+    "intelex32": ("scikit-learn-intelex, float32", "sklearnex.svm", np.float32),
+    "intelex64": ("scikit-learn-intelex, float64", "sklearnex.svm", np.float64),
+    "sklearn": ("scikit-learn (LIBSVM)", "sklearn.svm", np.float64),
+}
+# More than the recipe solves in one piece, so that all of it is warm.
+SMALL_FIT = 3000
+
+
+class Peer:
+    """An estimator with scikit-learn's face."""
+
+    def __init__(self, program: str, task: Task, data: Split) -> None:
+        _, module, dtype = PROGRAMS[program]
+        self.task, self.labels = task, data.y
+        self.machines = importlib.import_module(module)
+        self.x, self.test_x = data.x.astype(dtype), data.test_x.astype(dtype)
+        self.y = data.y.astype(dtype) if task.is_regression else data.y
+        self.model: Any = None
+
+    def fit(self) -> dict[str, float]:
+        """Fits a new model; the seconds it took."""
+        settings: dict[str, Any] = {
+            "C": self.task.C,
+            "gamma": self.task.gamma,
+            "tol": TOLERANCE,
+            "cache_size": CACHE_MB,
+        }
+        if self.task.is_regression:
+            self.model = self.machines.SVR(epsilon=self.task.epsilon, **settings)
+        else:
+            self.model = self.machines.SVC(**settings)
+        begin = time.perf_counter()
+        self.model.fit(self.x, self.y)
+        return {"seconds": time.perf_counter() - begin}
+
+    def predict(self) -> dict[str, Any]:
+        """Labels or values of the test rows, and the seconds."""
+        begin = time.perf_counter()
+        predicted = self.model.predict(self.test_x)
+        return {"seconds": time.perf_counter() - begin, "predicted": predicted}
+
+    def answer(self) -> Answer:
+        """The dual coefficients of the last fit."""
+        support = np.asarray(self.model.support_, np.int64)
+        if self.task.is_regression:
+            return Answer(support, np.asarray(self.model.dual_coef_, np.float64).T)
+        _, classes = np.unique(self.labels, return_inverse=True)
+        return Answer(support, pairwise(self.model.dual_coef_, classes[support]))
+
+
+class Ours:
+    """This recipe; every fit is that of a new model."""
+
+    def __init__(self, task: Task, data: Split, cache_mb: float = CACHE_MB) -> None:
+        self.task, self.data, self.cache_mb = task, data, cache_mb
+        self.compilations = CompileLog()
+        self.machines = importlib.import_module(PROGRAMS["ours"][1])
+        self.proofs = _timed_proofs()
+        self.model: Any = None
+
+    def fit(self, rows: int | None = None) -> dict[str, float]:
+        """Fits a new model; the seconds, and what they were spent on."""
+        settings: dict[str, Any] = {
+            "C": self.task.C,
+            "gamma": self.task.gamma,
+            "tolerance": TOLERANCE,
+            "cache_mb": self.cache_mb,
+        }
+        if self.task.is_regression:
+            self.model = self.machines.SupportVectorRegressor(
+                epsilon=self.task.epsilon, **settings
+            )
+        else:
+            self.model = self.machines.SupportVectorClassifier(**settings)
+        self.proofs.clear()
+        self.compilations.new()
+        begin = time.perf_counter()
+        self.model.fit(self.data.x[:rows], self.data.y[:rows], verbose=0)
+        seconds = time.perf_counter() - begin
+        if not self.model.certificate["converged"]:
+            raise RuntimeError(f"not converged: {self.model.certificate}")
+        # A proof that did not hold is where the descent goes on from, so it belongs to
+        # the solution; the last one of each problem is the certificate.
+        return {
+            "seconds": seconds,
+            "certificate": sum(times[-1] for times in self.proofs.values()),
+            "rebuilds": sum(len(times) - 1 for times in self.proofs.values()),
+            "iterations": int(self.model.certificate["iterations"]),
+            **self.compilations.new(),
+        }
+
+    def predict(self, batch_size: int = 32) -> dict[str, Any]:
+        """Labels or values of the test rows, and the seconds."""
+        model, x = self.model, self.data.test_x
+        begin = time.perf_counter()
+        if self.task.is_regression:
+            predicted = model.predict(x, batch_size=batch_size, verbose=0)[:, 0]
+        else:
+            predicted = model.predict_classes(x, batch_size=batch_size, verbose=0)
+        return {"seconds": time.perf_counter() - begin, "predicted": predicted}
+
+    def answer(self) -> Answer:
+        """The dual coefficients of the last fit."""
+        return Answer(
+            np.asarray(self.model.support_indices),
+            np.asarray(self.model.dual_coefficients, np.float64),
+        )
+
+    def peak_bytes(self) -> tuple[int, int]:
+        """Resident before a fit, a small one done, and the most up to its end."""
+        self.fit(SMALL_FIT)
+        self.model = None
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is there
+        before = _high_water()
+        self.fit()
+        return before, _high_water()
+
+
+class CompileLog:
+    """What XLA compiles, by TensorFlow's own log; to be made before it is imported.
+
+    Takes the process's standard error.
+    """
+
+    PATTERN = re.compile(r"Compilation of XLA executable time: [^(]*\((\d+) us\)")
+
+    def __init__(self) -> None:
+        os.environ["TF_CPP_VMODULE"] = "device_compiler=1"
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        file = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
+        os.dup2(file.fileno(), 2)
+        self.file = file
+        self.read = 0
+
+    def new(self) -> dict[str, float]:
+        """How many programs were compiled since the last call, and the seconds."""
+        text = os.pread(self.file.fileno(), 2**24, self.read)
+        self.read += len(text)
+        found = self.PATTERN.findall(text.decode(errors="replace"))
+        return {"compiled": len(found), "compile": sum(map(int, found)) / 1e6}
+
+
+def _timed_proofs() -> dict[tuple[int, int], list[float]]:
+    """Has the recipe's proofs of each problem timed, with nothing changed in it."""
+    solver = importlib.import_module("recipes.svm.solver.scheduler")
+    prove = solver.prove
+    times: dict[tuple[int, int], list[float]] = {}
+
+    def timed(kernel: Any, x: Any, problem: Any, beta: Any) -> Any:
+        begin = time.perf_counter()
+        proof = prove(kernel, x, problem, beta)
+        # The addresses of arrays that live as long as the fit.
+        key = (id(problem.rows), id(problem.linear))
+        times.setdefault(key, []).append(time.perf_counter() - begin)
+        return proof
+
+    solver.prove = timed
+    return times
+
+
+def _high_water() -> int:
+    """The process's largest resident memory since its peak was reset."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def is_installed(program: str) -> bool:
+    """Whether the program's package is there; it is not imported."""
+    package = PROGRAMS[program][1].split(".")[0]
+    return importlib.util.find_spec(package) is not None

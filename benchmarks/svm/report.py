@@ -1,0 +1,298 @@
+"""The results of `benchmarks.svm` as text and plot, from its record alone."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import table
+from benchmarks.svm.data import TASKS
+from benchmarks.svm.programs import CACHE_MB, PROGRAMS, TOLERANCE
+
+PREDICTED = ("mnist_even_odd", "mnist", "letter")
+HOW = f"""\
+Kernel rbf, rows dense and float32 (for scikit-learn and in the float64 lines the same
+values as float64), tolerance {TOLERANCE:g}, cache {CACHE_MB} MB, all cores (LIBSVM has
+one thread). Each program has a process of its own per data set: a process that two
+libraries share keeps the threads of both, and one takes up memory that the other has
+claimed. The processes fit in turn, one at a time, so that drift of the machine hits all
+alike. *First* is the first fit of the process, *fit* the median of the later ones (each
+of a new model), and their difference is what is compiled or set up once. What a later
+fit traces or compiles again is in its time; XLA's share, by its own log, has a line
+(seconds of several threads, added up). A program with one run was too slow for more;
+one that was ended shows as "> s", and its ratios are bounds.
+
+The *true KKT gap* and the *dual objective* are recomputed by NumPy in float64 from each
+program's dual coefficients alone; all promise a gap of {TOLERANCE:g}. Of one-vs-one
+they are the worst and the sum of the pairs. *Short of best*: how far the objective is
+below the largest found, relative to it. The *certificate* is the recipe's float64 proof
+of its final answer, which the peers do not make; *solve* is all of `fit` but that.
+"""
+
+
+def fit_seconds(program: dict[str, Any]) -> float:
+    """The median of the later fits; the first where there are no others."""
+    return _median([fit["seconds"] for fit in program["fits"]])
+
+
+def solve_seconds(program: dict[str, Any]) -> float:
+    """The same without the certificate."""
+    return _median([fit["seconds"] - fit["certificate"] for fit in program["fits"]])
+
+
+def ratio(part: dict[str, Any], peer: str, solve: bool) -> tuple[float, bool] | None:
+    """Ours over the peer's fit, and whether it is a bound; `None` if not run."""
+    programs = part["programs"]
+    if peer not in programs or "ours" not in programs:
+        return None
+    mine = (solve_seconds if solve else fit_seconds)(programs["ours"])
+    if not programs[peer]["fits"]:
+        return mine / programs[peer]["over_budget"], True
+    return mine / fit_seconds(programs[peer]), False
+
+
+def geometric_mean(
+    ratios: Sequence[tuple[float, bool] | None],
+) -> tuple[float, bool] | None:
+    """Of those that are known; a bound if any is one."""
+    known = [each for each in ratios if each]
+    if not known:
+        return None
+    mean = math.exp(statistics.fmean(math.log(value) for value, _ in known))
+    return mean, any(bound for _, bound in known)
+
+
+def text(record: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    tasks = [name for name in TASKS if name in record]
+    parts = ["# Support vector machines: measured\n", _when(record), HOW]
+    if tasks:
+        parts += [_summary(record, tasks)]
+        parts += [_compared(TASKS[name].title, name, record[name]) for name in tasks]
+        parts += [_predictions(record, [t for t in PREDICTED if t in tasks])]
+    if "growth" in record:
+        parts += [_growth(record["growth"])]
+    if "memory" in record:
+        parts += [_memory(record["memory"])]
+    return "\n".join(part for part in parts if part)
+
+
+def plot(growth: dict[str, Any], path: Path) -> None:
+    """Time of a fit against rows, on logarithmic axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name in _present(growth["points"].values()):
+        points = [
+            (int(n), fit_seconds({"fits": programs[name]}))
+            for n, programs in growth["points"].items()
+            if programs.get(name)
+        ]
+        if points:
+            axes.loglog(*zip(*points, strict=True), "o-", label=PROGRAMS[name][0])
+    axes.set(xlabel="rows", ylabel="fit, seconds", title=growth["title"])
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _when(record: dict[str, Any]) -> str:
+    runs: dict[tuple[str, str, str], list[str]] = {}
+    for name, part in record.items():
+        run = (part["started"], part["machine"], part["versions"])
+        runs.setdefault(run, []).append(name)
+    if len(runs) == 1:
+        ((started, machine, versions),) = runs
+        return f"{machine}. {versions}. One run, {started}.\n"
+    lines = [
+        "Measured in several runs, each part with all its programs in one of them:\n"
+    ]
+    for (started, machine, versions), names in sorted(runs.items()):
+        lines.append(f"- {started}: {', '.join(names)}. {machine}. {versions}.")
+    return "\n".join(lines) + "\n"
+
+
+def _summary(record: dict[str, Any], tasks: Sequence[str]) -> str:
+    peers = [
+        name
+        for name in _present(record[t]["programs"] for t in tasks)
+        if name != "ours"
+    ]
+    kinds = [(peer, solve) for peer in peers for solve in (False, True)]
+    head = ["ours ÷ peer", "fit, s", "true KKT gap"]
+    head += [
+        f"{PROGRAMS[peer][0]}: {'solve' if solve else 'fit'}" for peer, solve in kinds
+    ]
+    found = {
+        kind: [ratio(record[task], kind[0], solve=kind[1]) for task in tasks]
+        for kind in kinds
+    }
+    lines = []
+    for i, task in enumerate(tasks):
+        mine = record[task]["programs"]["ours"]
+        lines.append(
+            [TASKS[task].title, f"{fit_seconds(mine):.2f}", f"{mine['kkt_gap']:.1e}"]
+            + [_ratio(found[kind][i]) for kind in kinds]
+        )
+    means = [_ratio(geometric_mean(found[kind])) for kind in kinds]
+    lines.append(["**geometric mean**", "", "", *means])
+    return f"## Ours beside each peer\n\n{table(head, lines)}\n"
+
+
+def _compared(title: str, name: str, part: dict[str, Any]) -> str:
+    task, programs = TASKS[name], part["programs"]
+    best = max(p["dual_objective"] for p in programs.values() if p["fits"])
+    lines = []
+    for program in _present([programs]):
+        found = programs[program]
+        ratios = [_ratio(ratio(part, program, solve)) for solve in (False, True)]
+        if program == "ours":
+            ratios = ["", ""]
+        if not found["fits"]:
+            late = f"> {found['over_budget']:.0f}"
+            lines.append([PROGRAMS[program][0], late, *[""] * 4, *ratios, *["—"] * 5])
+            continue
+        short = (best - found["dual_objective"]) / abs(best)
+        score = found.get("score")
+        lines.append(
+            [PROGRAMS[program][0], *_times(found["fits"], "seconds"), *ratios,
+             f"{found['kkt_gap']:.1e}", f"{found['dual_objective']:.6f}",
+             f"{short:.0e}" if short else "0", f"{found['support_vectors']:,}",
+             "—" if score is None else f"{score:.4f}"]
+        )  # fmt: skip
+        if program == "ours":
+            lines += _split(found["fits"])
+    head = (
+        "program", "fit, s", "least to most", "first, s", "first − fit", "runs",
+        "ours ÷ it", "our solve ÷ it", "true KKT gap", "dual objective",
+        "short of best", "support vectors",
+        "test RMSE" if task.is_regression else "test accuracy",
+    )  # fmt: skip
+    settings = f"C = {task.C:g}, γ = {task.gamma:g}"
+    if task.epsilon is not None:
+        settings += f", ε = {task.epsilon:g}"
+    return (
+        f"## {title}\n\n{part['rows']:,} × {part['features']} to train, "
+        f"{part['test_rows']:,} to test; {settings}.\n\n{table(head, lines)}\n"
+    )
+
+
+def _split(fits: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """Rows for the solution and the certificate of ours."""
+    solves = [{"s": fit["seconds"] - fit["certificate"]} for fit in fits]
+    last = fits[-1]
+    told = f"— solve: {last['iterations']:,} iterations"
+    told += f", {last['rebuilds']} × Kβ from scratch" if last["rebuilds"] else ""
+    compiled = (
+        f"— XLA compiles {fits[0]['compiled']} programs, later {last['compiled']}"
+    )
+    return [
+        [told, *_times(solves, "s"), *[""] * 7],
+        ["— certificate", *_times(fits, "certificate"), *[""] * 7],
+        [compiled, *_times(fits, "compile"), *[""] * 7],
+    ]
+
+
+def _times(fits: Sequence[dict[str, Any]], key: str) -> list[str]:
+    """Fit, least to most, first, first − fit, runs."""
+    values = [fit[key] for fit in fits]
+    later = values[1:]
+    fit = _median(values)
+    if not later:
+        return [f"{fit:.2f}", "", f"{fit:.2f}", "", "1"]
+    return [
+        f"{fit:.2f}",
+        f"{min(later):.2f} to {max(later):.2f}",
+        f"{values[0]:.2f}",
+        f"{max(values[0] - fit, 0):.2f}",
+        str(len(values)),
+    ]
+
+
+def _predictions(record: dict[str, Any], tasks: Sequence[str]) -> str:
+    """Seconds of a prediction of all test rows, and rows over it."""
+    lines = []
+    for task in tasks:
+        programs = record[task]["programs"]
+        medians = {
+            (name, batch): _median(seconds)
+            for name in _present([programs])
+            for batch, seconds in programs[name].get("predictions", {}).items()
+            if seconds
+        }
+        for (name, batch), seconds in medians.items():
+            told = f"{PROGRAMS[name][0]}, batches of {batch}" if batch else ""
+            over = [
+                _ratio((seconds / medians[peer, ""], False))
+                if name == "ours" and (peer, "") in medians
+                else ""
+                for peer in ("intelex32", "intelex64")
+            ]
+            title = f"{TASKS[task].title}, {record[task]['test_rows']:,} rows"
+            lines.append([title, told or PROGRAMS[name][0], f"{seconds:.3f}", *over])
+    if not lines:
+        return ""
+    head = ("test set", "program", "s", "÷ intelex float32", "÷ intelex float64")
+    return (
+        "## Prediction\n\n`predict` of all test rows, arrays to labels; medians after "
+        f"a first call.\n\n{table(head, lines)}\n"
+    )
+
+
+def _growth(growth: dict[str, Any]) -> str:
+    names = _present(growth["points"].values())
+    lines = []
+    for n, programs in growth["points"].items():
+        seconds = [
+            f"{fit_seconds({'fits': programs[name]}):.2f}"
+            if programs.get(name)
+            else "—"
+            for name in names
+        ]
+        first = programs["ours"][0]["seconds"] if programs.get("ours") else math.nan
+        lines.append([f"{int(n):,}", *seconds, f"{first:.2f}"])
+    head = ("rows", *(PROGRAMS[name][0] for name in names), "this recipe, first fit")
+    return (
+        f"## How it grows ({growth['title']}; fit, s)\n\n{table(head, lines)}\n\n"
+        "— where the program was too slow on so many or fewer rows.\n\n"
+        "![Time against rows](svm.svg)\n"
+    )
+
+
+def _memory(memory: dict[str, Any]) -> str:
+    head = ("data set", "data, MB", "cache, MB", "peak over baseline, MB",
+            "cache + 3 × data, MB", "of it", "baseline, MB")  # fmt: skip
+    lines = []
+    for fit in memory["fits"]:
+        over = fit["peak_bytes"] - fit["baseline_bytes"]
+        bound = fit["cache_bytes"] + 3 * fit["data_bytes"]
+        sizes = (fit["data_bytes"], fit["cache_bytes"], over, bound)
+        megabytes = [f"{size / 1e6:,.0f}" for size in sizes]
+        lines.append(
+            [TASKS[fit["task"]].title, *megabytes, f"{over / bound:.0%}",
+             f"{fit['baseline_bytes'] / 1e6:,.0f}"]
+        )  # fmt: skip
+    return (
+        "## Memory\n\nThe most that a fit holds, above a process that has the data and "
+        "has fitted a small part of them (the baseline, mostly TensorFlow).\n\n"
+        f"{table(head, lines)}\n"
+    )
+
+
+def _present(parts: Any) -> list[str]:
+    """The programs of any of the parts, in their usual order."""
+    known = {name for part in parts for name in part}
+    return [name for name in PROGRAMS if name in known]
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values[1:] or values)
+
+
+def _ratio(value: tuple[float, bool] | None) -> str:
+    if value is None:
+        return "—"
+    digits = 2 if value[0] >= 0.1 else 3
+    return f"{'< ' if value[1] else ''}{value[0]:.{digits}f}"

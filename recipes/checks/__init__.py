@@ -1,0 +1,1 @@
+"""Checks of what models are given: arguments, data, labels."""

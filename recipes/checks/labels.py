@@ -1,0 +1,110 @@
+"""Labels of classes, of whatever kind, and what each class counts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.checks.arguments import check_positive
+
+Array = npt.NDArray[Any]
+
+
+def as_labels(y: Array, regressor: str) -> Array:
+    """Labels as integers or strings, whichever they are.
+
+    Args:
+        y: Any values, `[n]`.
+        regressor: What takes numbers in place of labels, to be named.
+
+    Raises:
+        ValueError: If they are neither.
+    """
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8")
+    if y.dtype.kind == "O":
+        # Strings of a dataset are bytes.
+        own = [v.decode() if isinstance(v, bytes) else v for v in y]
+        kinds = {str if isinstance(v, str) else type(v) for v in own}
+        y = np.array(own) if len(kinds) == 1 else y
+    if y.dtype.kind == "f":
+        fit = bool(np.isfinite(y).all() and (y == np.round(y)).all())
+    else:
+        fit = y.dtype.kind in "biuU"
+    if not fit:
+        raise ValueError(
+            "`y` should hold labels: integers or strings. Received: "
+            + ("fractions or NaN" if y.dtype.kind == "f" else f"dtype {y.dtype}")
+            + f"; for numbers there is {regressor}"
+        )
+    return y
+
+
+def class_index(y: Array, classes: Array) -> npt.NDArray[np.int64]:
+    """Which of the `classes` each label is, `[n]`.
+
+    Args:
+        y: Labels, `[n]`.
+        classes: All labels there may be, in ascending order, `[k]`.
+
+    Raises:
+        ValueError: If a label is not among the classes.
+    """
+    strings = y.dtype.kind == "U", classes.dtype.kind == "U"
+    place = np.zeros(len(y), np.int64)
+    known = np.zeros(len(y), bool)
+    if strings[0] == strings[1]:
+        place = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        known = classes[place] == y
+    if not known.all():
+        strange = y[~known][0].item()
+        raise ValueError(
+            f"`y` should hold the labels {_listed(classes)}. Received: {strange!r} in "
+            f"{np.count_nonzero(~known)} of {len(y)} rows"
+        )
+    return place
+
+
+def class_factors(
+    class_weight: Mapping[Any, float] | str | None,
+    classes: Array,
+    counts: Array,
+) -> npt.NDArray[np.float64]:
+    """What a row of each class counts, `[k]`.
+
+    Args:
+        class_weight: `{label: weight}`, where labels left out count 1; `"balanced"`
+            for n / (classes · rows of the class); `None` for 1.
+        classes: The labels, `[k]`.
+        counts: Rows of each class, `[k]`.
+
+    Raises:
+        ValueError: If a label is unknown, or a weight not a positive, finite number.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return counts.sum() / (len(classes) * np.maximum(counts, 1))
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            '`class_weight` should be a dict, "balanced" or None. '
+            f"Received: class_weight={class_weight!r}"
+        )
+    factors = np.ones(len(classes))
+    for label, factor in class_weight.items():
+        place = np.flatnonzero(classes == label)
+        if not len(place):
+            raise ValueError(
+                f"`class_weight` should be about the labels {_listed(classes)}. "
+                f"Received: {label!r}"
+            )
+        check_positive(**{f"class_weight[{label!r}]": factor})
+        factors[place] = factor
+    return factors
+
+
+def _listed(classes: Array, most: int = 20) -> str:
+    """The labels, or the first of many."""
+    listed = ", ".join(repr(label.item()) for label in classes[:most])
+    return f"[{listed}{', …' if len(classes) > most else ''}]"

@@ -1,0 +1,1 @@
+"""Gradient descent on the squared error, and the proof of its optimum."""

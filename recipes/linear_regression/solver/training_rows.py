@@ -1,0 +1,111 @@
+"""The rows that `LinearRegression.fit` was given, checked and ready to be read."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.checks import inputs
+from recipes.checks.arguments import check_count
+from recipes.linear_regression.solver import row_sums as rows
+from recipes.linear_regression.solver.row_sums import Part, Rows
+
+# Up to so many multiplications (0.05 s on two cores) the moments are float64 products
+# from the start.
+EXACT_MULTIPLICATIONS = 1e9
+
+NAN = np.float64("nan")
+
+
+class TrainingRows:
+    """Rows in memory or in a `tf.data.Dataset`, read as often as needed.
+
+    Args:
+        x: `[n, features]` array, or a `tf.data.Dataset` of `(x, y)` or
+            `(x, y, sample_weight)` batches.
+        y: `[n]` or `[n, 1]`; `None` for a dataset.
+        sample_weight: `[n]`, not negative, or `None`.
+        batch_size: Rows a batch of an array; `None`: no batches.
+
+    Raises:
+        ValueError: If a shape or a weight is wrong.
+    """
+
+    def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None):
+        self._arrays: tuple[np.ndarray, ...] = ()
+        self._dataset: tf.data.Dataset | None = None
+        if isinstance(x, tf.data.Dataset):
+            inputs.check_dataset(x, y, sample_weight)
+            self._dataset = _checked_dataset(x)
+            self.features = int(self._dataset.element_spec[0].shape[1])
+            return
+        self._arrays = _checked_arrays(x, y, sample_weight)
+        self.features = self._arrays[0].shape[1]
+        if batch_size is not None:
+            check_count(batch_size=batch_size)
+            slices = tf.data.Dataset.from_tensor_slices(self._arrays)
+            self._dataset = slices.batch(batch_size).prefetch(2)
+
+    @property
+    def parts(self) -> Iterable[Part]:
+        """All rows once, a part at a time."""
+        return rows.parts(*self._arrays) if self._dataset is None else self._dataset
+
+    def as_element(self, *, exact: bool) -> Rows:
+        """All rows as an element of a `tf.data.Dataset`; arguments as `Rows`'s."""
+        together = tuple(self.parts) if self._dataset is None else self._dataset
+        return Rows(together, tf.constant(exact))
+
+    @property
+    def are_large_float32(self) -> bool:
+        """Whether the moments are costly enough to try float32 products first."""
+        if not self._arrays or self._arrays[0].dtype != np.float32:
+            return False
+        n, features = self._arrays[0].shape
+        return n * features**2 > EXACT_MULTIPLICATIONS
+
+
+def _checked_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
+    x, y = np.asarray(x), np.asarray(y, dtype=np.float64)
+    if x.dtype != np.float32:
+        x = np.asarray(x, np.float64)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(
+            f"`x` should have shape [n, features], both positive. Received: {x.shape}"
+        )
+    arrays = [np.ascontiguousarray(x), inputs.column(y, len(x), "y")]
+    if sample_weight is not None:
+        arrays.append(inputs.weights(sample_weight, len(x)))
+        inputs.check_some_weight(arrays[-1])
+    return tuple(arrays)
+
+
+def _checked_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            "The dataset should give (x, y) or (x, y, sample_weight) batches. "
+            f"Received elements: {spec}"
+        )
+    shape, *others = (tensor.shape for tensor in spec)
+    if shape.rank != 2 or shape[1] is None:
+        raise ValueError(
+            "The dataset's x should be batches of shape [batch, features] with a known "
+            f"number of features. Received: {shape}"
+        )
+    if any(other.rank not in (1, 2) or other[1:] not in ([], [1]) for other in others):
+        raise ValueError(
+            "The dataset's y and sample_weight should be batches of shape [batch] or "
+            f"[batch, 1]. Received: {others}"
+        )
+
+    def flat(x: tf.Tensor, *others: tf.Tensor) -> Part:
+        x = x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float64)
+        # One target a row: (n, 1) against (n,) would spread to n × n.
+        rows = [tf.shape(x)[0]]
+        y, *weight = (tf.reshape(tf.cast(t, tf.float64), rows) for t in others)
+        # A negative weight becomes NaN, to be refused as NaN is.
+        return x, y, *(tf.where(s < 0, NAN, s) for s in weight)
+
+    return dataset.map(flat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

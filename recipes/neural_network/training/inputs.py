@@ -1,0 +1,166 @@
+"""What `fit` and `evaluate` are given, checked, as batches in a reproducible order."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.checks import inputs
+from recipes.checks.inputs import Array
+
+# Rows that the gradient is checked on, and that show the shapes.
+SAMPLE = 32
+
+
+class Rows(NamedTuple):
+    """Rows to train or to be judged on.
+
+    Attributes:
+        x: `[n, …]`, or a dataset of batches `(x, y)` or `(x, y, weight)`.
+        y: `[n]`, or `[n, k]` where it has several columns; of any dtype.
+        weight: `[n]`, float64, not negative, or `None`.
+        sample: Some rows of `x`, y and weight.
+        steps: Number of batches of a dataset.
+        largest: The features' largest absolute value.
+    """
+
+    x: Any
+    y: Array
+    weight: Any
+    sample: tuple[Array, Array, Any]
+    steps: int
+    largest: float
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return tuple(self.sample[0].shape[1:])
+
+
+def gather(x: Any, y: Any, sample_weight: Any, dtype: str) -> Rows:
+    """Checks arrays, or reads a dataset once to check it.
+
+    Args:
+        x: `[n, d]`, `[n, h, w]` or `[n, h, w, c]`, an array, or a `tf.data.Dataset` of
+            batches `(x, y)` or `(x, y, sample_weight)`.
+        y: `[n]`, `[n, 1]` or `[n, k]`; `None` with a dataset.
+        sample_weight: `[n]` or `[n, 1]`, or `None`.
+        dtype: What an array `x` becomes: `"float32"` or `"float64"`.
+
+    Raises:
+        ValueError: If shapes do not fit, or values are not finite.
+    """
+    if isinstance(x, tf.data.Dataset):
+        inputs.check_dataset(x, y, sample_weight)
+        return _of_dataset(x)
+    x = inputs.numbers(x, dtype, "and rows, or images, of one size")
+    if y is None:
+        raise ValueError("`y` should be given.")
+    x, y, weight = _checked(x, y, sample_weight)
+    chosen = np.random.default_rng(0).permutation(len(x))[:SAMPLE]
+    sample = x[chosen], y[chosen], None if weight is None else weight[chosen]
+    return Rows(x, y, _useful(weight), sample, 0, _largest(x))
+
+
+def _of_dataset(dataset: tf.data.Dataset) -> Rows:
+    columns: list[tuple[Array, Any]] = []
+    sample: Any = None
+    largest = 0.0
+    for batch in dataset:
+        x, y, weight = inputs.unpacked(batch)
+        if x is None or y is None:
+            raise ValueError("The dataset should give (x, y) or (x, y, weight).")
+        x, y, weight = _checked(x, y, weight)
+        if sample is not None and x.shape[1:] != sample[0].shape[1:]:
+            raise ValueError(
+                "`x` should hold rows, or images, of one size. Received: "
+                f"{list(sample[0].shape[1:])} and {list(x.shape[1:])}"
+            )
+        if sample is None:
+            sample = tuple(p if p is None else p[:SAMPLE] for p in (x, y, weight))
+        largest = max(largest, _largest(x))
+        columns.append((y, weight))
+    if not columns:
+        raise ValueError("The dataset should hold at least one batch.")
+    ys, weights = zip(*columns, strict=True)
+    weight = None if weights[0] is None else np.concatenate(weights)
+    y = np.concatenate(ys)
+    return Rows(dataset, y, _useful(weight), sample, len(columns), largest)
+
+
+def _checked(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
+    if x.ndim not in (2, 3, 4) or 0 in x.shape:
+        raise ValueError(
+            "`x` should have shape [n, features], [n, h, w] or [n, h, w, c], with at "
+            f"least one of each. Received: {list(x.shape)}"
+        )
+    y = np.asarray(y)
+    if y.ndim not in (1, 2) or len(y) != len(x) or 0 in y.shape:
+        raise ValueError(
+            f"`y` should have shape [{len(x)}], [{len(x)}, 1] or [{len(x)}, classes], "
+            f"as `x` has {len(x)} rows. Received: {list(y.shape)}"
+        )
+    y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"`x` should hold numbers. Received: {x.dtype}")
+    inputs.check_finite("x", x)
+    if y.dtype.kind == "f":
+        inputs.check_finite("y", y)
+    weight = None if sample_weight is None else inputs.weights(sample_weight, len(x))
+    return x, y, weight
+
+
+def _useful(weight: Any) -> Any:
+    if weight is not None:
+        inputs.check_some_weight(weight)
+    return weight
+
+
+def _largest(x: Array) -> float:
+    return float(max(x.max(), -x.min()))
+
+
+def batches(
+    arrays: tuple[Array, ...],
+    batch_size: int,
+    shuffle_seed: int | None = None,
+    epoch: tf.Variable | None = None,
+) -> tf.data.Dataset:
+    """Arrays as a dataset of batches, without a second copy of them.
+
+    Args:
+        arrays: Of equal length, `[n, …]` each.
+        batch_size: Rows in a batch; the last holds what is left over.
+        shuffle_seed: What, with the epoch, the rows' order is drawn by, the same one
+            as `FastFit`'s; `None`: as they are.
+        epoch: int64 scalar, the number of the epoch that begins.
+    """
+    count = len(arrays[0])
+
+    def load(chosen: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # Captured tensors would be copies, of data that may be large.
+        parts = tf.numpy_function(
+            lambda rows: [array[rows] for array in arrays],
+            [chosen],
+            [array.dtype for array in arrays],
+            stateful=False,
+        )
+        for part, array in zip(parts, arrays, strict=True):
+            part.set_shape([None, *array.shape[1:]])
+        return tuple(parts)
+
+    def drawn(number: Any) -> Array:
+        if shuffle_seed is None:
+            return np.arange(count)
+        return np.random.default_rng((shuffle_seed, int(number))).permutation(count)
+
+    def order(zero: tf.Tensor) -> tf.data.Dataset:
+        number = zero if epoch is None else epoch.read_value()
+        rows = tf.numpy_function(drawn, [number], tf.int64, stateful=False)
+        starts = tf.data.Dataset.range(0, count, batch_size)
+        return starts.map(lambda start: rows[start : start + batch_size])
+
+    dataset = tf.data.Dataset.range(1).flat_map(order)
+    steps = -(-count // batch_size)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    return dataset.map(load).prefetch(tf.data.AUTOTUNE)

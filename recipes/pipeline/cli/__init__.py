@@ -1,0 +1,1 @@
+"""The command line: settings, flags, help, and TensorFlow's quiet import."""

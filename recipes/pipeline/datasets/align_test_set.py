@@ -1,0 +1,96 @@
+"""A separate test set, brought into the training set's columns."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from recipes.errors import InputError
+from recipes.pipeline.datasets import in_place_matrix, source
+from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.encoding import Levels, look_up
+from recipes.pipeline.datasets.readers import libsvm
+from recipes.pipeline.datasets.source import Source, check_same_columns, numbered
+
+
+def matched(training: Source, other: Source) -> Source:
+    """Make another source's rows the test part of the training source.
+
+    Columns are put in the training set's order, levels into its codes; levels that it
+    does not have get codes behind its own. LIBSVM rows are as wide as the wider file.
+
+    Args:
+        training: The training set; a test part of its own is let go.
+        other: The test set; where it has a test part of its own, that is taken.
+
+    Raises:
+        InputError: The columns differ, or the kind of one, or the size of the images.
+    """
+    sizes = [source.size_of(each.image_shape) for each in (other, training)]
+    if all(sizes) and sizes[0] != sizes[1]:
+        raise InputError(
+            f"--test_dataset: the images of {other.where} are {sizes[0]}, those of the "
+            f"training set {training.where} {sizes[1]}; they should be of one size"
+        )
+    rows = other.test or other.train
+    if training.first_index is not None and other.first_index is not None:
+        training, rows = _same_width(training, rows)
+    else:
+        training, rows = _same_columns(training, other, rows)
+    features: Any = rows.features
+    if scipy.sparse.issparse(training.train.features):
+        features = scipy.sparse.csr_array(features)
+    elif scipy.sparse.issparse(features):
+        features = features.toarray()
+    target, labels = _merged(training.target, other.target, rows.target, other.where)
+    return dataclasses.replace(training, target=target, test=Rows(features, labels))
+
+
+def _same_width(training: Source, test: Rows) -> tuple[Source, Rows]:
+    train = training.train
+    width = max(train.features.shape[1], test.features.shape[1])
+    training = dataclasses.replace(
+        training,
+        columns=numbered(width),
+        train=Rows(libsvm.widened(train.features, width), train.target),
+    )
+    return training, Rows(libsvm.widened(test.features, width), test.target)
+
+
+def _same_columns(training: Source, other: Source, test: Rows) -> tuple[Source, Rows]:
+    names = [column.name for column in other.columns]
+    check_same_columns(training, other.where, [*names, *other.dropped])
+    places_of = {name: place for place, name in enumerate(names)}
+    places = np.array([places_of[c.name] for c in training.columns], np.int64)
+    features: Any = test.features
+    if scipy.sparse.issparse(features):
+        features = features[:, places]
+    else:
+        features = in_place_matrix.keep(features, columns=places)
+    columns = list(training.columns)
+    for place, column in enumerate(columns):
+        theirs = other.columns[places[place]]
+        if "categorical" in (column.kind, theirs.kind):
+            columns[place], features[:, place] = _merged(
+                column, theirs, features[:, place], other.where
+            )
+    training = dataclasses.replace(training, columns=tuple(columns))
+    return training, Rows(features, test.target)
+
+
+def _merged(
+    ours: Column, theirs: Column, values: Any, where: str
+) -> tuple[Column, Any]:
+    """Bring codes of one column's levels into those of another."""
+    if ours.kind != theirs.kind:
+        kinds = {"numeric": "numbers", "categorical": "text"}
+        raise InputError(
+            f"--test_dataset: '{ours.name}' of {where} holds {kinds[theirs.kind]}, in "
+            f"the training set {kinds[ours.kind]}"
+        )
+    if ours.kind == "numeric":
+        return ours, values
+    levels = Levels(ours.levels)
+    table = np.array([levels.code(text) for text in theirs.levels], np.float64)
+    return dataclasses.replace(ours, levels=levels.texts), look_up(values, table)

@@ -1,0 +1,84 @@
+"""Regression or classification: what was asked, and what the target is fit for."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.errors import InputError
+from recipes.pipeline.datasets.description import Task
+from recipes.pipeline.datasets.source import Source, some
+
+Asked = Literal["auto", "regression", "classification"]
+
+_FEW = 20  # a target with at most so many whole numbers is taken for classes
+_ROWS_PER_CLASS = 5  # with more classes than that, each should have so many rows
+_ROWS_PER_NUMBERED_CLASS = 50
+
+
+def decide(asked: Asked, source: Source) -> Task:
+    """Decide the task by what was asked and by the target.
+
+    Raises:
+        InputError: The target is not fit for what was asked.
+    """
+    target, labels = source.target, source.train.target
+    if target.kind == "categorical" and asked == "regression":
+        raise InputError(
+            f"--task: the target '{target.name}' of {source.where} has classes "
+            f"({some(target.levels)}); regression needs a numeric target"
+        )
+    different, counts = np.unique(labels, return_counts=True)
+    if len(different) < 2:
+        held = f"{labels[0]:g}" if target.kind == "numeric" else f"'{target.levels[0]}'"
+        raise InputError(
+            f"{source.where}: the target '{target.name}' is {held} in every row; "
+            "there is nothing to learn"
+        )
+    if asked == "regression":
+        return "regression"
+    whole = target.kind == "categorical" or bool(np.all(different % 1 == 0))
+    if asked == "auto" and not (
+        target.kind == "categorical"
+        or (whole and len(different) <= _FEW)
+        or _are_numbered_classes(different, counts)
+    ):
+        return "regression"
+    if len(different) > _FEW and (
+        not whole or len(labels) < _ROWS_PER_CLASS * len(different)
+    ):
+        raise InputError(
+            f"--target: '{target.name}' of {source.where} has {len(different)} "
+            f"different values in {len(labels)} rows: no classes; name another column"
+            + (", or take --task=regression" if target.kind == "numeric" else "")
+        )
+    return "classification"
+
+
+def how_decided(asked: Asked, source: Source, task: Task) -> Iterator[str]:
+    """Say what whole numbers were taken for, where they may be either."""
+    target, labels = source.target, source.train.target
+    different = np.unique(labels)
+    if asked != "auto" or target.kind == "categorical" or np.any(different % 1):
+        return
+    values = f"the {len(different)} different values of '{target.name}' are taken for "
+    if task == "classification" and len(different) > 2:
+        yield values + "classes; --task=regression takes them for numbers"
+    elif task == "regression" and len(labels) >= _ROWS_PER_CLASS * len(different):
+        yield values + "numbers; --task=classification takes them for classes"
+
+
+def _are_numbered_classes(
+    different: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+) -> bool:
+    """Whether many whole numbers look like the numbers of classes, as of 26 letters.
+
+    Classes are numbered from 0 or 1 without a gap, and are mostly collected in like
+    shares. Counts, ages and marks thin out towards their ends.
+    """
+    return bool(
+        different[0] in (0, 1)
+        and np.array_equal(different, different[0] + np.arange(len(different)))
+        and counts.min() >= max(_ROWS_PER_NUMBERED_CLASS, counts.max() / 2)
+    )

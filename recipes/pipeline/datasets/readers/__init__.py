@@ -1,0 +1,1 @@
+"""Readers: a file, an embedded set or a catalogue entry as a `Source`."""

@@ -1,0 +1,169 @@
+"""MNIST's form of file: images, and their labels in a file beside them."""
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.errors import InputError
+from recipes.pipeline.datasets import source
+from recipes.pipeline.datasets.description import Column
+from recipes.pipeline.datasets.encoding import number_name
+from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
+from recipes.pipeline.datasets.readers import files
+from recipes.pipeline.datasets.source import Source
+
+# The third byte of the magic number; the fourth is the number of dimensions.
+_TYPES: dict[int, np.dtype[Any]] = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_BLOCK_BYTES = 4 << 20
+_LARGEST_BYTES = 1 << 28  # of one image; a larger one means that the header is damaged
+_COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
+
+
+def read(path: Path) -> Source:
+    """Read images and their labels, block by block.
+
+    Args:
+        path: The images, as `train-images-idx3-ubyte.gz`. The labels are looked for
+            beside them under the usual name, `train-labels-idx1-ubyte`, compressed or
+            not. Labels that are bytes are classes, others are numbers.
+
+    Raises:
+        InputError: The labels are missing, either file is no idx file, truncated or
+            too long, or their numbers of rows differ.
+    """
+    features, shape, _ = _values(path, (3, 4), np.float32)
+    beside = _labels_of(path)
+    values, _, are_bytes = _values(beside, (1,), np.float64)
+    labels = values.reshape(-1)
+    if len(labels) != len(features):
+        raise InputError(
+            f"{path} holds {len(features)} images, but {beside} {len(labels)} labels"
+        )
+    target = Column("label")
+    if are_bytes:
+        keys, labels = np.unique(labels, return_inverse=True)
+        names = tuple(number_name(key) for key in keys)
+        target = Column("label", "categorical", levels=names)
+    columns = source.pixels(shape)
+    return Source(
+        name=_name(path),
+        where=str(path),
+        tabular=False,
+        columns=columns,
+        target=target,
+        train=source.checked(features, labels, columns, "label", str(path)),
+        image_shape=shape,
+    )
+
+
+def _values(
+    path: Path, dimensions: tuple[int, ...], dtype: npt.DTypeLike
+) -> tuple[npt.NDArray[Any], tuple[int, ...], bool]:
+    """Read a file's rows as a matrix, their shape, and whether they were bytes."""
+    with files.reading(path) as stream:
+        stored, (count, *rest) = _header(path, stream, dimensions)
+        width = math.prod(rest)
+        matrix = GrowingMatrix(width, dtype)
+        with np.errstate(over="ignore"):  # infinities are refused with their place
+            for block in _blocks(path, stream, count, width * stored.itemsize):
+                matrix.append(np.frombuffer(block, stored).reshape(-1, width))
+        if stream.read(1):
+            raise InputError(
+                f"{path} goes on after the {count} rows that its header tells of; it "
+                "is damaged: fetch it again"
+            )
+    return matrix.finish(), tuple(rest), stored.itemsize == 1
+
+
+def _header(
+    path: Path, stream: IO[bytes], dimensions: tuple[int, ...]
+) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Read the type of the entries and the shape of all of them."""
+    magic = stream.read(4)
+    if not files.is_idx(magic):
+        raise InputError(
+            f"{path} begins with the bytes '{magic.hex()}'; expected is the magic "
+            f"number of an idx file, as '0000080{dimensions[0]}'"
+        )
+    if magic[3] not in dimensions:
+        raise InputError(
+            f"{path} has {magic[3]} dimension{'s' * (magic[3] > 1)}; expected are "
+            + (
+                "images, [rows, height, width] or [rows, height, width, channels], in "
+                "a file like train-images-idx3-ubyte"
+                if dimensions != (1,)
+                else "labels, [rows]"
+            )
+        )
+    sizes = stream.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise InputError(f"{path} ends within its header; it is cut off")
+    shape = tuple(np.frombuffer(sizes, ">u4").tolist())
+    bytes_each = math.prod(shape[1:]) * _TYPES[magic[2]].itemsize
+    if not 0 < bytes_each <= _LARGEST_BYTES:
+        raise InputError(
+            f"{path} tells of images of {source.size_of(shape[1:])}; its header is "
+            "damaged: fetch it again"
+        )
+    return _TYPES[magic[2]], shape
+
+
+def _blocks(
+    path: Path, stream: IO[bytes], rows: int, row_bytes: int
+) -> Iterator[bytes]:
+    """Give the bytes of all rows, some whole rows at a time."""
+    step = max(1, _BLOCK_BYTES // row_bytes)
+    for start in range(0, rows, step):
+        wanted = min(step, rows - start)
+        block = stream.read(wanted * row_bytes)
+        if len(block) < wanted * row_bytes:
+            held = start + len(block) // row_bytes
+            raise InputError(
+                f"{path} is cut off after {held} of {rows} rows: fetch it again"
+            )
+        yield block
+
+
+def _labels_of(path: Path) -> Path:
+    """Find the file of labels beside one of images: images → labels, idx3 → idx1."""
+    name = files.plain(path).name
+    wanted, count = re.subn("images", "labels", _spelt(name))
+    if not count:
+        raise InputError(
+            f"{path}: the name of its file of labels cannot be told; expected are "
+            "names like train-images-idx3-ubyte and train-labels-idx1-ubyte"
+        )
+    wanted = re.sub("idx[34]", "idx1", wanted)
+    there = {
+        _spelt(each.name): each for each in path.parent.iterdir() if each.is_file()
+    }
+    # Some unpack one and not the other.
+    for compression in (path.name.removeprefix(name), *_COMPRESSIONS):
+        if beside := there.get(wanted + compression.lower()):
+            return beside
+    raise InputError(
+        f"{path}: its file of labels, {wanted}, is not beside it; put it there, "
+        "compressed or not"
+    )
+
+
+def _spelt(name: str) -> str:
+    """Spell a file's name as MNIST does: some write train-images.idx3-ubyte."""
+    return re.sub(r"[._]idx", "-idx", name.lower())
+
+
+def _name(path: Path) -> str:
+    """Give a short name: train-images of train-images-idx3-ubyte.gz."""
+    return re.split(r"(?i)[-._]idx", files.plain(path).name)[0]

@@ -1,0 +1,178 @@
+"""Files in LIBSVM's sparse form: a label and index:value pairs on every line."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.datasets import load_svmlight_file
+
+from recipes.errors import InputError
+from recipes.pipeline.datasets import in_place_matrix, source
+from recipes.pipeline.datasets.description import Column, Matrix, Rows
+from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
+from recipes.pipeline.datasets.readers import files
+from recipes.pipeline.datasets.source import Source
+
+_BLOCK_BYTES = 8 << 20
+_DENSE_FROM = 1 / 3  # share of entries; below it CSR with 32-bit indices is smaller
+
+
+def read(path: Path, like: Source | None = None) -> Source:
+    """Read a LIBSVM file, block by block.
+
+    Indices count from 1, unless index 0 occurs. The rows stay sparse while fewer than
+    a third of the entries are given, and are dense float32 from there on; a file that
+    begins sparse stays so.
+
+    Args:
+        path: The file.
+        like: For a test set: the training set, whose first index also holds here.
+
+    Raises:
+        InputError: A line is no LIBSVM line, or a number is not finite.
+    """
+    collected = _Collected()
+    line = 1
+    with files.reading(path) as stream:
+        for block in _whole_lines(stream):
+            collected.add(*_parsed(path, block, line))
+            line += block.count(b"\n")
+    if not collected.labels.rows or not collected.width:
+        what = "features" if collected.labels.rows else "rows"
+        raise InputError(f"{path} has no {what}; expected are lines like '1 3:0.5 7:2'")
+    first = _first_index(path, collected, like)
+    features = collected.features(first)
+    labels = collected.labels.finish().reshape(-1)
+    return Source(
+        name=files.stem_of(path),
+        where=str(path),
+        tabular=False,
+        columns=source.numbered(features.shape[1]),
+        target=Column("y"),
+        train=Rows(features, labels.astype(np.float64, copy=False)),
+        first_index=first,
+    )
+
+
+def widened(features: Matrix, width: int) -> Matrix:
+    """Add columns of zeros on the right: indices that this file did not use."""
+    missing = width - features.shape[1]
+    if scipy.sparse.issparse(features):
+        shape = (features.shape[0], width)
+        parts = (features.data, features.indices, features.indptr)
+        return scipy.sparse.csr_array(parts, shape=shape)
+    return np.pad(features, ((0, 0), (0, missing))) if missing else features
+
+
+class _Collected:
+    """Takes parsed blocks; column i is index i of the file, so column 0 may be empty.
+
+    Dense as long as a third of the entries are there, sparse otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.labels = GrowingMatrix(1, np.float64)
+        self.width = 0
+        self.smallest = np.iinfo(np.int32).max
+        self._entries = 0
+        self._dense: GrowingMatrix | None = GrowingMatrix(0)
+        self._values = GrowingMatrix(1, np.float32)
+        self._indices = GrowingMatrix(1, np.int32)
+        self._lengths = GrowingMatrix(1, np.int64)
+
+    def add(self, block: Any, labels: np.ndarray[Any, Any]) -> None:
+        """Add rows [b, width of the block], CSR."""
+        self._entries += block.nnz
+        if block.nnz:
+            self.width = max(self.width, block.shape[1])
+            self.smallest = min(self.smallest, int(block.indices.min()))
+        self.labels.append(labels)
+        size = self.labels.rows * (self.width - min(self.smallest, 1))
+        if self._dense is not None and self._entries < _DENSE_FROM * size:
+            self._add_sparse(scipy.sparse.csr_array(self._dense.finish()))
+            self._dense = None
+        if self._dense is None:
+            self._add_sparse(block)
+        else:
+            self._dense.widen(self.width)
+            block.resize(block.shape[0], self.width)
+            self._dense.append(block.toarray())
+
+    def features(self, first: int) -> Matrix:
+        """Give the features [n, d], index `first` in column 0."""
+        width = self.width - first
+        if self._dense is not None:
+            dense = self._dense.finish()
+            return in_place_matrix.keep(dense, columns=np.arange(first, self.width))
+        indices = self._indices.finish().reshape(-1)
+        indices -= first
+        starts = np.concatenate([[0], np.cumsum(self._lengths.finish())])
+        if starts[-1] <= np.iinfo(np.int32).max:  # else SciPy widens the indices too
+            starts = starts.astype(np.int32)
+        parts = (self._values.finish().reshape(-1), indices, starts)
+        return scipy.sparse.csr_array(parts, shape=(self.labels.rows, width))
+
+    def _add_sparse(self, block: Any) -> None:
+        self._values.append(block.data)
+        self._indices.append(block.indices)
+        self._lengths.append(np.diff(block.indptr))
+
+
+def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while chunk := stream.read(_BLOCK_BYTES):
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            yield rest + chunk[:cut]
+            rest = chunk[cut:]
+        else:
+            rest += chunk
+    if rest:
+        yield rest
+
+
+def _parsed(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
+    try:
+        return _parse(block)
+    except ValueError:
+        lines = block.splitlines(keepends=True)
+    low, high = 0, len(lines)  # the first bad line is in lines[low:high]
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            _parse(b"".join(lines[low:middle]))
+            low = middle
+        except ValueError:
+            high = middle
+    text = lines[low].decode(errors="replace").strip()
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    raise InputError(
+        f"{path}, line {line + low}: '{shown}' is no LIBSVM line; expected is a label "
+        "and index:value pairs with rising indices, all finite, like '1 3:0.5 7:2'"
+    )
+
+
+def _parse(block: bytes) -> tuple[Any, Any]:
+    features, labels = load_svmlight_file(
+        BytesIO(block), zero_based=True, dtype=np.float32
+    )
+    if not (np.isfinite(features.data).all() and np.isfinite(labels).all()):
+        raise ValueError("not finite")
+    if features.shape[1] > np.iinfo(np.int32).max:
+        raise ValueError("index too large")
+    return features, labels
+
+
+def _first_index(path: Path, collected: _Collected, like: Source | None) -> int:
+    first = min(collected.smallest, 1)
+    if like is None or like.first_index is None:
+        return first
+    if first < like.first_index:
+        raise InputError(
+            f"{path} has an index 0, but the indices of the training set "
+            f"{like.where} count from 1"
+        )
+    return like.first_index

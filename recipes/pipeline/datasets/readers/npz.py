@@ -1,0 +1,191 @@
+"""Arrays that numpy saved in an `.npz` file."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recipes.errors import InputError
+from recipes.pipeline.datasets import source
+from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.encoding import Levels
+from recipes.pipeline.datasets.readers import files
+from recipes.pipeline.datasets.source import Source
+
+_PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
+_CHANNELS_FIRST = (
+    "the images are taken for {} × {} pixels in {} channels; if the channels come "
+    "first, save them last: numpy.moveaxis(x, 1, -1)"
+)
+
+
+def read(path: Path) -> Source:
+    """Read features [n, d] and targets [n] or [n, 1], perhaps with their own test part.
+
+    Features [n, h, w] or [n, h, w, c] are images, of h lines, w columns, c channels.
+    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`
+    in any case; with `_train` and `_test` behind the names the file has its own split.
+
+    Raises:
+        InputError: The file holds other names, Python objects, or other shapes.
+    """
+    with files.reading(path) as stream, _seekable(path, stream) as file:
+        arrays = _arrays(path, file)
+        x_name, y_name, parts = _names(path, arrays)
+        read_part = [
+            (
+                _features(path, x_name + part, arrays),
+                _target(path, y_name + part, arrays),
+            )
+            for part in parts
+        ]
+    shape = read_part[0][0].shape[1:]
+    columns = source.pixels(shape) if len(shape) > 1 else source.numbered(*shape)
+    target, labels = _coded([y for _, y in read_part], y_name)
+    rows = [
+        _rows(path, part, x, y, columns, shape, target.name)
+        for part, (x, _), y in zip(parts, read_part, labels, strict=True)
+    ]
+    return Source(
+        name=files.stem_of(path),
+        where=str(path),
+        tabular=False,
+        columns=columns,
+        target=target,
+        train=rows[0],
+        test=rows[1] if len(rows) > 1 else None,
+        image_shape=shape if len(shape) > 1 else (),
+        notes=(_CHANNELS_FIRST.format(*shape),) if _is_channels_first(shape) else (),
+    )
+
+
+@contextmanager
+def _seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    # A zip archive is read from its end; to seek there in a compressed stream means
+    # to decompress it again for every array.
+    if path.suffix.lower() == ".npz":
+        yield stream
+        return
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file)
+        file.seek(0)
+        yield file
+
+
+class _Arrays(dict[str, str]):
+    """Names in lower case → names in the file, with the file that holds them."""
+
+    file: Any
+
+
+def _arrays(path: Path, stream: IO[bytes]) -> _Arrays:
+    try:
+        file = np.load(stream, allow_pickle=False)
+        names = file.files
+    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} is no .npz file, or a damaged one; numpy.savez writes one"
+        ) from error
+    arrays = _Arrays({name.lower(): name for name in names})
+    arrays.file = file
+    return arrays
+
+
+def _names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
+    for x, y in _PAIRS:
+        for parts in (["_train", "_test"], [""]):
+            if all(x + part in arrays and y + part in arrays for part in parts):
+                return x, y, parts
+    held = source.some(arrays.values()) or "nothing"
+    raise InputError(
+        f"{path} holds {held}; expected are arrays x and y, "
+        "or x_train, y_train, x_test and y_test"
+    )
+
+
+def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(arrays.file[arrays[name]])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds Python objects, which are refused because "
+            "loading them could run any code; save it as numbers: "
+            f"numpy.savez(path, {name}={name}.astype(float), …)"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+
+
+def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    x = _array(path, name, arrays)
+    if x.ndim not in (2, 3, 4) or 0 in x.shape:
+        raise InputError(
+            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
+            "[rows, features], or of images [rows, height, width] or [rows, height, "
+            "width, channels]"
+        )
+    if x.dtype.kind not in "biuf":
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds {x.dtype}; expected are real numbers"
+        )
+    return x if x.dtype.kind == "f" else x.astype(np.float32)
+
+
+def _target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    y = _array(path, name, arrays)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise InputError(
+            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected is "
+            "[rows] or [rows, 1]"
+        )
+    if y.dtype.kind not in "biufUS":
+        raise InputError(
+            f"{path}: '{arrays[name]}' holds {y.dtype}; expected are real numbers or "
+            "class names"
+        )
+    return y
+
+
+def _coded(
+    targets: list[npt.NDArray[Any]], name: str
+) -> tuple[Column, list[npt.NDArray[np.float64]]]:
+    """Turn class names into codes, the same in every part; leave numbers alone."""
+    if all(y.dtype.kind in "biuf" for y in targets):
+        return Column(name), [y.astype(np.float64) for y in targets]
+    levels = Levels()
+    codes = [levels.codes(y.astype(str).tolist()) for y in targets]
+    return Column(name, "categorical", levels=levels.texts), codes
+
+
+def _rows(
+    path: Path,
+    part: str,
+    x: npt.NDArray[Any],
+    y: npt.NDArray[np.float64],
+    columns: tuple[Column, ...],
+    shape: tuple[int, ...],
+    target: str,
+) -> Rows:
+    where = f"{path} (the {part[1:]} part)" if part else str(path)
+    if len(x) != len(y):
+        raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
+    if x.shape[1:] != shape:
+        raise InputError(
+            f"{where} has rows of {source.size_of(x.shape[1:])} features, the training "
+            f"part of {source.size_of(shape)}; they should be of one size"
+        )
+    return source.checked(x.reshape(len(x), -1), y, columns, target, where)
+
+
+def _is_channels_first(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] > 4

@@ -1,0 +1,195 @@
+"""The section on the data: how much there is, and what each column holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+from recipes.pipeline.report.blocks import (
+    Block,
+    Cell,
+    KeyNumber,
+    KeyNumbers,
+    Paragraph,
+    Section,
+    Table,
+)
+from recipes.pipeline.report.number_format import count, number, percent, quantity
+
+if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
+    from recipes.pipeline.datasets import Column, Data
+
+MAX_ROWS = 500  # of a table with a row for each column of the data
+MAX_VALUES = 8  # of a row, that are told
+_BLOCK = 1 << 20  # entries that are turned to float64 at a time
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Statistics of the columns of a matrix, blanks (NaN) left out; each of shape [d].
+
+    A column of nothing but blanks has NaN in all but `blanks`.
+    """
+
+    mean: Vector
+    deviation: Vector  # root of the mean square deviation, divisor n
+    low: Vector
+    high: Vector
+    blanks: npt.NDArray[np.int64]
+
+
+def summarise(matrix: Any) -> Summary:
+    """Statistics of the columns of a dense or sparse matrix, in float64.
+
+    Args:
+        matrix: array or CSR array of shape [n, d]; no copy of it is made.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if scipy.sparse.issparse(matrix):
+            return _summarise_sparse(matrix)
+        return _summarise_dense(matrix)
+
+
+def _summarise_dense(matrix: npt.NDArray[Any]) -> Summary:
+    """Block by block, the moments merged as by Chan, Golub and LeVeque (1979)."""
+    n, d = matrix.shape
+    known, mean, square = np.zeros(d), np.zeros(d), np.zeros(d)
+    low, high = np.full(d, np.nan), np.full(d, np.nan)
+    step = max(_BLOCK // max(d, 1), 1)
+    for start in range(0, n, step):
+        block = matrix[start : start + step].astype(np.float64)
+        present = ~np.isnan(block)
+        low = np.fmin(low, np.fmin.reduce(block))
+        high = np.fmax(high, np.fmax.reduce(block))
+        here = present.sum(0)
+        block_mean = block.sum(0, where=present) / np.maximum(here, 1)
+        block -= block_mean
+        both = np.maximum(known + here, 1)
+        shift = block_mean - mean
+        square += np.square(block, out=block).sum(0, where=present)
+        square += shift**2 * known * here / both
+        mean += shift * here / both
+        known += here
+    empty = np.where(known > 0, 1.0, np.nan)
+    blanks = (n - known).astype(np.int64)
+    return Summary(mean * empty, np.sqrt(square / known), low, high, blanks)
+
+
+def _summarise_sparse(matrix: Any) -> Summary:
+    """As the dense one; an entry that is not stored is 0."""
+    n, d = matrix.shape
+    values = matrix.data.astype(np.float64)
+    present = ~np.isnan(values)
+    columns, values = matrix.indices[present], values[present]
+    blanks = np.bincount(matrix.indices[~present], minlength=d)
+    known = n - blanks
+    mean = np.bincount(columns, values, d) / known
+    square = np.bincount(columns, (values - mean[columns]) ** 2, d)
+    square += (known - np.bincount(columns, minlength=d)) * mean**2
+    low = matrix.nanmin(axis=0).toarray().reshape(-1).astype(np.float64)
+    high = matrix.nanmax(axis=0).toarray().reshape(-1).astype(np.float64)
+    return Summary(mean, np.sqrt(square / known), low, high, blanks)
+
+
+def data_summary(data: Data) -> Section:
+    """How many rows and columns, what was noted on reading, and each column.
+
+    Args:
+        data: the training and test rows with their description.
+    """
+    about, train = data.description, data.train
+    sizes = KeyNumbers(
+        (
+            KeyNumber("Training rows", number(len(train.target))),
+            KeyNumber("Test rows", number(len(data.test.target))),
+            KeyNumber("Columns", number(len(about.columns)), "besides the target"),
+        )
+    )
+    body: list[Block] = [Paragraph(f"Read from {about.source}."), sizes]
+    body.extend(Paragraph(f"{note.rstrip('.')}.") for note in about.notes)
+    body.append(_columns_table(data))
+    return Section("Data", body)
+
+
+def _columns_table(data: Data) -> Table:
+    """A row for the target and one for each of the first `MAX_ROWS` columns."""
+    about, train = data.description, data.train
+    shown = about.columns[:MAX_ROWS]
+    rows = [_row(about.target, train.target[:, None], 0, "target")]
+    features = train.features[:, : len(shown)]
+    summary = summarise(features)
+    rows += [_row(column, features, j, "", summary) for j, column in enumerate(shown)]
+    columns = count(len(shown), "column")
+    if len(shown) < len(about.columns):
+        columns = (
+            f"the first {number(len(shown))} of {number(len(about.columns))} columns"
+        )
+    caption = f"The target and {columns}, over the training rows."
+    header = ("Column", "Mean", "SD", "Min", "Max", "Blanks")
+    return Table(caption, header, rows, "lrrrrr")
+
+
+def _row(
+    column: Column, matrix: Any, j: int, role: str, summary: Summary | None = None
+) -> list[str | Cell]:
+    """One column's row: of numbers the moments, of categories the commonest ones."""
+    summary = summary or summarise(matrix)
+    blanks = number(int(summary.blanks[j]))
+    if column.levels:
+        note = ", ".join(filter(None, (role, _levels(column, matrix[:, j]))))
+        return [Cell(column.name, note), "", "", "", "", blanks]
+    note = ", ".join(filter(None, (role, column.unit)))
+    moments = (summary.mean, summary.deviation, summary.low, summary.high)
+    return [
+        Cell(column.name, note),
+        *(number(float(each[j])) for each in moments),
+        blanks,
+    ]
+
+
+def _levels(column: Column, codes: Any) -> str:
+    """The commonest five levels of a categorical column with their shares."""
+    if scipy.sparse.issparse(codes):
+        codes = codes.toarray()
+    known = codes[~np.isnan(codes)].astype(np.int64)
+    shares = np.bincount(known, minlength=len(column.levels)) / max(known.size, 1)
+    order = np.argsort(-shares, kind="stable")
+    words = [f"{column.levels[i]} {percent(float(shares[i]))}" for i in order[:5]]
+    rest = f" and {number(order.size - 5)} more" if order.size > 5 else ""
+    return f"{count(order.size, 'level')}: {', '.join(words)}{rest}"
+
+
+def row_values(
+    columns: tuple[Column, ...], features: Any, i: int, summary: Summary
+) -> str:
+    """A raw row's values in words, the `MAX_VALUES` most unusual ones of many.
+
+    Args:
+        columns: of the data.
+        features: [n, d] raw rows, dense or CSR, as `Rows.features` holds them.
+        i: the row's number.
+        summary: of these features.
+    """
+    row = features[[i]]
+    row = row.toarray() if scipy.sparse.issparse(row) else row
+    row = np.asarray(row, np.float64).reshape(-1)
+    shown = np.arange(len(row))
+    if len(row) > MAX_VALUES:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            distance = np.abs(row - summary.mean) / summary.deviation
+        order = np.argsort(-np.nan_to_num(distance, nan=0.0), kind="stable")
+        shown = np.sort(order[:MAX_VALUES])
+    return "; ".join(f"{columns[j].name} {_value(columns[j], row[j])}" for j in shown)
+
+
+def _value(column: Column, value: float) -> str:
+    if math.isnan(value):
+        return "blank"
+    return column.levels[int(value)] if column.levels else quantity(value, column.unit)

@@ -1,0 +1,195 @@
+"""What a run leaves to be used: `model.keras` and the SavedModel under `export/N`.
+
+Both appear whole or not at all.
+"""
+
+import errno
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from layers.serving_model import ServingModel
+from recipes.pipeline.datasets.description import Description
+from recipes.pipeline.run.atomic_files import beside, system_errors_told, whole_file
+
+Outputs = Callable[[Any], Mapping[str, Any]]
+
+
+def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
+    """Saves a model in Keras's own format.
+
+    Args:
+        model: A built model.
+        path: The file, ending in `.keras`; replaced if it exists.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        InputError: The disk is full or the folder cannot be written.
+    """
+    with whole_file(path, "the model") as temporary, warnings.catch_warnings():
+        # Keras reads TensorFlow's variables in a way that NumPy 2 deprecates.
+        warnings.filterwarnings("ignore", "__array__ implementation")
+        model.save(temporary)
+    return Path(path)
+
+
+def save_model(
+    model: ServingModel, directory: str | os.PathLike[str], outputs: Outputs
+) -> Path:
+    """Saves a serving model as the next version of a SavedModel.
+
+    The signatures `serving_default` and `serve` take the model's raw inputs, named
+    columns under their own names. Loaded in Python, `loaded.serve(inputs)` takes them
+    as the model does: a dict, or the matrix. Only what inference needs is saved, once.
+
+    Args:
+        model: A built model of raw inputs.
+        directory: The versions' folder; made if it is not there. Versions in it are
+            kept, the next number is taken.
+        outputs: Turns what the model returns for a batch into the named outputs.
+
+    Returns:
+        The new version's folder, `directory/N`.
+
+    Raises:
+        InputError: The disk is full or the folder cannot be written.
+    """
+    directory = Path(directory)
+    with (
+        system_errors_told("the SavedModel", directory),
+        beside(directory, "version") as temporary,
+    ):
+        _write_saved_model(model, temporary, outputs)
+        return _rename_to_next_version(temporary, directory)
+
+
+def outputs(description: Description) -> Outputs:
+    """What turns the answer of a model of such data into the named outputs."""
+    if description.task == "regression":
+        return regression_outputs
+    return classification_outputs(description.target.levels)
+
+
+def regression_outputs(prediction: Any) -> dict[str, Any]:
+    """The outputs of a regression: `prediction` `[batch, 1]` float32."""
+    return {"prediction": tf.reshape(tf.cast(prediction, tf.float32), (-1, 1))}
+
+
+def classification_outputs(levels: Sequence[str]) -> Outputs:
+    """The outputs of a classification, the classes' names in the graph.
+
+    Args:
+        levels: the classes' names, k ≥ 2; index i stands for `levels[i]`.
+
+    Returns:
+        What turns a model's output into `scores` `[batch, 1 or k]` float32,
+        `probabilities` `[batch, k]` float32 where the model gives them, `class_index`
+        `[batch]` int64 and `label` `[batch]` string. The model's output is a tensor of
+        scores, or a dict of `scores` and perhaps `probabilities`. Scores decide on the
+        class, as in `evaluation.decisions`. A row with a score that is not a number
+        has no class: its index is −1, its label is empty.
+
+    Raises:
+        ValueError: on fewer levels and, when it is called, on outputs of other shapes.
+    """
+    if len(levels) < 2:
+        raise ValueError(f"levels should be two or more. Received: {list(levels)}")
+    names = [*levels, ""]  # the last one is that of index −1
+
+    def outputs(output: Any) -> dict[str, Any]:
+        given = output if isinstance(output, Mapping) else {"scores": output}
+        scores = tf.convert_to_tensor(given["scores"])
+        _check_width(scores, "scores", (1, 2) if len(levels) == 2 else (len(levels),))
+        named = {"scores": tf.cast(scores, tf.float32)}
+        if "probabilities" in given:
+            probabilities = tf.convert_to_tensor(given["probabilities"])
+            _check_width(probabilities, "probabilities", (len(levels),))
+            named["probabilities"] = tf.cast(probabilities, tf.float32)
+        if scores.shape[-1] == 1:
+            index = tf.cast(scores[:, 0] > 0, tf.int64)
+        else:
+            index = tf.argmax(scores, axis=-1, output_type=tf.int64)
+        unknown = tf.reduce_any(tf.math.is_nan(scores), axis=-1)
+        place = tf.where(unknown, tf.constant(len(levels), tf.int64), index)
+        return {
+            **named,
+            "class_index": tf.where(unknown, tf.constant(-1, tf.int64), index),
+            "label": tf.gather(tf.constant(names), place),
+        }
+
+    return outputs
+
+
+def _check_width(tensor: Any, name: str, widths: Sequence[int]) -> None:
+    if tensor.shape.rank != 2 or tensor.shape[1] not in widths:
+        wanted = " or ".join(map(str, widths))
+        raise ValueError(
+            f"{name} should have shape (batch, {wanted}). Received: {tensor.shape}"
+        )
+
+
+def _write_saved_model(model: ServingModel, directory: Path, outputs: Outputs) -> None:
+    @tf.function(input_signature=[model.signature()], autograph=False)
+    def serve(inputs: Any) -> Mapping[str, Any]:
+        return outputs(model(inputs))
+
+    # The module holds what the function uses, and not the model: so nothing is
+    # saved twice, and no state of the optimiser or the metrics.
+    module = tf.Module()
+    module.serve = serve
+    function = serve.get_concrete_function()
+    module.weights = list(function.variables)
+    module.tables = list(model.tables)
+    tf.saved_model.save(
+        module,
+        str(directory),
+        signatures={"serving_default": function, "serve": function},
+    )
+    if isinstance(model.signature(), dict):
+        names = {spec.name: name for name, spec in model.signature().items()}
+        _rename_inputs(directory, names)
+
+
+def _rename_inputs(directory: Path, names: Mapping[str, str]) -> None:
+    """Gives the signatures' inputs their real names.
+
+    In a signature they may be any strings, but `tf.saved_model.save` takes them for
+    the names of Python parameters: it fails at "class" and alters "fixed acidity".
+    """
+    file = directory / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    (graph,) = saved.meta_graphs
+    for signature in graph.signature_def.values():
+        inputs = dict(signature.inputs)
+        signature.ClearField("inputs")
+        for old, tensor in inputs.items():
+            signature.inputs[names[old]].CopyFrom(tensor)
+    for node in graph.object_graph_def.nodes:
+        if node.WhichOneof("kind") == "bare_concrete_function":
+            keywords = node.bare_concrete_function.argument_keywords
+            keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
+    file.write_bytes(saved.SerializeToString(deterministic=True))
+    # A file that need not be there, of checksums that are no longer right.
+    (directory / "fingerprint.pb").unlink(missing_ok=True)
+
+
+def _rename_to_next_version(temporary: Path, directory: Path) -> Path:
+    while True:
+        versions = [int(p.name) for p in directory.iterdir() if p.name.isdecimal()]
+        target = directory / str(max(versions, default=0) + 1)
+        try:
+            os.rename(temporary, target)
+        except OSError as error:
+            # Another run has just taken the number.
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return target

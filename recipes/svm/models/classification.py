@@ -1,0 +1,245 @@
+"""What support vector classifiers share: classes, their problems, probabilities."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from layers import OneVsOne, PairwiseCoupling, PlattScaling
+from recipes.checks.arguments import check_choice, check_count
+from recipes.svm.models import cross_fitting
+from recipes.svm.models.base import SupportVectorMachine
+from recipes.svm.models.inputs import as_labels, class_index, class_weights, gather
+from recipes.svm.solver.dual import Problem, started_from
+
+Multiclass = Literal["one_vs_one", "one_vs_rest"]
+
+
+class Classifier(SupportVectorMachine):
+    """What C-SVC and ν-SVC share: classes, their problems, scores, probabilities.
+
+    Two classes are one problem, whose score is positive for the second class. More are
+    a problem for each pair (a, b), in the order (0, 1), (0, 2), …, (1, 2), …, positive
+    for class b; or one for each class against the rest.
+
+    Args:
+        multiclass: `"one_vs_one"` as LIBSVM, or `"one_vs_rest"`.
+        probability: Whether to fit probabilities, by Platt's method on the decisions of
+            five folds that were held out: five more problems for each.
+        seed: What the folds are drawn by.
+        **kwargs: See `SupportVectorMachine`.
+
+    Attributes:
+        classes: After `fit`, the labels in ascending order, `[k]`.
+    """
+
+    def __init__(
+        self, *, multiclass: Multiclass, probability: bool, seed: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        check_choice("multiclass", multiclass, ("one_vs_one", "one_vs_rest"))
+        check_count(least=0, seed=seed)
+        self.multiclass = multiclass
+        self.probability = probability
+        self.seed = seed
+        self.classes = np.empty(0)
+        self.platt: Any = None
+        self.accuracy = keras.metrics.Mean(name="accuracy")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        initial_dual_coefficients: Any = None,
+    ) -> keras.callbacks.History:
+        """Solves the dual problems of all rows.
+
+        Args:
+            x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
+                `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. For
+                the kernel `"precomputed"`, its matrix `[n, n]`.
+            y: `[n]` or `[n, 1]`: integers or strings.
+            sample_weight: `[n]`, not negative: factors of the rows' bounds.
+            class_weight: `{label: factor}`, or `"balanced"`.
+            verbose: As in Keras.
+            callbacks: Keras callbacks; a batch is an outer iteration.
+            initial_dual_coefficients: Where to start, `[n]` or `[n, problems]`.
+
+        Returns:
+            Keras's `History`.
+
+        Raises:
+            ValueError: If the data are not as said, or of one class only.
+
+        Warns:
+            ConvergenceWarning: If the tolerance was not reached.
+        """
+        data = gather(x, y, sample_weight, self.kernel_dtype, self.kernel)
+        classes, index = class_index(data.y, data.weight)
+        weight = class_weights(class_weight, classes, index, data.weight)
+        problems = self._problems(len(classes), index, weight)
+        more: list[Problem] = []
+        if self.probability:
+            folds = [
+                cross_fitting.folds(
+                    problem,
+                    lambda rows, positive: self._fold(rows, positive, weight[rows]),
+                    self.seed,
+                )
+                for problem in problems
+            ]
+            more = [fold.problem for each in folds for fold in each]
+        problems = started_from(problems, initial_dual_coefficients, len(data.x))
+        history, solutions = self._solve(data.x, [*problems, *more], verbose, callbacks)
+        self.classes = classes
+        pairs = index if self._pairs else None
+        self._keep(data.x, solutions[: len(problems)], pairs)
+        if self.probability:
+            kernel = self._kernel_for(data.x)
+            sigmoids = cross_fitting.sigmoids(
+                kernel, data.x, data.weight, folds, solutions[len(problems) :]
+            )
+            self._set_sigmoids(len(problems))
+            self.platt.slope.assign([slope for slope, _ in sigmoids])
+            self.platt.offset.assign([offset for _, offset in sigmoids])
+        return history
+
+    def _problems(
+        self, count: int, index: np.ndarray, weight: np.ndarray
+    ) -> list[Problem]:
+        """The dual problems, of rows that count."""
+        if count == 2:
+            splits = [(weight > 0, 1)]
+        elif self.multiclass == "one_vs_rest":
+            splits = [(weight > 0, c) for c in range(count)]
+        else:
+            splits = [
+                ((weight > 0) & ((index == a) | (index == b)), b)
+                for a in range(count)
+                for b in range(a + 1, count)
+            ]
+        return [
+            self._problem(rows, index[rows] == second, weight[rows])
+            for rows, second in ((np.flatnonzero(mask), c) for mask, c in splits)
+        ]
+
+    def _problem(
+        self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        """The dual problem of two classes."""
+        raise NotImplementedError
+
+    def _fold(
+        self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        """The same without the rows that a fold holds out."""
+        return self._problem(rows, positive, weight)
+
+    def _set_sigmoids(self, units: int) -> None:
+        platt = PlattScaling(dtype="float64", name="platt")
+        platt.build((None, units))
+        self._replace_layer("platt", platt)
+
+    # The fitted model ----------------------------------------------------------------
+
+    def call(self, inputs: Any) -> Any:
+        """Maps `inputs` `[batch, d]` to scores `[batch, 1]`, or `[batch, k]`.
+
+        One score is positive for the second class; of k the largest is the class's.
+        """
+        return self._scores(self.decisions(inputs))
+
+    def probabilities(self, inputs: Any) -> Any:
+        """The probability of each class: `[batch, d]` → `[batch, k]`."""
+        return self._probabilities(self.decisions(inputs))
+
+    def predict_classes(self, x: Any, **kwargs: Any) -> np.ndarray:
+        """The label of each row, `[n]`; `kwargs` are those of `predict`."""
+        scores = self.predict(x, **kwargs)
+        two = scores.shape[1] == 1
+        index = (scores[:, 0] > 0).astype(int) if two else scores.argmax(axis=1)
+        return self.classes[index]
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """The accuracy, as in Keras; `y` are labels as in `fit`."""
+        if y is not None and not tf.is_tensor(y):
+            labels = as_labels(np.asarray(y).reshape(-1))
+            # Keras takes strings as a tensor alone.
+            y = tf.constant(labels) if labels.dtype.kind == "U" else labels
+        return super().evaluate(x, y, **kwargs)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Updates the accuracy with one batch of rows and labels."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        scores = self(x, training=False)
+        classes = tf.constant(self.classes)
+        best = (
+            tf.cast(scores[:, 0] > 0, tf.int64)
+            if scores.shape[1] == 1
+            else tf.argmax(scores, axis=1)
+        )
+        label = tf.cast(tf.reshape(y, [-1]), classes.dtype)
+        self.accuracy.update_state(
+            tf.cast(tf.gather(classes, best) == label, tf.float32), sample_weight
+        )
+        return {"accuracy": self.accuracy.result()}
+
+    def _scores(self, decisions: Any) -> Any:
+        if self._pairs:
+            return OneVsOne(len(self.classes), dtype=self.dtype_policy)(decisions)
+        return decisions
+
+    def _probabilities(self, decisions: Any) -> Any:
+        if self.platt is None:
+            raise ValueError(
+                "Probabilities should be asked for before `fit`: probability=True."
+            )
+        second = self.platt(decisions)
+        if self._pairs:
+            # The layer takes the probability of a pair's first class.
+            return PairwiseCoupling(len(self.classes), dtype="float64")(1 - second)
+        if len(self.classes) == 2:
+            return keras.ops.concatenate([1 - second, second], axis=-1)
+        return second / keras.ops.sum(second, axis=-1, keepdims=True)
+
+    def _outputs(self, inputs: Any) -> Any:
+        decisions = self.decisions(inputs)
+        scores = self._scores(decisions)
+        if not self.probability:
+            return scores
+        return {"scores": scores, "probabilities": self._probabilities(decisions)}
+
+    @property
+    def _pairs(self) -> bool:
+        return len(self.classes) > 2 and self.multiclass == "one_vs_one"
+
+    # Keras ---------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "multiclass": self.multiclass,
+            "probability": self.probability,
+            "seed": self.seed,
+        }
+
+    def get_build_config(self) -> dict[str, Any]:
+        """The sizes that training found, and the labels."""
+        config = super().get_build_config()
+        return {**config, "classes": self.classes.tolist()} if config else config
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Makes room for the weights of a trained model."""
+        super().build_from_config(config)
+        if config:
+            self.classes = np.array(config["classes"])
+            if self.probability:
+                self._set_sigmoids(self.expansion.units)

@@ -1,0 +1,202 @@
+"""Support vector regression: ε-SVR and ν-SVR."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recipes.checks.arguments import check_not_negative, check_positive, check_share
+from recipes.svm.models.base import SupportVectorMachine
+from recipes.svm.models.inputs import gather
+from recipes.svm.solver.dual import Problem, epsilon_svr, nu_svr
+
+
+class Regressor(SupportVectorMachine):
+    """What ε-SVR and ν-SVR share: a number to predict, f(x) itself.
+
+    Args:
+        **kwargs: See `SupportVectorMachine`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mean_squared_error = keras.metrics.Mean(name="mean_squared_error")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        initial_dual_coefficients: Any = None,
+    ) -> keras.callbacks.History:
+        """Solves the dual problem of all rows.
+
+        Args:
+            x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
+                `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. For
+                the kernel `"precomputed"`, its matrix `[n, n]`.
+            y: `[n]` or `[n, 1]`, numbers.
+            sample_weight: `[n]`, not negative: factors of the rows' bounds.
+            verbose: As in Keras.
+            callbacks: Keras callbacks; a batch is an outer iteration.
+            initial_dual_coefficients: Where to start, `[n]`.
+
+        Returns:
+            Keras's `History`.
+
+        Raises:
+            ValueError: If the data are not as said.
+
+        Warns:
+            ConvergenceWarning: If the tolerance was not reached.
+        """
+        data = gather(x, y, sample_weight, self.kernel_dtype, self.kernel)
+        if data.y.dtype.kind not in "fiub" or not np.isfinite(data.y).all():
+            raise ValueError("`y` should hold finite numbers.")
+        rows = np.flatnonzero(data.weight)
+        target = data.y[rows].astype(np.float64)
+        problem = self._problem(rows, target, data.weight[rows])
+        return self._fit_one(
+            data.x, problem, initial_dual_coefficients, verbose, callbacks
+        )
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Updates the mean squared error with one batch."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        predicted = tf.reshape(self(x, training=False), [-1])
+        error = predicted - tf.cast(tf.reshape(y, [-1]), predicted.dtype)
+        self.mean_squared_error.update_state(tf.square(error), sample_weight)
+        return {"mean_squared_error": self.mean_squared_error.result()}
+
+    def _problem(
+        self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        """The dual problem."""
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class SupportVectorRegressor(Regressor):
+    """ε-support vector regression, solved exactly.
+
+    Errors up to ε cost nothing, those beyond it C for each unit. In units of the
+    target: ε is one of its distances, and C bounds every |βᵢ|.
+
+    The arguments that are not told of here are those of `SupportVectorMachine` and
+    `KernelMachine`.
+
+    Args:
+        C: The cost of a unit of error, positive. Defaults to `1`.
+        epsilon: Half the width of the tube, at least 0. Defaults to `0.1`.
+        tolerance: As there, in units of the target.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+    >>> x = np.linspace(0, 6, 50)[:, np.newaxis]
+    >>> model = SupportVectorRegressor(C=10.0, gamma=1.0, epsilon=0.05)
+    >>> history = model.fit(x, np.sin(x[:, 0]), verbose=0)
+    >>> model.certificate["converged"]
+    True
+
+    Reference:
+        The article, section 3.2; Smola & Schölkopf (2004).
+    """
+
+    def __init__(
+        self,
+        kernel: Any = "rbf",
+        C: float = 1.0,
+        gamma: float | str = "scale",
+        epsilon: float = 0.1,
+        degree: int = 3,
+        coef0: float = 0.0,
+        tolerance: float = 1e-3,
+        max_iterations: int = 10_000,
+        cache_mb: float = 1000.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            kernel=kernel,
+            gamma=gamma,
+            degree=degree,
+            coef0=coef0,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            cache_mb=cache_mb,
+            **kwargs,
+        )
+        check_positive(C=C)
+        check_not_negative(epsilon=epsilon)
+        self.C = C
+        self.epsilon = epsilon
+
+    def _problem(
+        self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        return epsilon_svr(rows, target, self.C * weight, self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "C": self.C, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("descent_recipes")
+class NuSupportVectorRegressor(Regressor):
+    """ν-support vector regression: the tube's width follows from ν.
+
+    At most a share ν of the rows lies outside of the tube (Schölkopf et al. 2000).
+
+    The arguments that are not told of here are those of `SupportVectorMachine` and
+    `KernelMachine`.
+
+    Args:
+        C: The cost of a unit of error, positive. Defaults to `1`.
+        nu: Above 0 and at most 1. Defaults to `0.5`.
+        tolerance: As there, in units of the target.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        kernel: Any = "rbf",
+        C: float = 1.0,
+        nu: float = 0.5,
+        gamma: float | str = "scale",
+        degree: int = 3,
+        coef0: float = 0.0,
+        tolerance: float = 1e-3,
+        max_iterations: int = 10_000,
+        cache_mb: float = 1000.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            kernel=kernel,
+            gamma=gamma,
+            degree=degree,
+            coef0=coef0,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            cache_mb=cache_mb,
+            **kwargs,
+        )
+        check_positive(C=C)
+        check_share(nu=nu)
+        self.C = C
+        self.nu = nu
+
+    def _problem(
+        self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
+    ) -> Problem:
+        return nu_svr(rows, target, self.C * weight, self.nu)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "C": self.C, "nu": self.nu}

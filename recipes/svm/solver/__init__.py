@@ -1,0 +1,1 @@
+"""Sequential minimal optimisation of dual problems, and the proof of the optimum."""

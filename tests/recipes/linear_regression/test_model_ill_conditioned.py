@@ -1,0 +1,218 @@
+"""`LinearRegression` where it is hard: bad scales, ranks, no noise, large data."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import Lasso
+from sklearn.preprocessing import scale
+
+from recipes.errors import ConvergenceWarning
+from recipes.linear_regression import model as model_module
+from recipes.linear_regression.model import LinearRegression
+from recipes.linear_regression.solver import training_rows
+from tests.recipes.linear_regression import reference
+from tests.recipes.linear_regression.fitting import data, fit, take_steps, theta_of
+
+MOMENTA = ("none", "heavy_ball", "nesterov")
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    x, y = load_diabetes(return_X_y=True)
+    return scale(x), y
+
+
+# ---- runs that do not arrive, and data that make it hard
+
+
+def test_too_few_iterations_are_told(diabetes):
+    model = LinearRegression(max_iterations=3)
+    with pytest.warns(ConvergenceWarning, match=r"max_iterations.*3 iterations"):
+        model.fit(*diabetes, verbose=0)
+    assert model.certificate["converged"] is False
+    assert model.certificate["stop_reason"] == "max_iterations"
+    assert model.certificate["iterations"] == 3
+    assert model.loss_history.shape == (4,)
+
+
+def test_iterations_need_not_fill_keras_epochs():
+    x, y = data()
+    model = LinearRegression(learning_rate=1e-4, max_iterations=1003)
+    take_steps(model, x, y, epochs=None)
+    assert model.certificate["iterations"] == 1003
+    assert model.loss_history.shape == (1004,)
+
+
+@pytest.mark.parametrize("momentum", MOMENTA)
+def test_dependent_columns_arrive_and_are_told(momentum):
+    x, y = data()
+    x = np.column_stack([x, x[:, 0], np.full(60, 3.0)])
+    model = fit(x, y, momentum=momentum)
+    assert model.certificate["rank"] == 4
+    loss = reference.smooth_loss(theta_of(model), x, y)
+    lowest = reference.smooth_loss(reference.closed_form(x, y), x, y)
+    assert loss == pytest.approx(lowest, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x * [1e-6, 1, 1, 1e6],
+        lambda x: x * 1e-6,
+        lambda x: (x - x.mean(0)) * 1e6,
+        lambda x: x + 1e4,
+        lambda x: x + 1e6,
+        lambda x: x[:, :1] + 1e8,
+    ],
+    ids=["1e-6 and 1e6", "1e-6", "1e6", "mean 1e4", "mean 1e6", "mean 1e8"],
+)
+def test_badly_scaled_columns_arrive_or_say_why_not(change):
+    x, y = data()
+    x = change(x)
+    model = LinearRegression(max_iterations=2000)
+    with pytest.warns(ConvergenceWarning, match=r"condition number.*standardise"):
+        model.fit(x, y, verbose=0)
+    best = reference.closed_form(x, y)
+    excess = reference.smooth_loss(theta_of(model), x, y)
+    excess /= np.mean((y - y.mean() - (x - x.mean(0)) @ best[:-1]) ** 2)
+    assert excess - 1 > 1e-8  # it was right to warn
+    assert model.certificate["relative_excess_loss"] > 1e-8
+
+
+def test_columns_not_so_badly_scaled_arrive():
+    x, y = data()
+    x = (x - x.mean(0)) * [1, 0.3, 9, 30]
+    model = fit(x, y)
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 4), (4, 60), (2, 4), (5, 5), (1, 4), (1, 1)])
+def test_a_perfect_fit_arrives(n, d):
+    """Without noise, and where there are as few rows as that: the optimum is 0."""
+    x, _ = data(n, d)
+    y = x @ np.arange(1.0, d + 1) + 5
+    model = fit(x, y)
+    assert model.certificate["converged"]
+    assert reference.smooth_loss(theta_of(model), x, y) <= 1e-14 * np.mean(y**2)
+
+
+@pytest.mark.parametrize("constant", [0.0, 5.0])
+@pytest.mark.parametrize("l1", [0.0, 0.1])
+def test_a_constant_target_arrives(constant, l1):
+    x, _ = data()
+    model = fit(x, np.full(60, constant), l1=l1)
+    assert model.certificate["converged"]
+    assert np.isfinite(model.certificate["relative_excess_loss"])
+    np.testing.assert_allclose(theta_of(model), [0, 0, 0, 0, constant], atol=1e-6)
+
+
+def test_constant_columns_only():
+    x, y = np.ones((60, 2)), data()[1]
+    model = fit(x, y)
+    assert model.certificate["rank"] == 0
+    np.testing.assert_allclose(x @ theta_of(model)[:-1] + theta_of(model)[-1], y.mean())
+
+
+# ---- the paths that data of another size take
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Small data are taken for large, whose moments are float32 products first."""
+    monkeypatch.setattr(training_rows, "EXACT_MULTIPLICATIONS", 0)
+
+
+@pytest.mark.parametrize("method", ["gram", "full"])
+@pytest.mark.parametrize("arguments", [{}, {"l1": 0.5}, {"l2": 0.1}])
+def test_large_float32_data_arrive(fast, method, arguments):
+    x, y = data(n=3000, dtype="float32")
+    model = fit(x, y, method=method, **arguments)
+    assert model.certificate["converged"]
+    if "l1" not in arguments:
+        assert reference.relative_excess(theta_of(model), x, y, **arguments) <= 1e-8
+    assert model.loss_history.shape == (model.certificate["iterations"] + 1,)
+
+
+def test_large_float32_data_that_float32_cannot_carry(fast):
+    x, y = data(n=3000)
+    x[:, 0] = x[:, 1] + 1e-3 * x[:, 0]
+    x = x.astype("float32")
+    model = fit(x, y)
+    assert model.certificate["condition_number"] > 1e6
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+def test_large_float32_data_keep_to_max_iterations(fast):
+    x, y = data(n=3000, dtype="float32")
+    model = LinearRegression(max_iterations=3)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(x, y, verbose=0)
+    assert model.certificate["iterations"] == 3
+    assert model.loss_history.shape == (4,)
+
+
+def test_large_float32_data_whose_squares_overflow_float32(fast):
+    x, y = data(n=3000, dtype="float32")
+    x = (x - x.mean(0)) * np.float32(1e20)
+    model = LinearRegression(max_iterations=50)
+    take_steps(model, x, y, epochs=None)
+    assert np.isfinite(model.certificate["loss"])
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """Four features are more than the closed form is made for."""
+    monkeypatch.setattr(model_module, "GRAM_FEATURES", 3)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"l2": 0.1}])
+def test_many_features_stop_by_the_gradient(wide, arguments):
+    x, y = data()
+    model = fit(x, y, **arguments)
+    told = model.certificate
+    assert told["converged"]
+    assert told["stop_reason"] == "tolerance"
+    assert told["optimal_loss"] is None
+    assert told["relative_excess_loss"] is None
+    assert told["condition_number"] is None
+    start = np.linalg.norm(reference.gradient(np.zeros(5), x, y, **arguments))
+    assert told["gradient_norm"] <= 1e-7 * start
+    assert reference.relative_excess(theta_of(model), x, y, **arguments) <= 1e-8
+
+
+def test_many_features_with_l1_stop_by_the_duality_gap(wide):
+    x, y = data()
+    model = fit(x, y, l1=0.5)
+    assert model.certificate["relative_excess_loss"] <= 1e-12
+    peer = Lasso(alpha=0.25, tol=1e-14).fit(x, y)
+    np.testing.assert_allclose(theta_of(model)[:-1], peer.coef_, rtol=1e-4)
+
+
+def test_many_features_keep_their_moments_where_asked(wide):
+    x, y = data()
+    assert fit(x, y, method="gram").certificate["optimal_loss"] is not None
+
+
+def test_many_features_that_do_not_arrive_say_so(wide):
+    model = LinearRegression(max_iterations=2)
+    with pytest.warns(ConvergenceWarning, match="unknown"):
+        model.fit(*data(), verbose=0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_many_features_with_values_that_are_no_numbers(wide, bad):
+    x, y = data()
+    x[3, 1] = bad
+    with pytest.raises(ValueError, match="finite"):
+        LinearRegression().fit(x, y, verbose=0)
+
+
+def test_float32_parameters_are_as_good_as_float32_allows(diabetes):
+    model = LinearRegression(dtype="float32", max_iterations=2000)
+    take_steps(model, *diabetes, epochs=None)
+    assert model.linear.kernel.dtype == "float32"
+    assert reference.relative_excess(theta_of(model), *diabetes) <= 1e-8
+    told = model.certificate["relative_excess_loss"]
+    assert told == pytest.approx(
+        reference.relative_excess(theta_of(model), *diabetes), rel=0.01
+    )

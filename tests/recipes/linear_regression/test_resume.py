@@ -1,0 +1,132 @@
+"""A run that is killed and started again with --resume ends in the same numbers."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recipes.errors import ConvergenceWarning, InputError
+from recipes.linear_regression.model import LinearRegression
+from recipes.pipeline.run import checkpoint
+from recipes.pipeline.run.checkpoint import Backup
+from tests.recipes.linear_regression.fitting import data, theta_of
+from tests.runs import epochs_kept, killed, metrics_of, numbers_of
+
+# A step an epoch, and Keras takes its time for an epoch: a run of seconds.
+SLOW = (
+    "--method=full",
+    "--tolerance=1e-8",
+    "--noreport",
+    "--noexport",
+    "--out_dir=.",
+)
+
+
+@pytest.fixture(scope="module")
+def whole(linear_regression, tmp_path_factory):
+    """The numbers of the run that nobody killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    ended = linear_regression(folder, *SLOW)
+    assert (ended.code, ended.err) == (0, "")
+    metrics = metrics_of(folder)
+    assert metrics["certificate"]["converged"] is True
+    return numbers_of(metrics)
+
+
+def test_killed_run_ends_in_the_same_numbers(whole, linear_regression, tmp_path):
+    """Killed twice: at its first state, and after it went on from there."""
+    first = killed(linear_regression, tmp_path, *SLOW, beyond=0)
+    second = killed(linear_regression, tmp_path, *SLOW, "--resume", beyond=first)
+    # What a kill in the middle of writing leaves.
+    half = tmp_path / f"backup/.tmp-1-{second + 1}.npz"
+    half.write_bytes(b"PK half of it")
+    ended = linear_regression(tmp_path, *SLOW, "--resume")
+    assert (ended.code, ended.err) == (0, "")
+    # It went on from the second state: the epochs before it were not run again.
+    assert f"Epoch {second + 1}/" in ended.out
+    assert f"Epoch {second}/" not in ended.out
+    assert numbers_of(metrics_of(tmp_path)) == whole
+    assert not (tmp_path / "backup").exists()
+    assert len(list((tmp_path / "logs/train").iterdir())) == 3
+
+
+def test_without_resume_a_killed_run_begins_anew(linear_regression, tmp_path):
+    killed(linear_regression, tmp_path, *SLOW, beyond=0)
+    ended = linear_regression(tmp_path, "--noreport", "--noexport", "--out_dir=.")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Epoch 1/")
+    assert not (tmp_path / "backup").exists()
+
+
+def test_resume_with_other_flags_is_refused(linear_regression, tmp_path):
+    kept = killed(linear_regression, tmp_path, *SLOW, beyond=0)
+    ended = linear_regression(tmp_path, *SLOW, "--resume", "--momentum=none")
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
+    assert line.startswith(
+        "error: --resume: the backup in 'backup' was made with other"
+    )
+    assert "--momentum=" in line
+    assert epochs_kept(tmp_path) == kept
+
+
+def test_resume_without_a_backup_begins_anew(linear_regression, tmp_path):
+    ended = linear_regression(
+        tmp_path, "--noreport", "--noexport", "--out_dir=.", "--resume"
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert "no backup in .: starting from the beginning" in ended.out
+    assert metrics_of(tmp_path)["certificate"]["converged"] is True
+
+
+# The callback itself.
+
+
+def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
+    def full(path, *arrays):
+        Path(path).write_bytes(b"PK half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    model = model_after(0)
+    callback = Backup(tmp_path, restore=False)
+    callback.set_model(model)
+    callback.on_epoch_end(0)
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: 1e9)
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError, match="cannot write the backup: the disk is full"):
+        callback.on_epoch_end(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["1.npz"]
+
+
+@pytest.mark.parametrize("optimizer", [None, "adam"])
+def test_state_holds_all_that_the_next_step_needs(optimizer, tmp_path):
+    """Momentum, the optimiser's slots, and the number of epochs."""
+    x, y = data()
+    model = model_after(3, optimizer)
+    kept = Backup(tmp_path, restore=False)
+    kept.set_model(model)
+    kept.on_epoch_end(2)
+    expected = model_after(7, optimizer)
+
+    resumed = model_after(0, optimizer)
+    with pytest.warns(ConvergenceWarning):
+        history = resumed.fit(
+            x, y, epochs=7, verbose=0, callbacks=[Backup(tmp_path, restore=True)]
+        )
+    assert history.epoch == [3, 4, 5, 6]
+    np.testing.assert_array_equal(theta_of(resumed), theta_of(expected))
+    assert resumed.certificate == expected.certificate
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def model_after(epochs, optimizer=None):
+    model = LinearRegression(tolerance=0.0)
+    model.compile(optimizer)
+    if epochs:
+        with pytest.warns(ConvergenceWarning):
+            model.fit(*data(), epochs=epochs, verbose=0)
+    else:
+        model.build((None, 4))
+    return model

@@ -1,0 +1,328 @@
+"""The command line: flags from a dataclass, help, usage errors, exit codes."""
+
+import dataclasses
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from absl import flags as absl_flags
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipes.errors import InputError
+from recipes.pipeline.cli import flags
+from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config_fields import fields_of, help_text
+from tests.commands import ROOT, Ended, run_forked, run_fresh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(DataConfig):
+    """A recipe's configuration, as the tests need one."""
+
+    dataset: str = "diabetes"  # embedded name or path
+    learning_rate: float | Literal["auto"] = "auto"  # step size, or auto = 1/L
+    method: Literal["gram", "full"] = "gram"  # one pass, or every step anew;
+    # full streams
+    max_iterations: int = 1000  # steps at most
+    l2: float = 0.0  # weight of the squared norm
+    sizes: tuple[int, ...] = (128,)  # units of each layer
+
+    def __post_init__(self):
+        if self.learning_rate != "auto" and self.learning_rate <= 0:
+            raise InputError(f"--learning_rate={self.learning_rate}: should be > 0")
+
+
+def parse(*arguments):
+    values = absl_flags.FlagValues()
+    flags.define(Config, "example", "Does it.", values)
+    return flags.parse(Config, ["program", *arguments], values)
+
+
+def message(*arguments):
+    with pytest.raises(InputError) as error:
+        parse(*arguments)
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
+
+
+def test_defaults_are_the_dataclass_s():
+    assert parse() == Config()
+
+
+def test_values_take_their_fields_types():
+    config = parse(
+        "--learning_rate=0.5", "--method", "full", "--noreport", "--seed=7", "-l2=1"
+    )
+    assert config == Config(
+        learning_rate=0.5, method="full", report=False, seed=7, l2=1.0
+    )
+    assert type(config.l2) is float
+    assert parse("--learning_rate=auto").learning_rate == "auto"
+    assert parse("--report=false", "--target=a b").target == "a b"
+    assert parse("--sizes=256,128").sizes == (256, 128)
+    assert parse("--sizes= 64 , 8").sizes == (64, 8)
+    assert parse("--sizes=").sizes == ()
+
+
+def test_every_field_has_its_comment_as_help():
+    helps = {field.name: field.help for field in fields_of(Config)}
+    assert helps["learning_rate"] == "step size, or auto = 1/L"
+    assert helps["method"] == "one pass, or every step anew; full streams"
+    assert helps["dataset"] == "embedded name or path"
+    assert helps["report"] == "write report.html"
+    assert all(helps.values())
+
+
+def test_field_without_comment_or_default_is_refused():
+    @dataclass(frozen=True, kw_only=True)
+    class Bare(Config):
+        rate: float = 1.0
+
+    with pytest.raises(TypeError, match=r"Bare\.rate should have a comment"):
+        fields_of(Bare)
+    with pytest.raises(TypeError, match=r"DataConfig\.dataset should have a default"):
+        fields_of(DataConfig)
+
+
+def test_field_of_another_type_is_refused():
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Config):
+        pair: tuple = ()  # two things
+
+    with pytest.raises(TypeError, match=r"Odd\.pair"):
+        fields_of(Odd)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("--seed=1.5", "--seed=1.5: should be a whole number"),
+        ("--seed=-1", "--seed=-1: should be a whole number from 0"),
+        ("--l2=much", "--l2=much: should be a number"),
+        ("--l2=nan", "--l2=nan: should be a finite number"),
+        ("--l2=inf", "--l2=inf: should be a finite number"),
+        ("--learning_rate=atuo", "a number or auto (did you mean auto?)"),
+        ("--learning_rate=-1", "--learning_rate=-1.0: should be > 0"),
+        ("--method=grm", "should be gram or full (did you mean gram?)"),
+        (
+            "--sizes=2,x",
+            "--sizes=2,x: should be whole numbers with commas between them",
+        ),
+        ("--sizes=2,,3", "--sizes=2,,3: should be whole numbers"),
+        ("--sizes=1.5", "--sizes=1.5: should be whole numbers"),
+        ("--report=maybe", "--report=maybe: should be true or false"),
+        ("--noreport=true", "does not take an argument"),
+        ("--test_fraction=0", "--test_fraction=0.0: should lie between 0 and 1"),
+        ("--test_fraction=1", "--test_fraction=1.0: should lie between 0 and 1"),
+        ("--test_fraction=nan", "finite"),
+        ("--task=regresion", "(did you mean regression?)"),
+        ("--task=", "should be one of auto, regression, classification"),
+        ("--target=a\nb", "should be one line"),
+        ("--max_iterations", "Missing value for flag --max_iterations"),
+        ("--learning-rte=1", "no such flag (did you mean --learning_rate?)"),
+        ("--norepotr", "no such flag (did you mean --noreport?)"),
+        ("--zzz", "--zzz: no such flag; --help"),
+        ("data.csv", "'data.csv': stray argument"),
+        ("--flagfile=/no/such/file", "/no/such/file"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(argument, expected):
+    assert expected in message(argument)
+
+
+def test_switch_with_a_loose_value_is_told():
+    assert "'false': stray argument" in message("--report", "false")
+
+
+def test_flagfile_of_another_encoding_is_told(tmp_path):
+    file = tmp_path / "flags.txt"
+    file.write_bytes(b"--target=\xff\xfe\n")
+    assert "decode" in message(f"--flagfile={file}")
+
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
+).filter(lambda text: text == text.strip())
+configs = st.builds(
+    Config,
+    dataset=texts,
+    target=texts,
+    seed=st.integers(0, 2**32 - 1),
+    test_fraction=st.floats(0, 1, exclude_min=True, exclude_max=True),
+    learning_rate=st.just("auto") | st.floats(1e-300, 1e300),
+    method=st.sampled_from(["gram", "full"]),
+    report=st.booleans(),
+    out_dir=texts,
+    sizes=st.lists(st.integers()).map(tuple),
+)
+
+
+@given(configs)
+def test_flags_text_repeats_the_run(tmp_path_factory, config):
+    file = tmp_path_factory.mktemp("flags") / "flags.txt"
+    file.write_text(flags.flags_text(config), encoding="utf-8")
+    assert parse(f"--flagfile={file}") == config
+
+
+def test_flags_text_leaves_out_resume():
+    assert "resume" not in flags.flags_text(Config(resume=True))
+    assert "--out_dir=\n" in flags.flags_text(Config())
+
+
+@given(configs)
+def test_command_repeats_the_run(config):
+    words = flags.command(config, "example")
+    assert words[:3] == ["python", "-m", "recipes.example"]
+    assert parse(*words[3:]) == config
+
+
+def test_command_shows_only_what_differs():
+    config = Config(target="price/m² (€)", report=False, l2=0.1)
+    assert flags.command(config, "example") == [
+        "python",
+        "-m",
+        "recipes.example",
+        "--target=price/m² (€)",
+        "--noreport",
+        "--l2=0.1",
+    ]
+    assert flags.command(Config(), "example") == ["python", "-m", "recipes.example"]
+
+
+def test_help_has_own_flags_first_then_shared_with_defaults():
+    text = help_text(fields_of(Config), "example", "Does it.\n\nMore.")
+    assert text.startswith("Does it.\n")
+    assert "More." not in text
+    own, shared = text.split("Data and run:")
+    for field in dataclasses.fields(Config):
+        part = shared if field.name in DataConfig.__dataclass_fields__ else own
+        assert re.search(rf"--(\[no\])?{field.name}\b", part), field.name
+    assert "--learning_rate=NUMBER|auto" in own
+    assert "(default: 1000)" in own
+    assert "--[no]report" in shared
+    assert "(default: on)" in shared
+    assert max(map(len, text.splitlines())) <= 100
+
+
+# The rest runs a program, as a user does.
+
+PROGRAM = """
+    import dataclasses, os, signal, sys, warnings
+    from dataclasses import dataclass
+    from typing import Literal
+    from absl import logging
+    from recipes.pipeline.cli import flags
+    from recipes.pipeline.cli.config import DataConfig
+    from recipes.errors import InputError
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DataConfig):
+        dataset: str = "diabetes"  # where the rows come from
+        rate: float = 0.5  # step size
+        end: Literal["well", "input", "fault", "stop", "press"] = "well"  # how it ends
+
+    def train_and_evaluate(config):
+        import tensorflow as tf
+        tf.constant(1.0) + 1
+        tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1.0))
+        logging.info("absl's info is not for users")
+        if config.end == "input":
+            raise InputError("data.csv:3:\\nno number")
+        if config.end == "fault":
+            raise RuntimeError("broken")
+        if config.end == "stop":
+            raise KeyboardInterrupt("kept model.keras")
+        if config.end == "press":
+            warnings.warn("of no interest any more")
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                while True:
+                    pass
+            except KeyboardInterrupt as interrupt:
+                sys.excepthook(SystemError, SystemError("in C"), None)
+                # What pybind11 makes of it.
+                raise RuntimeError("KeyboardInterrupt: <EMPTY MESSAGE>") from None
+        print(config.rate)
+        return object()
+
+    if __name__ == "__main__":
+        flags.run(Config, train_and_evaluate, recipe="example", doc="Does it.")
+        """
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    file = tmp_path_factory.mktemp("program") / "program.py"
+    file.write_text(textwrap.dedent(PROGRAM))
+
+    def run(*arguments, fresh=False):
+        run_python = run_fresh if fresh else run_forked
+        return run_python(file.parent, str(file), *arguments)
+
+    return run
+
+
+def test_run_ends_with_0(program):
+    # In a new process: TensorFlow's import tells nothing, either.
+    assert program("--rate=0.25", fresh=True) == Ended(0, "0.25\n", "")
+
+
+def test_wrong_input_is_one_line_and_2(program):
+    result = program("--end=input")
+    assert result.code == 2
+    assert result.err == "error: data.csv:3: no number\n"
+
+
+def test_our_fault_is_a_traceback_and_1(program):
+    result = program("--end=fault")
+    assert result.code == 1
+    assert "RuntimeError: broken" in result.err
+
+
+def test_interrupt_is_told_and_130(program):
+    result = program("--end=stop")
+    assert result.code == 128 + signal.SIGINT
+    assert result.err == "\ninterrupted: kept model.keras\n"
+
+
+def test_an_interrupt_that_comes_out_as_another_exception(program):
+    result = program("--end=press")
+    assert result.code == 128 + signal.SIGINT
+    assert result.err == "\ninterrupted: the files written so far are whole\n"
+
+
+@pytest.mark.parametrize("arguments", [["--rte=1"], ["--rate=x"], ["stray"]])
+def test_usage_error_is_one_line_and_2(program, arguments):
+    result = program(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert re.fullmatch(r"error: .+\n", result.err)
+
+
+def test_help_is_the_recipe_s_own_and_0(program):
+    for spelling in ("--help", "-h"):
+        result = program(spelling)
+        assert result.code == 0
+        assert "--rate=NUMBER" in result.out
+        assert "logtostderr" not in result.out
+
+
+def test_helpfull_is_absl_s(program):
+    result = program("--helpfull")
+    assert "--rate:" in result.out
+    assert "--[no]logtostderr" in result.out
+
+
+def test_flags_are_read_without_tensorflow():
+    code = (
+        "import sys; from recipes.pipeline.cli import flags; "
+        "heavy = {'tensorflow', 'keras', 'numpy', 'sklearn', 'pyarrow'}; "
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

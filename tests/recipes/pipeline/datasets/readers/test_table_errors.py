@@ -1,0 +1,87 @@
+"""Tables as text that are wrong: refused, with file, line and column."""
+
+import pytest
+
+from tests.recipes.pipeline.datasets import loading
+
+ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
+
+
+def write(folder, text, name="data.csv"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path, task="regression", **flags):
+    return loading.refused(path, task, **flags)
+
+
+BAD_CELLS = [
+    ("1,2,3\n4,five,6\n7,8,9\n", 2, ", column 'b': 'five' is not a number"),
+    ("1,2,3\n\n4,5,6\n7,8,x\n", 4, ", column 'y': 'x' is not a number"),
+    ("1,2,3\n4,inf,6\n7,8,9\n", 2, ", column 'b': 'inf' is not finite or too large"),
+    ("1,2,3\n4,1e39,6\n7,8,9\n", 2, ", column 'b': '1e39' is not finite or too large"),
+    ("1,2,3\n4,5,nan\n7,8,9\n", 2, ", column 'y': the target is blank"),
+    ("1,2,3\n4,5,\n7,8,9\n", 2, ", column 'y': the target is blank"),
+    ("1,2,3\n4,5,-inf\n7,8,9\n", 2, ", column 'y': '-inf' is not finite or too large"),
+    ("1,2,3\n4,5\n7,8,9\n", 2, ": 2 cells where 3 are expected"),
+    ("1,2,3\n4,5,6,7\n7,8,9\n", 2, ": 4 cells where 3 are expected"),
+    ('1,2,3\n4,"5,6\n7,8,9\n', 2, ": 2 cells where 3 are expected"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "fault"), BAD_CELLS)
+@pytest.mark.parametrize("before", [0, 100_000])
+def test_bad_cells_are_named(tmp_path, text, line, fault, before):
+    """In the first block, and far behind it."""
+    path = write(tmp_path, "a,b,y\n" + "0.5,0.5,0.5\n" * before + text)
+    message = refused(path)
+    assert message.startswith(f"{path}, line {1 + before + line}{fault}")
+
+
+def test_a_quotation_mark_that_is_never_closed(tmp_path):
+    text = 'a,b,y\n1,2,3\n4,"5,6\n' + "7,8,9\n" * 300_000
+    assert "after line 2: a quotation mark is never closed" in refused(
+        write(tmp_path, text)
+    )
+
+
+BAD_TABLES = [
+    ("", "is empty"),
+    ("\n\n", "is empty"),
+    ("a,b,y\n", "has a header line but no rows"),
+    ("a,b,a\n1,2,3\n4,5,6\n", "two columns are called 'a'"),
+    (",b,y\n1,2,3\n4,5,6\n", "column 1 has no name"),
+    ("a\n1\n2\n", "has one column"),
+    ("a b y\n1 2 3\n", "has one column"),
+    ("a,b,y\n1,2,3\n", "target 'y' is 3 in every row"),
+    ("a,b,y\n1,2,3\n2,3,4\n", "--test_fraction"),
+    ("a,b,y\n1,2,5\n2,3,5\n3,4,5\n", "target 'y' is 5 in every row"),
+    ("a,b,y\n" + ",1,2\n,2,3\n,3,4\n" * 9, "column 'a' is blank in all"),
+    ("\x00\x00\x00\n1\n", "has one column"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_TABLES)
+def test_bad_tables(tmp_path, text, expected):
+    assert expected in refused(write(tmp_path, text))
+
+
+def test_not_utf8(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes("a,é,y\n1,2,3\n4,5,6\n".encode("latin-1"))
+    assert "line 1: not UTF-8" in refused(path)
+    path.write_bytes(b"a,c,y\n" + b"1,u,3\n" * 300_000 + b"1,\xe9,3\n")
+    assert "not UTF-8" in refused(path)
+
+
+def test_missing_files(tmp_path):
+    write(tmp_path, ROWS, "houses.csv")
+    message = refused(tmp_path / "house.csv")
+    assert message.startswith("--dataset: there is no file")
+    assert "did you mean 'houses.csv'?" in message
+    assert "is a folder" in refused(tmp_path)
+    assert "unknown suffix" in refused(write(tmp_path, ROWS, "houses.dat"))
+    message = refused(tmp_path / "houses.csv", test_dataset=str(tmp_path / "t.csv"))
+    assert message.startswith("--test_dataset: there is no file")

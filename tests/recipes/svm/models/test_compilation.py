@@ -1,0 +1,50 @@
+"""XLA compiles once for a shape: counted in what it writes down of each compilation.
+
+Traces do not tell: some graphs are compiled again at every call.
+"""
+
+import collections
+import os
+import re
+import subprocess
+import sys
+
+from tests.commands import ROOT
+
+PROGRAM = """
+import pytest
+
+from tests.recipes.svm.solver.solving import (
+    RBF, data, decompose, iterations, new_solver, pose, run
+)
+
+decompose(pytest.MonkeyPatch())
+rows = data(150)
+problems = [pose("epsilon_svr", rows, cost=cost) for cost in (1.0, 3.0)]
+solver = new_solver(RBF, rows.x, problems)
+solutions = run(solver)
+assert [each.stop_reason for each in solutions] == ["tolerance"] * 2
+print(iterations(solutions))
+"""
+
+
+def test_nothing_compiles_again(tmp_path):
+    flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text"
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": flags},
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 10
+    names = [
+        re.fullmatch(r"module_\d+\.a_inference_(\w+)_\d+__.*", path.name)[1]
+        for path in tmp_path.glob("module_*.before_optimizations.txt")
+    ]
+    compiled = collections.Counter(names)
+    assert compiled["solve_block"] == 1
+    assert compiled["sum_of_rows"] == 1
+    assert compiled["of_products"] == 2  # the rows, and the working set's block

@@ -1,0 +1,431 @@
+"""The report of a support vector machine, section by section."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes.pipeline import report
+from recipes.pipeline.datasets.description import Column, Data, Description, Rows
+from recipes.pipeline.evaluation import decisions
+from recipes.pipeline.preprocessing import learn
+from recipes.svm import SupportVectorClassifier, SupportVectorRegressor
+from recipes.svm.report import certificate as optimality
+from recipes.svm.report import decision_regions as regions
+from recipes.svm.report.decision_regions import _leads, decision_regions
+from recipes.svm.report.epsilon_tube import tube
+from recipes.svm.report.initial_gap import beginnings, bounds
+from recipes.svm.report.projection import plane
+from recipes.svm.report.support_vectors import support_vectors
+from recipes.svm.solver.dual import c_svc, epsilon_svr
+from recipes.svm.solver.optimality import Dual, measure
+
+CONVERGED = {
+    "converged": True,
+    "stop_reason": "tolerance",
+    "dual_objective": 50.8824,
+    "primal_objective": 50.8839,
+    "duality_gap": 0.0015,
+    "relative_duality_gap": 2.9e-5,
+    "max_kkt_violation": 2.3e-4,
+    "support_vectors": 109,
+    "bounded_support_vectors": 51,
+    "problems": 1,
+    "iterations": 2,
+    "two_variable_steps": 239,
+}
+STOPPED = CONVERGED | {"converged": False, "stop_reason": "max_iterations"}
+PARAMETERS = {"kernel": "rbf", "C": 1.0, "tolerance": 1e-3}
+TRACE = SimpleNamespace(
+    dual_objective=np.array([30.0, 50.8824]),
+    duality_gap=np.array([25.0, 0.0015]),
+    max_kkt_violation=np.array([0.5, 2.3e-4]),
+)
+BEGINNING = SimpleNamespace(name="", duality_gap=455.0, max_kkt_violation=2.0)
+
+
+def text(block):
+    """What a reader sees of a block, with ordinary spaces and minus signs."""
+    html = report.render(report.Page("", "", (), (report.Section("", (block,)),)))
+    plain = re.sub("<[^>]*>", "", html.partition("<section")[2])
+    return plain.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+
+
+def fitted(model, x, target, levels=(), raw=None, **parameters):
+    """A run, as the sections see it, of a model that is fitted here."""
+    raw = np.asarray(x if raw is None else raw, np.float32)
+    columns = tuple(Column(f"c{i}") for i in range(raw.shape[1]))
+    kind = "categorical" if levels else "numeric"
+    about = Description(
+        name="made",
+        source="made.csv",
+        tabular=True,
+        columns=columns,
+        target=Column("kind", kind, levels=levels),
+        task="classification" if levels else "regression",
+    )
+    rows = Rows(raw, np.asarray(target))
+    data = Data(rows, rows, about)
+    layer = learn.learn_preprocessing(data)
+    x = layer(raw).numpy()
+    weight = {"class_weight": "balanced"} if "class_weight" in parameters else {}
+    model.fit(x, target, verbose=0, **weight)
+    scores = np.asarray(model(x))
+    made = decisions(target, scores) if levels else scores
+    run = SimpleNamespace(
+        model=model,
+        data=data,
+        predictions=(made, made),
+        serving_model=SimpleNamespace(preprocessing=layer),
+        metrics={"parameters": PARAMETERS | {"C": model.C} | parameters},
+    )
+    return run, x
+
+
+def blobs(classes, columns=3, rows=25):
+    rng = np.random.default_rng(1)
+    centers = rng.normal(0, 2, (classes, columns))
+    target = np.repeat(np.arange(classes), rows)
+    return centers[target] + rng.normal(0, 1, (len(target), columns)), target
+
+
+@pytest.fixture(scope="module")
+def two():
+    x, target = blobs(2)
+    return fitted(SupportVectorClassifier(C=0.5), x, target, ("no", "yes"))
+
+
+@pytest.fixture(scope="module")
+def three():
+    x, target = blobs(3)
+    return fitted(SupportVectorClassifier(), x, target, ("a", "b", "c"))
+
+
+@pytest.fixture(scope="module")
+def wave():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, (80, 1))
+    y = np.sin(x[:, 0]) + rng.normal(0, 0.2, 80)
+    model = SupportVectorRegressor(C=2.0, epsilon=0.2)
+    return fitted(model, x, y, epsilon=0.2)
+
+
+# The certificate.
+
+
+def certificate(fit=CONVERGED, parameters=PARAMETERS, traces=(TRACE,), n=(BEGINNING,)):
+    return optimality.certificate(fit, parameters, traces, n)
+
+
+def test_certificate_says_every_number_with_a_line():
+    notice, grid = certificate().body
+    table, figures = grid.blocks
+    assert (notice.title, notice.tone) == ("This is the optimum.", "good")
+    assert "1 part in 10⁴" in text(notice)
+    assert "0.001 was asked for" in text(notice)
+    shown = {row[0].text: row[1].text for row in table.cells}
+    assert shown["Max KKT violation"] == report.number(2.3e-4)
+    assert shown["Two-variable steps"] == "239"
+    assert shown["Converged"] == "yes"
+    assert "Problems" not in shown
+    assert len(shown) == len(CONVERGED) - 1
+    assert all(row[0].note for row in table.cells)
+    assert not any(row[1].tone for row in table.cells)
+    objectives, violations = figures.blocks
+    assert "rises from 0 to 50.88 in 2 iterations" in text(objectives) or (
+        "rises from 0 to 50.88 in 2"
+        in objectives.alt.replace("\N{NO-BREAK SPACE}", " ")
+    )
+    assert "from 2 to" in violations.alt
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("max_iterations", "--max_iterations"),
+        ("stalled", "--precision=float64"),
+        ("interrupted", "it was interrupted"),
+    ],
+)
+def test_certificate_is_loud_where_it_has_not_converged(reason, words):
+    fit = STOPPED | {"stop_reason": reason}
+    notice, grid = certificate(fit).body
+    assert (notice.title, notice.tone) == ("Not converged.", "bad")
+    assert words in notice.text
+    tones = {row[0].text: row[1].tone for row in grid.blocks[0].cells}
+    assert tones["Converged"] == tones["Max KKT violation"] == "bad"
+    assert optimality.verdict(fit, PARAMETERS) == "SMO has not converged"
+    numbers = optimality.highlights(fit, PARAMETERS, 455)
+    assert (numbers[0].value, numbers[0].tone) == ("Not converged", "bad")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "proven"),
+    [
+        ({"kernel": "rbf"}, True),
+        ({"kernel": "linear"}, True),
+        ({"kernel": "sigmoid", "coef0": 0.0}, False),
+        ({"kernel": "polynomial", "coef0": 0.0}, True),
+        ({"kernel": "polynomial", "coef0": -1.0}, False),
+    ],
+)
+def test_optimum_is_claimed_only_of_kernels_that_prove_it(parameters, proven):
+    parameters = {"tolerance": 1e-3, **parameters}
+    section = certificate(CONVERGED, parameters)
+    shown = text(report.Grid(section.body))
+    assert ("This is the optimum." in shown) == proven
+    assert ("the optimum lies between" in shown) == proven
+    assert ("No proof of the optimum." in shown) != proven
+    assert ("is the optimum" in optimality.verdict(CONVERGED, parameters)) == proven
+
+
+def test_curves_are_those_of_the_problem_that_took_longest():
+    short = SimpleNamespace(**{k: v[:1] for k, v in vars(TRACE).items()})
+    names = [SimpleNamespace(**vars(BEGINNING) | {"name": n}) for n in ("a", "b", "c")]
+    fit = CONVERGED | {"problems": 3}
+    section = certificate(fit, traces=(short, TRACE, short), n=names)
+    table, figures = section.body[1].blocks
+    assert "Problems" in [row[0].text for row in table.cells]
+    assert all("in the problem of b" in each.caption for each in figures.blocks)
+
+
+@pytest.mark.parametrize(
+    ("dual", "gap", "violation"),
+    [
+        ([5.0], [0.0], [0.0]),  # solved to the last bit
+        ([0.0], [1e-300], [1e-12]),  # nothing to do
+        ([1e9] * 3000, [1.0] * 3000, [1e3] * 3000),
+    ],
+)
+def test_curves_cope_with(dual, gap, violation):
+    trace = SimpleNamespace(
+        dual_objective=np.array(dual),
+        duality_gap=np.array(gap),
+        max_kkt_violation=np.array(violation),
+    )
+    _, grid = certificate(traces=(trace,)).body
+    for figure in grid.blocks[1].blocks:
+        assert "nan" not in figure.svg and len(figure.svg) < 60_000
+
+
+# Where the problems begin, against the solver's own measures.
+
+
+def measured(problem):
+    dual = Dual(*(tf.constant(getattr(problem, name)) for name in Dual._fields))
+    zero = tf.zeros(len(problem.linear), tf.float64)
+    return measure(
+        zero,
+        zero,
+        dual,
+        tf.constant(0),
+        tf.constant(False),
+        copies=problem.copies,
+        groups=problem.groups,
+    )
+
+
+def test_beginnings_are_what_the_solver_would_measure(two, three, wave):
+    run, _ = two
+    rows = np.arange(len(run.data.train.target))
+    problem = c_svc(rows, run.data.train.target == 1, bounds(run))
+    (found,) = beginnings(run)
+    assert found.name == ""
+    assert found[1:] == pytest.approx(
+        [float(each) for each in measured(problem)[1:3]], rel=1e-12
+    )
+    names = [each.name for each in beginnings(three[0])]
+    assert names == ["‘a’ against ‘b’", "‘a’ against ‘c’", "‘b’ against ‘c’"]
+    assert beginnings(three[0])[0].duality_gap == 50
+    run, _ = wave
+    rows = np.arange(80)
+    problem = epsilon_svr(rows, run.data.train.target, bounds(run), 0.2)
+    (found,) = beginnings(run)
+    assert found[1:] == pytest.approx(
+        [float(each) for each in measured(problem)[1:3]], rel=1e-12
+    )
+
+
+def test_bounds_of_balanced_classes():
+    x, target = blobs(2)
+    keep = np.r_[0:10, 25:50]
+    run, _ = fitted(
+        SupportVectorClassifier(C=2.0),
+        x[keep],
+        target[keep],
+        ("no", "yes"),
+        class_weight="balanced",
+    )
+    expected = np.where(target[keep] == 0, 2 * 35 / 20, 2 * 35 / 50)
+    np.testing.assert_allclose(bounds(run), expected)
+    assert np.all(
+        np.abs(run.model.dual_coefficients[:, 0])
+        <= expected[run.model.support_indices] * (1 + 1e-12)
+    )
+    assert support_vectors(run)
+
+
+# Decision regions.
+
+
+def test_regions_of_two_classes_have_boundary_and_margins(two):
+    run, x = two
+    (figure,) = decision_regions(run, x).body
+    assert "principal components" in figure.caption
+    assert "the dashed ones are the margins" in figure.caption
+    assert "all other components are 0" in figure.caption
+    for name in ("no", "yes", "support vector"):
+        assert f">{name}<" in figure.svg
+    assert len(figure.svg) < 150_000
+
+
+def test_points_of_the_plane_are_features(two):
+    """Lifted, the projected mean is the mean, and directions are of length 1."""
+    run, x = two
+    seen = plane(run, x)
+    np.testing.assert_allclose(
+        seen.lift(np.zeros((1, 2))), x.mean(axis=0)[None], atol=1e-6
+    )
+    moved = seen.lift(np.array([[3.0, 4.0]])) - seen.lift(np.zeros((1, 2)))
+    assert np.linalg.norm(moved) == pytest.approx(5, rel=1e-5)
+    assert seen.points.var(axis=0)[0] >= seen.points.var(axis=0)[1]
+
+
+def test_share_of_rows_that_the_plane_tells_right(two):
+    run, x = two
+    (figure,) = decision_regions(run, x).body
+    seen = plane(run, x)
+    scores = np.asarray(run.model(seen.lift(seen.points)))[:, 0]
+    same = np.mean((scores > 0) == run.predictions[0].predicted)
+    assert f"For {report.percent(float(same))} of those" in figure.caption
+
+
+def test_two_columns_are_shown_as_they_are():
+    x, target = blobs(2, columns=2)
+    raw = x * [10, 1e-3] + [100, 0]
+    run, features_ = fitted(
+        SupportVectorClassifier(), x, target, ("no", "yes"), raw=raw
+    )
+    seen = plane(run, features_)
+    np.testing.assert_allclose(seen.points, raw, rtol=1e-5)
+    np.testing.assert_allclose(seen.lift(seen.points), features_, atol=1e-4)
+    (figure,) = decision_regions(run, features_).body
+    assert "The plane of the two columns." in figure.caption
+    assert "principal" not in figure.caption
+    assert ">c0<" in figure.svg
+
+
+def test_a_line_has_no_regions():
+    x, target = blobs(2, columns=1)
+    run, features_ = fitted(SupportVectorClassifier(), x, target, ("no", "yes"))
+    assert decision_regions(run, features_) is None
+
+
+@pytest.mark.parametrize("multiclass", ["one_vs_one", "one_vs_rest"])
+def test_leads_are_positive_where_the_machine_decides(multiclass, three):
+    run, _ = three
+    if multiclass == "one_vs_rest":
+        model = SupportVectorClassifier(multiclass=multiclass)
+        run, _ = fitted(model, *blobs(3), ("a", "b", "c"))
+    points = np.random.default_rng(0).normal(0, 4, (500, 3)).astype(np.float32)
+    leads = _leads(run, points)
+    decided = np.asarray(run.model(points)).argmax(axis=1)
+    np.testing.assert_array_equal(leads.argmax(axis=1), decided)
+    assert np.all((leads > 0).sum(axis=1) == 1)
+
+
+def test_rows_of_the_commonest_classes_are_shown(monkeypatch):
+    monkeypatch.setattr(regions, "MAX_CLASSES", 3)
+    x, target = blobs(5, columns=2, rows=10)
+    keep = np.arange(50) != 15  # class 1 has a row less
+    levels = tuple(f"k{i}" for i in range(5))
+    run, features_ = fitted(SupportVectorClassifier(), x[keep], target[keep], levels)
+    (figure,) = decision_regions(run, features_).body
+    assert "Rows of the 3 commonest classes only are shown." in figure.caption
+    assert re.findall(r">(k\d)<", figure.svg) == ["k3", "k2", "k0"][::-1]
+    assert "margins" not in figure.caption
+
+
+def test_thirty_classes_are_told_apart_by_colour_and_shape():
+    looks = {tuple(regions._look(i).values()) for i in range(regions.MAX_CLASSES)}
+    assert len(looks) == regions.MAX_CLASSES
+
+
+# Support vectors.
+
+
+def test_support_vectors_are_ordered_by_coefficient_then_by_fit(two):
+    run, _ = two
+    words, table = support_vectors(run).body
+    model = run.model
+    size = np.abs(model.dual_coefficients[:, 0])
+    bounded = int(np.sum(size >= 0.5 - 1e-9))
+    assert f"rests on {len(size)} of the 50 training rows" in text(words)
+    assert f"{bounded} of them lie inside the margin" in text(words)
+    assert f"the other {len(size) - bounded}." in text(words)
+    assert len(table.rows) == min(10, len(size))
+    states = [row[2].text for row in table.cells]
+    assert states == sorted(
+        states, key=["wrong side", "inside the margin", "on the margin"].index
+    )
+    rows = [int(row[0].text.split()[1].rstrip(":")) for row in table.cells]
+    shown = [size[np.flatnonzero(model.support_indices == row)[0]] for row in rows]
+    assert shown == sorted(shown, reverse=True)
+    assert table.cells[0][0].note.startswith("c0 ")
+    scores = np.asarray(run.predictions[0].scores)[:, 0]
+    for row, cells in zip(rows, table.cells, strict=True):
+        assert report.number(float(scores[row]), 3) in cells[2].note
+        level = ("no", "yes")[run.data.train.target[row]]
+        assert report.quoted(level) in cells[0].text
+
+
+def test_support_vectors_of_several_classes_count_problems(three):
+    words, table = support_vectors(three[0]).body
+    assert table.header[1] == "Σ|β|"
+    assert "In some problem" in words.text
+    for row in table.cells:
+        assert row[2].text in ("on the margin", "at the bound") or re.fullmatch(
+            r"at the bound \d of \d times", row[2].text
+        )
+
+
+def test_support_vectors_of_a_regression_have_residuals(wave):
+    run, _ = wave
+    words, table = support_vectors(run).body
+    assert "outside the tube" in words.text
+    assert {row[2].text for row in table.cells} <= {"outside the tube", "on its edge"}
+    assert all("residual" in row[2].note for row in table.cells)
+
+
+def test_a_machine_of_no_support_vectors():
+    run, _ = fitted(SupportVectorRegressor(epsilon=5.0), *blobs(2)[:2], epsilon=5.0)
+    (words,) = support_vectors(run).body
+    assert "No row has a coefficient" in words.text
+    assert tube(run).body
+
+
+# The tube.
+
+
+def test_tube_tells_the_share_inside(wave):
+    run, _ = wave
+    (grid,) = tube(run).body
+    scatter, curve = grid.blocks
+    residual = run.data.train.target - np.ravel(run.predictions[0])
+    inside = float(np.mean(np.abs(residual) <= 0.2 + 1e-3))
+    assert 0.3 < inside < 0.95
+    assert f"{report.percent(inside)} of the training rows" in scatter.caption
+    assert "0.200 (ε)" in scatter.caption
+    for name in ("tube", "support vector", "train", "test"):
+        assert f">{name}<" in scatter.svg
+    assert "the only column" in curve.caption
+    assert ">c0<" in curve.svg
+
+
+def test_tube_of_several_columns_has_no_curve():
+    x, target = blobs(2)
+    run, _ = fitted(SupportVectorRegressor(), x, x[:, 0] + target, epsilon=0.1)
+    (figure,) = tube(run).body
+    assert "Scatter plot" in figure.alt
