@@ -1,4 +1,6 @@
-"""What users are told: their input is wrong, or a solver did not converge."""
+"""The errors that people meet: wrong input, or a solver that did not converge."""
+
+from typing import Any
 
 
 class InputError(ValueError):
@@ -7,6 +9,22 @@ class InputError(ValueError):
     The message is one line: what is wrong, where (flag, or file with line and column),
     and what would be right. A command line prints it alone and exits with 2.
     """
+
+
+class ArgumentError(ValueError):
+    """An argument is wrong.
+
+    Args:
+        argument: Its name.
+        expected: What it should be, after "should be".
+        value: What it is.
+    """
+
+    def __init__(self, argument: str, expected: str, value: Any) -> None:
+        super().__init__(
+            f"`{argument}` should be {expected}. Received: {argument}={value!r}"
+        )
+        self.argument, self.expected, self.value = argument, expected, value
 
 
 class DivergenceError(ValueError):

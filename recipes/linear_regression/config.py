@@ -1,36 +1,52 @@
-"""The settings of the recipe for linear regression."""
+"""The settings of linear regression: of the model, and of the recipe around it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
 
-from recipes.pipeline.cli.config import DataConfig, check_numbers
+from recipes.checks.settings import ModelSettings, redefined, setting
+from recipes.pipeline.cli.config import DataConfig
 
-LearningRate = float | Literal["auto"]
 Momentum = Literal["none", "heavy_ball", "nesterov"]
-Method = Literal["auto", "gram", "full"]
+
+
+@dataclass(frozen=True)
+class LinearRegressionSettings(ModelSettings):
+    """The arguments of `LinearRegression`."""
+
+    learning_rate: float | Literal["auto"] = setting(
+        "auto",
+        "α of the step θ ← θ − α ∂MSE/∂θ; auto: 1/L, where L is the loss's largest "
+        "curvature",
+        above=0,
+    )
+    _: KW_ONLY
+    momentum: Momentum = setting(
+        "nesterov",
+        "none: the article's plain step; heavy_ball: plus 0.9 of the last step; "
+        "nesterov: accelerated, restarts by itself",
+    )
+    l1: float = setting(0.0, "weight of Σ|w|, by the proximal step", least=0)
+    l2: float = setting(0.0, "weight of Σw²", least=0)
+    method: Literal["auto", "gram", "full"] = setting(
+        "auto",
+        "gram: steps on the second moments, read once; full: each step reads all "
+        "rows; auto: gram up to 4096 columns",
+    )
+    tolerance: float = setting(
+        1e-14, "relative excess loss, (loss − optimum)/optimum, to reach", least=0
+    )
+    max_iterations: int = setting(100_000, "the most steps that a fit takes", least=1)
+    dtype: Any = redefined(ModelSettings, "dtype", "float64")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(DataConfig):
-    """The recipe's settings; `LinearRegression` says more about those of the model."""
+class Config(DataConfig, LinearRegressionSettings):
+    """The recipe's settings: its flags, and the arguments of `train_and_evaluate`.
 
-    dataset: str = "diabetes"  # embedded name, tfds:NAME[/CONFIG][:VERSION], or a file:
-    # .csv .tsv .libsvm .svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz
-    learning_rate: LearningRate = "auto"  # α of θ ← θ − α ∂MSE/∂θ; auto: 1/curvature
-    momentum: Momentum = "nesterov"  # none: the article's plain step
-    l1: float = 0.0  # weight of Σ|w| over standardised columns
-    l2: float = 0.0  # weight of Σw² over standardised columns
-    method: Method = "auto"  # gram: steps on second moments; full: each reads all rows
-    tolerance: float = 1e-14  # relative excess loss, (loss − optimum)/optimum, to reach
-    max_iterations: int = 100_000  # most steps
-    batch_size: int = 8192  # rows read at a time; every step sees all rows
+    Penalties are over standardised columns.
+    """
 
-    def __post_init__(self) -> None:
-        """Checks the recipe's own values.
-
-        Raises:
-            InputError: names the flag and what would be right.
-        """
-        check_numbers(self, "learning_rate", above=0, words=("auto",))
-        check_numbers(self, "l1", "l2", "tolerance", least=0)
-        check_numbers(self, "max_iterations", "batch_size", least=1)
+    dataset: str = redefined(DataConfig, "dataset", "diabetes")
+    batch_size: int = setting(
+        8192, "rows read at a time; every step uses all rows", least=1
+    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from recipes import interrupts, pipeline
 from recipes.errors import DivergenceError, InputError
-from recipes.linear_regression.config import Config
+from recipes.linear_regression.config import Config, LinearRegressionSettings
 from recipes.linear_regression.model import LinearRegression
 from recipes.linear_regression.report import page
 from recipes.linear_regression.report.coefficients import Coefficient, Coefficients
@@ -80,15 +80,7 @@ def fit(
     config: Config, data: Data, preprocessing: Any, folder: Path
 ) -> LinearRegression:
     """Fits the model to the preprocessed training rows, logging to `folder`."""
-    model = LinearRegression(
-        learning_rate=config.learning_rate,
-        momentum=config.momentum,
-        l1=config.l1,
-        l2=config.l2,
-        method=config.method,
-        tolerance=config.tolerance,
-        max_iterations=config.max_iterations,
-    )
+    model = LinearRegression(**LinearRegressionSettings.taken_from(config))
     backup = pipeline.run.checkpoint.begin(config, folder)
     logs = pipeline.run.tensorboard(folder, goes_on=config.resume)
     rows = data.train_dataset(config.batch_size).map(lambda x, y: (preprocessing(x), y))

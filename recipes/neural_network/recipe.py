@@ -5,14 +5,18 @@ notebook calls `train_and_evaluate(Config(...))`.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from recipes import interrupts, pipeline
 from recipes.errors import DivergenceError, InputError
-from recipes.neural_network.config import Config, LearningRate
+from recipes.neural_network.config import (
+    ClassifierSettings,
+    Config,
+    NetworkSettings,
+)
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report import page
@@ -78,8 +82,7 @@ def train_and_evaluate(config: Config) -> Run:
 def load(config: Config) -> Data:
     """Loads training and test rows, of numbers or of classes to predict."""
     _check_optimizer(config.optimizer)
-    task: Any = config.task  # checked by the flags, or else by what loads the data
-    data = pipeline.datasets.load(config, task=task)
+    data = pipeline.datasets.load(config, task=config.task)
     images, regression = (
         bool(data.description.image_shape),
         data.description.task == "regression",
@@ -108,39 +111,19 @@ def _check_optimizer(name: str) -> None:
         raise InputError(f"--optimizer={name}: no such Keras optimiser{near}") from None
 
 
-def network(config: Config, data: Data, learning_rate: LearningRate) -> Any:
+def network(config: Config, data: Data, learning_rate: float | Literal["auto"]) -> Any:
     """The network for the data's task, not yet fitted."""
-    common: dict[str, Any] = {name: getattr(config, name) for name in _OF_THE_MODEL}
-    common["learning_rate"] = learning_rate
+    changes: dict[str, Any] = {"learning_rate": learning_rate}
     if config.optimizer.lower() != "sgd":
-        common["momentum"] = 0.0  # the others have their own
+        changes["momentum"] = 0.0  # the others have their own
     if data.description.task == "regression":
-        return MultilayerPerceptronRegressor(**common)
+        return MultilayerPerceptronRegressor(
+            **NetworkSettings.taken_from(config, **changes)
+        )
+    changes["classes"] = tuple(range(len(data.description.target.levels)))
     return MultilayerPerceptronClassifier(
-        label_smoothing=config.label_smoothing,
-        classes=tuple(range(len(data.description.target.levels))),
-        **common,
+        **ClassifierSettings.taken_from(config, **changes)
     )
-
-
-_OF_THE_MODEL = (
-    "hidden_sizes",
-    "architecture",
-    "activation",
-    "batch_normalization",
-    "dropout",
-    "l1",
-    "l2",
-    "noise",
-    "mixup",
-    "shift",
-    "optimizer",
-    "momentum",
-    "nesterov",
-    "weight_decay",
-    "schedule",
-    "seed",
-)
 
 
 def fit(
@@ -150,7 +133,7 @@ def fit(
 
     Where it diverges at a rate that a range test found, it begins again at a tenth.
     """
-    rate: LearningRate = config.learning_rate
+    rate = config.learning_rate
     for again in range(ATTEMPTS):
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)

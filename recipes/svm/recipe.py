@@ -15,7 +15,11 @@ from recipes.errors import InputError
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run
-from recipes.svm.config import Config
+from recipes.svm.config import (
+    Config,
+    SupportVectorClassifierSettings,
+    SupportVectorRegressorSettings,
+)
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.classifier import SupportVectorClassifier
 from recipes.svm.models.regressor import SupportVectorRegressor
@@ -74,8 +78,7 @@ def train_and_evaluate(config: Config) -> Run:
 
 def load(config: Config) -> Data:
     """Loads training and test rows, of numbers or of classes to predict."""
-    task: Any = config.task  # checked by the flags, or else by what loads the data
-    data = pipeline.datasets.load(config, task=task)
+    data = pipeline.datasets.load(config, task=config.task)
     if data.description.task == "regression":
         return data.with_notes(note_on_target(data))
     if config.probability:
@@ -132,24 +135,18 @@ def target_scale(data: Data) -> float:
 def machine(config: Config, data: Data) -> SupportVectorMachine:
     """The machine for the data's task, not yet fitted."""
     scale = target_scale(data)
-    common: dict[str, Any] = {
-        "kernel": config.kernel,
+    changes: dict[str, Any] = {
         "C": config.C * scale,
-        "gamma": config.gamma,
-        "degree": config.degree,
-        "coef0": config.coef0,
         "tolerance": config.tolerance * scale,
-        "max_iterations": config.max_iterations,
-        "cache_mb": config.cache_mb,
         "dtype": config.precision,
     }
     if data.description.task == "regression":
-        return SupportVectorRegressor(epsilon=config.epsilon * scale, **common)
+        changes["epsilon"] = config.epsilon * scale
+        return SupportVectorRegressor(
+            **SupportVectorRegressorSettings.taken_from(config, **changes)
+        )
     return SupportVectorClassifier(
-        multiclass=config.multiclass,
-        probability=config.probability,
-        seed=config.seed,
-        **common,
+        **SupportVectorClassifierSettings.taken_from(config, **changes)
     )
 
 

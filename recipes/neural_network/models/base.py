@@ -8,17 +8,24 @@ import tensorflow as tf
 
 from recipes.checks.arguments import check_count, listed
 from recipes.errors import DivergenceError
-from recipes.neural_network.models.settings import ConfiguredNetwork
+from recipes.fast_fit import FastFit
+from recipes.neural_network.config import NetworkSettings
+from recipes.neural_network.models import architecture
+from recipes.neural_network.models.argument_checks import (
+    check_activation,
+    check_optimizer,
+)
+from recipes.neural_network.models.augmentation import Augmentation
 from recipes.neural_network.training.callbacks import Epoch, Guard
 from recipes.neural_network.training.certificate import certify, warn_unless_learned
 from recipes.neural_network.training.inputs import Rows, batches
-from recipes.neural_network.training.learning_rate import set_learning_rate
+from recipes.neural_network.training.learning_rate import RangeTest, set_learning_rate
 
-# Rows that are judged at a time.
+# Rows that are evaluated at a time.
 EVALUATION_ROWS = 1024
 
 
-class MultilayerPerceptron(ConfiguredNetwork):
+class MultilayerPerceptron(FastFit, keras.Model):
     """h = g(x·W₁ + b₁), …, f(x) = h·Wₖ + bₖ, trained by stochastic gradient descent.
 
     The objective is a mean over the training rows, weighted if asked for, of what the
@@ -32,7 +39,8 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     Scale the features to like size first: the recipe does.
 
-    The arguments, and their defaults, are those of `ConfiguredNetwork`.
+    Args:
+        settings: The arguments; see the subclasses.
 
     Attributes:
         network: The `keras.Sequential` of layers, once built.
@@ -48,6 +56,34 @@ class MultilayerPerceptron(ConfiguredNetwork):
             which is False, and `statement`, which says why.
         range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
     """
+
+    score_name: str
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__(**settings.keras_arguments())
+        check_activation(settings.activation)
+        check_optimizer(settings.optimizer, settings.momentum)
+        self._arguments = settings.hyperparameters()
+        # `optimizer` is Keras's, and an object; labels may yet come with the data.
+        for name in self._arguments.keys() - {"optimizer", "classes"}:
+            setattr(self, name, self._arguments[name])
+        self.shuffle_seed = settings.seed
+        # TensorFlow's convolutions take a third of the time of XLA's on a CPU.
+        self.fast_fit = settings.architecture != "cnn"
+        self.augmentation = Augmentation(
+            settings.noise,
+            settings.mixup,
+            settings.shift,
+            settings.seed,
+            dtype=self.dtype_policy,
+            name="augmentation",
+        )
+        self.network: Any = None
+        # The metric that people read.
+        self.score = keras.metrics.Mean(name=self.score_name)
+        self.certificate: dict[str, Any] = {}
+        self.range_test: RangeTest | None = None
+        self.compile()
 
     # What a subclass says ------------------------------------------------------------
 
@@ -72,6 +108,11 @@ class MultilayerPerceptron(ConfiguredNetwork):
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
     ) -> Rows:
         """The rows to train on, checked; the model is built for them."""
+        raise NotImplementedError
+
+    @property
+    def outputs_count(self) -> int:
+        """Outputs of the network."""
         raise NotImplementedError
 
     # Training ------------------------------------------------------------------------
@@ -296,6 +337,98 @@ class MultilayerPerceptron(ConfiguredNetwork):
         if self.network is None:
             raise ValueError(f"{type(self).__name__} is not fitted yet: call `fit`.")
         return self.network
+
+    # Keras ---------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the layers for rows of such a shape."""
+        self.network = architecture.network(
+            architecture=self.architecture,
+            row_shape=tuple(input_shape[1:]),
+            outputs=self.outputs_count,
+            hidden_sizes=self.hidden_sizes,
+            activation=self.activation,
+            batch_normalization=self.batch_normalization,
+            dropout=self.dropout,
+            seed=self.seed,
+            dtype=self.dtype_policy,
+        )
+        self.built = True
+
+    def generators(self) -> list[Any]:
+        """What dropout and augmentation draw by."""
+        return [
+            *self.augmentation.generators.values(),
+            *(
+                layer.seed_generator
+                for layer in self.network.layers
+                if isinstance(layer, keras.layers.Dropout)
+            ),
+        ]
+
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Sets what takes the steps: by default the optimiser of the constructor.
+
+        Args:
+            optimizer: A Keras optimiser or its name; `None` for the model's own.
+            **kwargs: `metrics`, … of `keras.Model.compile`. There is no `loss`: the
+                model brings its own.
+        """
+        if kwargs.pop("loss", None) is not None:
+            raise ValueError(
+                "`loss` should be left out: the model brings its own, which the "
+                "certificate is about."
+            )
+        if self.architecture == "cnn":
+            kwargs.setdefault("jit_compile", False)  # as for `fast_fit`
+        # Losses stay in float32 whatever the layers compute in.
+        kwargs.setdefault("auto_scale_loss", False)
+        super().compile(optimizer=optimizer or self._own_optimizer(), **kwargs)
+
+    def _own_optimizer(self) -> keras.optimizers.Optimizer:
+        options: dict[str, Any] = {
+            "learning_rate": 0.01
+            if self.learning_rate == "auto"
+            else self.learning_rate,
+            "weight_decay": self.weight_decay or None,
+        }
+        name = self._arguments["optimizer"]
+        if name.lower() == "sgd":
+            options |= {"momentum": float(self.momentum), "nesterov": self.nesterov}
+        return type(keras.optimizers.get(name))(**options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Restores the optimiser, with the rate that it had come to."""
+        if config.get("optimizer") is not None:
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            self.optimizer.build(self.trainable_variables)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            "name": self.name,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **{
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self._arguments.items()
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Builds the model from its config, without weights."""
+        return cls(**config)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """The sizes that training found."""
+        if self.network is None:
+            return {}
+        return {"row_shape": list(self.network.input_shape[1:])}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Makes room for the weights of a trained model."""
+        if config:
+            self.build((None, *config["row_shape"]))
 
 
 def mean(errors: tf.Tensor, weight: Any) -> tf.Tensor:

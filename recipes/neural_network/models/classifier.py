@@ -1,21 +1,21 @@
 """Classification by a neural network, with the cross-entropy for its loss."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.checks.arguments import check_fraction
 from recipes.checks.labels import Array, class_factors
+from recipes.checks.settings import configured_by, documented_by
+from recipes.neural_network.config import ClassifierSettings
 from recipes.neural_network.models.base import MultilayerPerceptron, mean
 from recipes.neural_network.models.class_targets import Truth, as_classes
-from recipes.neural_network.models.settings import Architecture, Schedule
 from recipes.neural_network.training.inputs import Rows, gather
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(ClassifierSettings)
 class MultilayerPerceptronClassifier(MultilayerPerceptron):
     """A neural network for classes, by the cross-entropy.
 
@@ -24,13 +24,8 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
     softmax would overflow. Two classes have one score, positive for the second class,
     and q is its sigmoid.
 
-    The arguments that are not told of here are those of `ConfiguredNetwork`.
-
     Args:
-        label_smoothing: Share of the truth that is given to all classes alike, in
-            training, at least 0 and below 1.
-        classes: All labels there are, where `fit` should not find them in its data.
-        **kwargs: `name`, `dtype` of `keras.Model`.
+        {arguments}
 
     Attributes:
         classes: The labels in ascending order, `[k]`; empty before `fit`, unless given.
@@ -53,55 +48,12 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
 
     score_name = "accuracy"
 
-    def __init__(
-        self,
-        hidden_sizes: Sequence[int] = (128,),
-        architecture: Architecture = "perceptron",
-        activation: str = "relu",
-        batch_normalization: bool = False,
-        dropout: float = 0.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        label_smoothing: float = 0.0,
-        noise: float = 0.0,
-        mixup: float = 0.0,
-        shift: int = 0,
-        optimizer: str = "sgd",
-        learning_rate: float | Literal["auto"] = 0.1,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        schedule: Schedule = "constant",
-        seed: int = 0,
-        classes: Sequence[Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            hidden_sizes=hidden_sizes,
-            architecture=architecture,
-            activation=activation,
-            batch_normalization=batch_normalization,
-            dropout=dropout,
-            l1=l1,
-            l2=l2,
-            noise=noise,
-            mixup=mixup,
-            shift=shift,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            seed=seed,
-            **kwargs,
-        )
-        check_fraction(label_smoothing=label_smoothing)
-        self.label_smoothing = label_smoothing
-        self._given_classes = None if classes is None else tuple(classes)
+    @configured_by(ClassifierSettings)
+    def __init__(self, settings: ClassifierSettings) -> None:
+        super().__init__(settings)
         self.classes: Array = np.empty(0)
-        if classes is not None:
-            self.classes = as_classes(np.array(classes))
+        if settings.classes is not None:
+            self.classes = as_classes(np.array(settings.classes))
 
     # The loss ------------------------------------------------------------------------
 
@@ -257,15 +209,6 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
                 "The classes should be known: call `fit`, or give `classes`."
             )
         super().build(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        classes = self._given_classes
-        return {
-            **super().get_config(),
-            "label_smoothing": self.label_smoothing,
-            "classes": None if classes is None else list(classes),
-        }
 
     def get_build_config(self) -> dict[str, Any]:
         """The sizes that training found, and the labels."""

@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recipes.checks.settings import configured_by, documented_by
+from recipes.neural_network.config import NetworkSettings
 from recipes.neural_network.models.base import MultilayerPerceptron, mean
 from recipes.neural_network.training.inputs import Rows, gather
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(NetworkSettings)
 class MultilayerPerceptronRegressor(MultilayerPerceptron):
     """A neural network for numbers, by the squared error.
 
@@ -20,7 +23,8 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
     (network(x) − z)²: `loss` is in variances of the target, so 1 is what the mean alone
     would give. What is predicted is in the target's unit.
 
-    The arguments, and their defaults, are those of `ConfiguredNetwork`.
+    Args:
+        {arguments}
 
     Attributes:
         center: The target's mean, a weight that is not trained, `[1]`.
@@ -42,6 +46,10 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
     """
 
     score_name = "mean_squared_error"
+
+    @configured_by(NetworkSettings)
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__(settings)
 
     # The loss ------------------------------------------------------------------------
 

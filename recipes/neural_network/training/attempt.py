@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from recipes.pipeline.datasets.description import Data, Rows
 from recipes.pipeline.run import checkpoint, session
 
 if TYPE_CHECKING:
-    from recipes.neural_network.config import Config, LearningRate
+    from recipes.neural_network.config import Config
     from recipes.neural_network.training.learning_rate import RangeTest
 
 _RATE = "learning_rate.txt"  # beside a backup, of an attempt that was not the first
@@ -60,7 +60,7 @@ class Attempt:
         self,
         config: Config,
         folder: Path,
-        learning_rate: LearningRate,
+        learning_rate: float | Literal["auto"],
         *,
         is_first: bool,
     ) -> None:

@@ -1,21 +1,14 @@
-"""A configuration dataclass, read as the settings of a command line.
+"""A configuration dataclass, read as the flags of a command line."""
 
-Field by field: name, type, default, and as help text the comment behind it.
-"""
-
-import ast
 import dataclasses
 import difflib
-import inspect
 import shutil
 import textwrap
-import tokenize
-import types
-import typing
 from collections.abc import Iterable
-from io import StringIO
-from typing import Any, Literal
+from typing import Any
 
+from recipes.checks.domain import Domain
+from recipes.checks.settings import domains
 from recipes.pipeline.cli.config import DataConfig
 
 _HELP_COLUMN = 28  # where the help texts begin
@@ -23,116 +16,84 @@ _HELP_COLUMN = 28  # where the help texts begin
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One setting.
+    """One setting that has a flag.
 
     Attributes:
-        name: the field's name, and its flag's.
-        default: its default value.
-        help: the comment behind the field.
-        shared: whether all recipes have it.
-        switch: whether it is on or off.
-        number: int or float where it may be a number.
-        words: the words that it may be.
-        text: whether it may be any text.
-        several: whether it is any number of whole numbers, with commas between them.
+        name: The field's name, and its flag's.
+        default: Its default value.
+        help: What it means, and what values it takes.
+        is_shared: Whether all recipes have it.
+        domain: The values that it takes.
     """
 
     name: str
     default: Any
     help: str
-    shared: bool
-    switch: bool = False
-    number: type[int] | type[float] | None = None
-    words: tuple[str, ...] = ()
-    text: bool = False
-    several: bool = False
-
-    @property
-    def expected(self) -> str:
-        """What the value should be, in words."""
-        if self.several:
-            return "whole numbers with commas between them"
-        kinds = {int: ["a whole number"], float: ["a number"], None: []}
-        return " or ".join([*kinds[self.number], *self.words])
+    is_shared: bool
+    domain: Domain
 
     @property
     def placeholder(self) -> str:
         """What stands for the value in a usage line."""
-        if self.several:
+        if self.domain.several:
             return "INTEGER,..."
         kinds = {int: ["INTEGER"], float: ["NUMBER"], None: []}
-        return "|".join([*kinds[self.number], *self.words]) or "TEXT"
+        return "|".join([*kinds[self.domain.number], *self.domain.words]) or "TEXT"
 
     def read(self, argument: str) -> Any:
-        """Turns what a user wrote into the value (of all but switches).
+        """Turn what a user wrote into the value; its bounds are checked later.
+
+        Args:
+            argument: The text behind the flag's `=`.
 
         Raises:
-            ValueError: says what the value should be.
+            ValueError: If it is no value of the setting; the message says what is.
         """
-        if argument in self.words:
-            return argument
-        if self.several:
-            return self._numbers(argument)
-        if self.number:
-            try:
-                return self.number(argument)
-            except ValueError:
-                pass
-        if self.text:
-            return argument
-        raise ValueError(f"should be {self.expected}{suggestion(argument, self.words)}")
-
-    def _numbers(self, argument: str) -> tuple[int, ...]:
+        domain = self.domain
         try:
-            return tuple(int(part) for part in argument.split(",") if argument.strip())
+            if domain.several:
+                parts = argument.split(",") if argument.strip() else ()
+                return tuple(int(part) for part in parts)
+            if domain.number and argument not in domain.words:
+                return domain.number(argument)
         except ValueError:
-            raise ValueError(f"should be {self.expected}, as 256,128") from None
+            near = suggestion(argument, domain.words)
+            separated = ", with commas between them" if domain.several else ""
+            raise ValueError(f"should be {domain.expected}{separated}{near}") from None
+        if argument in domain.words or domain.text:
+            return argument
+        near = suggestion(argument, domain.words)
+        raise ValueError(f"should be {domain.expected}{near}")
 
 
 def fields_of(config_class: type[DataConfig]) -> list[Field]:
-    """Lists the settings of a configuration.
-
-    Args:
-        config_class: a dataclass; its fields are bool, int, float, str, `Literal[...]`
-          of words, or a union of these with one number at most, as in
-          `float | Literal["auto"]`, or `tuple[int, ...]`; each with a default and a
-          comment behind it.
-
-    Returns:
-        The settings, in the dataclass's order.
+    """List the settings of a configuration that have a flag, in its order.
 
     Raises:
-        TypeError: a field lacks its default or its comment, or is of another type.
+        TypeError: If a field has no help text, or a type that no flag can have.
     """
-    hints = typing.get_type_hints(config_class)
-    comments = _comments(config_class)
     shared = {field.name for field in dataclasses.fields(DataConfig)}
-    fields = []
-    for field in dataclasses.fields(config_class):
-        where = f"{config_class.__name__}.{field.name}"
-        if field.default is dataclasses.MISSING:
-            raise TypeError(f"{where} should have a default")
-        if not comments.get(field.name):
-            raise TypeError(f"{where} should have a comment behind it, for --help")
-        fields.append(
-            Field(
-                field.name,
-                field.default,
-                comments[field.name],
-                field.name in shared,
-                **_kinds(hints[field.name], where),
-            )
+    found = domains(config_class)
+    return [
+        Field(
+            field.name,
+            field.default,
+            field.metadata["help"],
+            field.name in shared,
+            found[field.name],
         )
-    return fields
+        for field in dataclasses.fields(config_class)
+        if field.metadata["is_flag"]
+    ]
 
 
 def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
-    """Writes what `--help` shows: the recipe's own settings, then the shared ones.
+    """Write what `--help` shows: the recipe's own settings, then the shared ones.
 
     Args:
-        fields: the recipe's settings.
-        recipe: the recipe's name, as in `python -m recipes.NAME`.
-        doc: what the recipe does; its first paragraph is shown.
+        fields: The recipe's settings.
+        recipe: The recipe's name, as in `python -m recipes.NAME`.
+        doc: What the recipe does; its first paragraph is shown.
 
     Returns:
         Lines for a terminal, as wide as it is (60 to 100 characters).
@@ -142,93 +103,40 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
     lines += ["Usage:", f"  python -m recipes.{recipe} [--flag=value ...]"]
     title = recipe.replace("_", " ").capitalize()
     for heading, shared in ((title, False), ("Data and run", True)):
-        group = [field for field in fields if field.shared == shared]
+        group = [field for field in fields if field.is_shared == shared]
         if group:
             lines += ["", f"{heading}:"]
         for field in group:
             lines += _entry(*_field_entry(field), width)
-    lines += ["", "Besides:"]
+    lines += ["", "Also:"]
     lines += _entry("--flagfile=FILE", "read flags from a file, one a line", width)
     lines += _entry("--helpfull", "list absl's own flags too", width)
     return "\n".join(lines) + "\n"
 
 
 def as_text(value: Any) -> str:
-    """Writes a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`."""
+    """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def suggestion(written: str, known: Iterable[str], prefix: str = "") -> str:
-    """Names the nearest known word, as " (did you mean ...?)"; "" if none is near."""
+    """Name the nearest known word, as " (did you mean ...?)"; "" if none is near."""
     nearest = difflib.get_close_matches(written, list(known), n=1)
     return f" (did you mean {prefix}{nearest[0]}?)" if nearest else ""
 
 
-def _kinds(hint: Any, where: str) -> dict[str, Any]:
-    """A type hint as the arguments of `Field` that say what values it takes."""
-    if hint is bool:
-        return {"switch": True}
-    if hint == tuple[int, ...]:
-        return {"several": True}
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    number: type[int] | type[float] | None = None
-    words: tuple[str, ...] = ()
-    text = False
-    for part in typing.get_args(hint) if union else (hint,):
-        if typing.get_origin(part) is Literal:
-            words += typing.get_args(part)
-        elif part is str:
-            text = True
-        elif part in (int, float) and number is None:
-            number = part
-        else:
-            raise TypeError(f"{where}: {hint} cannot be a flag")
-    return {"number": number, "words": words, "text": text}
-
-
-def _comments(config_class: type) -> dict[str, str]:
-    """The comment behind each field, over the class and its bases.
-
-    Whole-line comments that follow at once go on with it.
-    """
-    comments: dict[str, str] = {}
-    for base in reversed(config_class.__mro__):
-        if not dataclasses.is_dataclass(base):
-            continue
-        source = textwrap.dedent(inspect.getsource(base))
-        lines = {
-            token.start[0]: token
-            for token in tokenize.generate_tokens(StringIO(source).readline)
-            if token.type == tokenize.COMMENT
-        }
-        (tree,) = ast.parse(source).body
-        for node in typing.cast(ast.ClassDef, tree).body:
-            if not isinstance(node, ast.AnnAssign) or node.end_lineno not in lines:
-                continue
-            number = node.end_lineno
-            parts = [lines[number].string]
-            while (below := lines.get(number + 1)) and _is_whole_line(below):
-                parts.append(below.string)
-                number += 1
-            name = typing.cast(ast.Name, node.target).id
-            comments[name] = " ".join(part.lstrip("# ").rstrip() for part in parts)
-    return comments
-
-
-def _is_whole_line(comment: tokenize.TokenInfo) -> bool:
-    return comment.line.lstrip().startswith("#")
-
-
 def _field_entry(field: Field) -> tuple[str, str]:
-    if field.switch:
-        left = f"--[no]{field.name}"
-        default = "on" if field.default else "off"
-    else:
-        left = f"--{field.name}={field.placeholder}"
-        default = as_text(field.default)
-    return left, f"{field.help} (default: {default})" if default else field.help
+    domain = field.domain
+    if domain.switch:
+        state = "on" if field.default else "off"
+        return f"--[no]{field.name}", f"{field.help} (default: {state})"
+    bounds = [str(domain.bounds)] if str(domain.bounds) else []
+    default = [f"default: {as_text(field.default)}"] if field.default != "" else []
+    notes = "; ".join([*bounds, *default])
+    left = f"--{field.name}={field.placeholder}"
+    return left, f"{field.help} ({notes})" if notes else field.help
 
 
 def _entry(left: str, right: str, width: int) -> list[str]:

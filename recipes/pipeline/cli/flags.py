@@ -1,12 +1,10 @@
 """The command line: a recipe's `Config` as absl flags, and the run behind them.
 
-A recipe's `__main__.py` is one call of `run`. TensorFlow is imported only when the
-flags have been read and found right, so that help and usage errors answer at once.
+A recipe's `__main__.py` is one call of `run`. TensorFlow is imported only after the
+flags have been read and checked, so that help and usage errors appear at once.
 """
 
 import contextlib
-import dataclasses
-import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from absl import app, flags, logging
 
 from recipes import interrupts
-from recipes.errors import InputError
+from recipes.errors import ArgumentError, InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.cli.config_fields import (
     Field,
@@ -29,8 +27,6 @@ from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 Config = TypeVar("Config", bound=DataConfig)
 
 _NOT_REPEATED = frozenset({"resume"})
-_TASKS = ("auto", "regression", "classification")
-_LARGEST_SEED = 2**32 - 1  # numpy's limit
 
 
 def run(
@@ -40,17 +36,17 @@ def run(
     recipe: str,
     doc: str,
 ) -> NoReturn:
-    """Reads the flags, runs the recipe and ends the process with its exit code.
+    """Read the flags, run the recipe and end the process with its exit code.
 
-    Exit 0: done. Exit 2: the user's input is wrong, told in one line on standard
-    error. Exit 130: interrupted. Anything else is the program's fault: traceback, 1.
+    Exit 0: done. Exit 2: the user's input is wrong, which one line on standard error
+    says. Exit 130: interrupted. Anything else is the program's fault: traceback, 1.
 
     Args:
-        config_class: the recipe's `Config`, a dataclass.
-        train_and_evaluate: the recipe's entry; whatever is heavy it imports itself. An
-          interrupt that it raises as `KeyboardInterrupt("what was kept")` is told so.
-        recipe: the recipe's name, as in `python -m recipes.NAME`.
-        doc: what the recipe does; the first paragraph of `--help`.
+        config_class: The recipe's `Config`.
+        train_and_evaluate: The recipe's entry point, which imports whatever is heavy.
+            Where it raises `KeyboardInterrupt("what was kept")`, the text is printed.
+        recipe: The recipe's name, as in `python -m recipes.NAME`.
+        doc: What the recipe does; the first paragraph of `--help`.
     """
     interrupts.watch()
     define(config_class, recipe, doc)
@@ -69,7 +65,11 @@ def run(
         try:
             with interrupts.whole():
                 import_tensorflow()
-            with _warnings_last(), interrupts.whole():
+            with (
+                _arguments_as_flags(config_class),
+                _warnings_last(),
+                interrupts.whole(),
+            ):
                 train_and_evaluate(config)
         except InputError as error:
             _complain(error)
@@ -90,17 +90,16 @@ def define(
     doc: str = "",
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> None:
-    """Defines one flag for each field of the recipe's `Config`, and `--help`.
+    """Define one flag for each field of the recipe's `Config`, and `--help`.
 
     Args:
-        config_class: a dataclass as `fields_of` takes it: each field with a default and
-          a comment behind it, which is the flag's help text.
-        recipe: the recipe's name, as in `python -m recipes.NAME`.
-        doc: what the recipe does; the first paragraph of `--help`.
-        flag_values: where the flags are defined.
+        config_class: The recipe's `Config`.
+        recipe: The recipe's name, as in `python -m recipes.NAME`.
+        doc: What the recipe does; the first paragraph of `--help`.
+        flag_values: Where the flags are defined.
 
     Raises:
-        TypeError: a field lacks its default or its comment, or is of another type.
+        TypeError: If a field has no help text, or a type that no flag can have.
     """
     app.define_help_flags()  # first, so that ours replaces theirs
     fields = fields_of(config_class)
@@ -115,20 +114,20 @@ def parse(
     argv: Sequence[str],
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> Config:
-    """Turns a command line into a checked `Config`.
+    """Turn a command line into a checked `Config`.
 
     Args:
-        config_class: the recipe's `Config`, whose flags are defined in `flag_values`.
-        argv: the program's name and its arguments.
-        flag_values: where the flags are defined.
+        config_class: The recipe's `Config`, whose flags are defined in `flag_values`.
+        argv: The program's name and its arguments.
+        flag_values: Where the flags are defined.
 
     Returns:
         The configuration.
 
     Raises:
-        InputError: an unknown flag, a stray argument, or a bad value.
+        InputError: On an unknown flag, a stray argument, or a bad value.
     """
-    names = [field.name for field in dataclasses.fields(config_class)]
+    names = [field.name for field in fields_of(config_class)]
     try:
         rest = flag_values(list(argv))
     except flags.UnrecognizedFlagError as error:
@@ -146,49 +145,22 @@ def parse(
             f"{rest[1]!r}: stray argument; settings are written --flag=value "
             "(switches --flag or --noflag)"
         )
-    config = config_class(**{name: flag_values[name].value for name in names})
-    check(config)
+    with _arguments_as_flags(config_class):
+        config = config_class(**{name: flag_values[name].value for name in names})
+    for name, value in _values(config):
+        if isinstance(value, str) and len(value.splitlines()) > 1:
+            raise InputError(f"--{name}={value!r}: should be one line")
     return config
 
 
-def check(config: DataConfig) -> None:
-    """Checks the values that all recipes share, and that every number is finite.
-
-    Args:
-        config: any recipe's configuration.
-
-    Raises:
-        InputError: names the flag, what is wrong and what would be right.
-    """
-    for name, value in _values(config):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"--{name}={value}: should be a finite number")
-        if isinstance(value, str) and len(value.splitlines()) > 1:
-            raise InputError(f"--{name}={value!r}: should be one line")
-    if not 0 < config.test_fraction < 1:
-        raise InputError(
-            f"--test_fraction={config.test_fraction}: should lie between 0 and 1, "
-            "both excluded"
-        )
-    if config.task not in _TASKS:
-        raise InputError(
-            f"--task={config.task}: should be one of {', '.join(_TASKS)}"
-            f"{suggestion(config.task, _TASKS)}"
-        )
-    if not 0 <= config.seed <= _LARGEST_SEED:
-        raise InputError(
-            f"--seed={config.seed}: should be a whole number from 0 to {_LARGEST_SEED}"
-        )
-
-
 def flags_text(config: DataConfig) -> str:
-    """Writes a configuration as a flagfile that repeats its run exactly.
+    """Write a configuration as a flagfile that repeats its run exactly.
 
     Args:
-        config: any recipe's configuration.
+        config: Any recipe's configuration.
 
     Returns:
-        One `--name=value` line per field, but for `resume`.
+        One `--name=value` line per field, except `resume`.
     """
     return "".join(
         f"--{name}={as_text(value)}\n"
@@ -198,17 +170,17 @@ def flags_text(config: DataConfig) -> str:
 
 
 def command(config: DataConfig, recipe: str) -> list[str]:
-    """Writes a configuration as the command that repeats its run.
+    """Write a configuration as the command that repeats its run.
 
     Args:
-      config: the recipe's configuration.
-      recipe: the recipe's name, as in `python -m recipes.NAME`.
+        config: The recipe's configuration.
+        recipe: The recipe's name, as in `python -m recipes.NAME`.
 
     Returns:
-      The command's words, unquoted, with those flags only that differ from their
-      defaults.
+        The command's words, unquoted, with only the flags that differ from their
+        defaults.
     """
-    default = {field.name: field.default for field in dataclasses.fields(config)}
+    default = {field.name: field.default for field in fields_of(type(config))}
     words = ["python", "-m", f"recipes.{recipe}"]
     for name, value in _values(config):
         if name in _NOT_REPEATED or value == default[name]:
@@ -221,7 +193,7 @@ def command(config: DataConfig, recipe: str) -> list[str]:
 
 
 def _flag(field: Field) -> flags.Flag[Any]:
-    if field.switch:
+    if field.domain.switch:
         flag = flags.BooleanFlag(field.name, field.default, field.help)
         flag.parser = _SwitchParser()
         return flag
@@ -247,7 +219,7 @@ class _ValueParser(flags.ArgumentParser[Any]):
         self._field = field
 
     def parse(self, argument: Any) -> Any:
-        # What is no string is the field's default.
+        # Only a default is no string.
         return self._field.read(argument) if isinstance(argument, str) else argument
 
     def flag_type(self) -> str:
@@ -255,7 +227,7 @@ class _ValueParser(flags.ArgumentParser[Any]):
 
 
 class _HelpFlag(flags.BooleanFlag):
-    """`--help`: the recipe's flags alone, in place of absl's own listing."""
+    """`--help`: the recipe's flags only, in place of absl's own listing."""
 
     def __init__(self, text: Callable[[], str]):
         super().__init__("help", False, "show this help", "h", allow_override=True)
@@ -268,17 +240,17 @@ class _HelpFlag(flags.BooleanFlag):
 
 
 def _values(config: DataConfig) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(config):
+    for field in fields_of(type(config)):
         yield field.name, getattr(config, field.name)
 
 
 @contextlib.contextmanager
 def _warnings_last() -> Iterator[None]:
-    """Holds warnings back until the end, and shows each as one line without code."""
+    """Hold warnings back until the end, and show each as one line without code."""
     with warnings.catch_warnings(record=True) as held:
         try:
             yield
-        except (InputError, KeyboardInterrupt):  # are told alone
+        except (InputError, KeyboardInterrupt):  # these are reported alone
             held.clear()
             raise
         finally:
@@ -289,6 +261,23 @@ def _warnings_last() -> Iterator[None]:
 
 def _one_line(message: str) -> str:
     return " ".join(message.splitlines())
+
+
+@contextlib.contextmanager
+def _arguments_as_flags(config_class: type[DataConfig]) -> Iterator[None]:
+    """Report a wrong argument by its flag, as whoever wrote the flag knows it.
+
+    Raises:
+        InputError: If the block raises `ArgumentError` about a setting.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument not in {field.name for field in fields_of(config_class)}:
+            raise
+        raise InputError(
+            f"--{error.argument}={as_text(error.value)}: should be {error.expected}"
+        ) from None
 
 
 def _complain(error: InputError) -> None:

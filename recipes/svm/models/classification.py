@@ -1,20 +1,18 @@
 """What support vector classifiers share: classes, their problems, probabilities."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from layers import OneVsOne, PairwiseCoupling, PlattScaling
-from recipes.checks.arguments import check_choice, check_count
+from recipes.svm.config import ClassifierSettings
 from recipes.svm.models import cross_fitting
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import as_labels, class_index, class_weights, gather
 from recipes.svm.solver.dual import Problem, started_from
-
-Multiclass = Literal["one_vs_one", "one_vs_rest"]
 
 
 class Classifier(SupportVectorMachine):
@@ -25,25 +23,14 @@ class Classifier(SupportVectorMachine):
     for class b; or one for each class against the rest.
 
     Args:
-        multiclass: `"one_vs_one"` as LIBSVM, or `"one_vs_rest"`.
-        probability: Whether to fit probabilities, by Platt's method on the decisions of
-            five folds that were held out: five more problems for each.
-        seed: What the folds are drawn by.
-        **kwargs: See `SupportVectorMachine`.
+        settings: The arguments; see the subclasses.
 
     Attributes:
         classes: After `fit`, the labels in ascending order, `[k]`.
     """
 
-    def __init__(
-        self, *, multiclass: Multiclass, probability: bool, seed: int, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        check_choice("multiclass", multiclass, ("one_vs_one", "one_vs_rest"))
-        check_count(least=0, seed=seed)
-        self.multiclass = multiclass
-        self.probability = probability
-        self.seed = seed
+    def __init__(self, settings: ClassifierSettings) -> None:
+        super().__init__(settings)
         self.classes = np.empty(0)
         self.platt: Any = None
         self.accuracy = keras.metrics.Mean(name="accuracy")
@@ -221,15 +208,6 @@ class Classifier(SupportVectorMachine):
         return len(self.classes) > 2 and self.multiclass == "one_vs_one"
 
     # Keras ---------------------------------------------------------------------------
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "multiclass": self.multiclass,
-            "probability": self.probability,
-            "seed": self.seed,
-        }
 
     def get_build_config(self) -> dict[str, Any]:
         """The sizes that training found, and the labels."""

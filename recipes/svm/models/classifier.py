@@ -1,16 +1,19 @@
 """Support vector classification: C-SVC and ν-SVC, of two classes or more."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
-from recipes.checks.arguments import check_positive, check_share
-from recipes.svm.models.classification import Classifier, Multiclass
+from recipes.checks.settings import configured_by, documented_by
+from recipes.svm.config import (
+    NuSupportVectorClassifierSettings,
+    SupportVectorClassifierSettings,
+)
+from recipes.svm.models.classification import Classifier
 from recipes.svm.solver.dual import Problem, c_svc, nu_svc
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(SupportVectorClassifierSettings)
 class SupportVectorClassifier(Classifier):
     """C-support vector classification, solved exactly.
 
@@ -18,21 +21,20 @@ class SupportVectorClassifier(Classifier):
 
         minimise  ½ Σ βᵢβⱼ k(xᵢ, xⱼ) − Σ βᵢyᵢ   s.t.  0 ≤ βᵢyᵢ ≤ C·wᵢ,  Σ βᵢ = 0
 
-    The arguments that are not told of here are those of `Classifier`,
-    `SupportVectorMachine` and `KernelMachine`.
-
     Args:
-        C: The cost of a row's margin error, positive. Defaults to `1`.
+        {arguments}
 
     Attributes:
-        certificate: See `SupportVectorMachine`; likewise `traces`, `support_indices`.
+        support_indices: Which training rows are support vectors, `[m]`.
+        certificate: After `fit`, the proof: `converged`, `duality_gap`, ….
+        traces: After `fit`, the course of each dual problem.
         classes: The labels in ascending order, `[k]`.
         support_vectors: `[m, d]`.
         dual_coefficients: β, `[m, 1]`, or a column for each problem, `[m, problems]`.
         bias: b, `[1]` or `[problems]`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ArgumentError: If an argument is out of its range; a `ValueError` too.
 
     Example:
     >>> x = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
@@ -45,95 +47,41 @@ class SupportVectorClassifier(Classifier):
         The article, sections 3.2 and 4.2; Platt (1998); Fan, Chen & Lin (2005).
     """
 
-    def __init__(
-        self,
-        kernel: Any = "rbf",
-        C: float = 1.0,
-        gamma: float | str = "scale",
-        degree: int = 3,
-        coef0: float = 0.0,
-        multiclass: Multiclass = "one_vs_one",
-        probability: bool = False,
-        tolerance: float = 1e-3,
-        max_iterations: int = 10_000,
-        cache_mb: float = 1000.0,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            multiclass=multiclass,
-            probability=probability,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            cache_mb=cache_mb,
-            seed=seed,
-            **kwargs,
-        )
-        check_positive(C=C)
-        self.C = C
+    @configured_by(SupportVectorClassifierSettings)
+    def __init__(self, settings: SupportVectorClassifierSettings) -> None:
+        super().__init__(settings)
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
     ) -> Problem:
         return c_svc(rows, positive, self.C * weight)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "C": self.C}
-
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(NuSupportVectorClassifierSettings)
 class NuSupportVectorClassifier(Classifier):
-    """ν-support vector classification: ν in place of C.
-
-    ν bounds the share of margin errors from above and that of support vectors from
-    below (Schölkopf et al. 2000).
-
-    The arguments that are not told of here are those of `Classifier`,
-    `SupportVectorMachine` and `KernelMachine`.
+    """ν-support vector classification: ν in place of C (Schölkopf et al. 2000).
 
     Args:
-        nu: Above 0 and at most 1. Defaults to `0.5`.
+        {arguments}
+
+    Attributes:
+        support_indices: Which training rows are support vectors, `[m]`.
+        certificate: After `fit`, the proof: `converged`, `duality_gap`, ….
+        traces: After `fit`, the course of each dual problem.
+        classes: The labels in ascending order, `[k]`.
+        support_vectors: `[m, d]`.
+        dual_coefficients: β, `[m, 1]`, or a column for each problem, `[m, problems]`.
+        bias: b, `[1]` or `[problems]`.
 
     Raises:
-        ValueError: If an argument is out of its range; in `fit`, if ν is too large for
-            the smaller class.
+        ArgumentError: If an argument is out of its range; a `ValueError` too. In `fit`,
+            a `ValueError` if ν is too large for the smaller class.
     """
 
-    def __init__(
-        self,
-        kernel: Any = "rbf",
-        nu: float = 0.5,
-        gamma: float | str = "scale",
-        degree: int = 3,
-        coef0: float = 0.0,
-        multiclass: Multiclass = "one_vs_one",
-        probability: bool = False,
-        tolerance: float = 1e-3,
-        max_iterations: int = 10_000,
-        cache_mb: float = 1000.0,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            multiclass=multiclass,
-            probability=probability,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            cache_mb=cache_mb,
-            seed=seed,
-            **kwargs,
-        )
-        check_share(nu=nu)
-        self.nu = nu
+    @configured_by(NuSupportVectorClassifierSettings)
+    def __init__(self, settings: NuSupportVectorClassifierSettings) -> None:
+        super().__init__(settings)
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
@@ -147,7 +95,3 @@ class NuSupportVectorClassifier(Classifier):
         smaller = min(weight[positive].sum(), weight[~positive].sum())
         most = 2 * smaller / weight.sum()
         return nu_svc(rows, positive, weight, min(self.nu, most))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "nu": self.nu}

@@ -5,53 +5,39 @@ from typing import Any
 import keras
 import numpy as np
 
-from recipes.checks.arguments import check_share
+from recipes.checks.settings import configured_by, documented_by
+from recipes.svm.config import OneClassSettings
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import gather
 from recipes.svm.solver.dual import one_class
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(OneClassSettings)
 class OneClassSupportVectorMachine(SupportVectorMachine):
     """A region that holds most rows: its score is positive inside.
 
     ν bounds the share of training rows outside from above, and that of support vectors
     from below (Schölkopf et al. 2001).
 
-    The arguments that are not told of here are those of `SupportVectorMachine` and
-    `KernelMachine`.
-
     Args:
-        nu: Above 0 and at most 1. Defaults to `0.5`.
+        {arguments}
+
+    Attributes:
+        support_indices: Which training rows are support vectors, `[m]`.
+        certificate: After `fit`, the proof: `converged`, `duality_gap`, ….
+        traces: After `fit`, the course of the dual problem, alone in a list.
+        support_vectors: `[m, d]`.
+        dual_coefficients: β, `[m, 1]`.
+        bias: b, `[1]`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ArgumentError: If an argument is out of its range; a `ValueError` too.
     """
 
-    def __init__(
-        self,
-        kernel: Any = "rbf",
-        nu: float = 0.5,
-        gamma: float | str = "scale",
-        degree: int = 3,
-        coef0: float = 0.0,
-        tolerance: float = 1e-3,
-        max_iterations: int = 10_000,
-        cache_mb: float = 1000.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            cache_mb=cache_mb,
-            **kwargs,
-        )
-        check_share(nu=nu)
-        self.nu = nu
+    @configured_by(OneClassSettings)
+    def __init__(self, settings: OneClassSettings) -> None:
+        super().__init__(settings)
 
     def fit(
         self,
@@ -89,7 +75,3 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
         return self._fit_one(
             data.x, problem, initial_dual_coefficients, verbose, callbacks
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "nu": self.nu}

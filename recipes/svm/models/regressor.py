@@ -6,7 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.checks.arguments import check_not_negative, check_positive, check_share
+from recipes.checks.settings import configured_by, documented_by
+from recipes.svm.config import (
+    MachineSettings,
+    NuSupportVectorRegressorSettings,
+    SupportVectorRegressorSettings,
+)
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import gather
 from recipes.svm.solver.dual import Problem, epsilon_svr, nu_svr
@@ -16,11 +21,11 @@ class Regressor(SupportVectorMachine):
     """What ε-SVR and ν-SVR share: a number to predict, f(x) itself.
 
     Args:
-        **kwargs: See `SupportVectorMachine`.
+        settings: The arguments; see the subclasses.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, settings: MachineSettings) -> None:
+        super().__init__(settings)
         self.mean_squared_error = keras.metrics.Mean(name="mean_squared_error")
 
     def fit(
@@ -80,22 +85,26 @@ class Regressor(SupportVectorMachine):
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(SupportVectorRegressorSettings)
 class SupportVectorRegressor(Regressor):
     """ε-support vector regression, solved exactly.
 
     Errors up to ε cost nothing, those beyond it C for each unit. In units of the
     target: ε is one of its distances, and C bounds every |βᵢ|.
 
-    The arguments that are not told of here are those of `SupportVectorMachine` and
-    `KernelMachine`.
-
     Args:
-        C: The cost of a unit of error, positive. Defaults to `1`.
-        epsilon: Half the width of the tube, at least 0. Defaults to `0.1`.
-        tolerance: As there, in units of the target.
+        {arguments}
+
+    Attributes:
+        support_indices: Which training rows are support vectors, `[m]`.
+        certificate: After `fit`, the proof: `converged`, `duality_gap`, ….
+        traces: After `fit`, the course of the dual problem, alone in a list.
+        support_vectors: `[m, d]`.
+        dual_coefficients: β, `[m, 1]`.
+        bias: b, `[1]`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ArgumentError: If an argument is out of its range; a `ValueError` too.
 
     Example:
     >>> x = np.linspace(0, 6, 50)[:, np.newaxis]
@@ -108,95 +117,43 @@ class SupportVectorRegressor(Regressor):
         The article, section 3.2; Smola & Schölkopf (2004).
     """
 
-    def __init__(
-        self,
-        kernel: Any = "rbf",
-        C: float = 1.0,
-        gamma: float | str = "scale",
-        epsilon: float = 0.1,
-        degree: int = 3,
-        coef0: float = 0.0,
-        tolerance: float = 1e-3,
-        max_iterations: int = 10_000,
-        cache_mb: float = 1000.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            cache_mb=cache_mb,
-            **kwargs,
-        )
-        check_positive(C=C)
-        check_not_negative(epsilon=epsilon)
-        self.C = C
-        self.epsilon = epsilon
+    @configured_by(SupportVectorRegressorSettings)
+    def __init__(self, settings: SupportVectorRegressorSettings) -> None:
+        super().__init__(settings)
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
     ) -> Problem:
         return epsilon_svr(rows, target, self.C * weight, self.epsilon)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "C": self.C, "epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(NuSupportVectorRegressorSettings)
 class NuSupportVectorRegressor(Regressor):
     """ν-support vector regression: the tube's width follows from ν.
 
     At most a share ν of the rows lies outside of the tube (Schölkopf et al. 2000).
 
-    The arguments that are not told of here are those of `SupportVectorMachine` and
-    `KernelMachine`.
-
     Args:
-        C: The cost of a unit of error, positive. Defaults to `1`.
-        nu: Above 0 and at most 1. Defaults to `0.5`.
-        tolerance: As there, in units of the target.
+        {arguments}
+
+    Attributes:
+        support_indices: Which training rows are support vectors, `[m]`.
+        certificate: After `fit`, the proof: `converged`, `duality_gap`, ….
+        traces: After `fit`, the course of the dual problem, alone in a list.
+        support_vectors: `[m, d]`.
+        dual_coefficients: β, `[m, 1]`.
+        bias: b, `[1]`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ArgumentError: If an argument is out of its range; a `ValueError` too.
     """
 
-    def __init__(
-        self,
-        kernel: Any = "rbf",
-        C: float = 1.0,
-        nu: float = 0.5,
-        gamma: float | str = "scale",
-        degree: int = 3,
-        coef0: float = 0.0,
-        tolerance: float = 1e-3,
-        max_iterations: int = 10_000,
-        cache_mb: float = 1000.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            kernel=kernel,
-            gamma=gamma,
-            degree=degree,
-            coef0=coef0,
-            tolerance=tolerance,
-            max_iterations=max_iterations,
-            cache_mb=cache_mb,
-            **kwargs,
-        )
-        check_positive(C=C)
-        check_share(nu=nu)
-        self.C = C
-        self.nu = nu
+    @configured_by(NuSupportVectorRegressorSettings)
+    def __init__(self, settings: NuSupportVectorRegressorSettings) -> None:
+        super().__init__(settings)
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
     ) -> Problem:
         return nu_svr(rows, target, self.C * weight, self.nu)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {**super().get_config(), "C": self.C, "nu": self.nu}
