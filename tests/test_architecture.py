@@ -104,7 +104,7 @@ MODULES = {module_of(path): path for path in SOURCES}
 
 def room_of(module):
     """The innermost room; a learner's `model.py` is a room of models."""
-    module = re.sub(r"^(recipes\.\w+)\.(model|settings)$", r"\1.models", module)
+    module = re.sub(r"^(recipes\.\w+)\.model$", r"\1.models", module)
     return max((room for room in ROOMS if is_within(module, room)), key=len)
 
 
