@@ -25,18 +25,36 @@ class LinearRegressionSettings(ModelSettings):
         "none: the article's plain step; heavy_ball: plus 0.9 of the last step; "
         "nesterov: accelerated, restarts by itself",
     )
-    l1: float = setting(0.0, "weight of Σ|w|, by the proximal step", least=0)
-    l2: float = setting(0.0, "weight of Σw²", least=0)
+    l1: float = setting(
+        0.0,
+        "weight of Σ|w|, by the proximal step, which makes slopes exactly 0; "
+        "scikit-learn's Lasso(alpha) is l1 = 2·alpha",
+        least=0,
+    )
+    l2: float = setting(
+        0.0,
+        "weight of Σw²; scikit-learn's Ridge(alpha) is l2 = alpha / rows",
+        least=0,
+    )
     method: Literal["auto", "gram", "full"] = setting(
         "auto",
         "gram: steps on the second moments, read once; full: each step reads all "
         "rows; auto: gram up to 4096 columns",
     )
     tolerance: float = setting(
-        1e-14, "relative excess loss, (loss − optimum)/optimum, to reach", least=0
+        1e-14,
+        "relative excess loss, (loss − optimum)/optimum, to reach; 1e-14 brings "
+        "coefficients to about 1e-6",
+        least=0,
     )
     max_iterations: int = setting(100_000, "the most steps that a fit takes", least=1)
-    dtype: Any = redefined(ModelSettings, "dtype", "float64")
+    dtype: Any = redefined(
+        ModelSettings,
+        "dtype",
+        "float64",
+        "dtype or dtype policy; with float64 the parameters that are certified are "
+        "those that are served",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,24 +1,20 @@
 """Linear regression by full-batch gradient descent, with a certified optimum."""
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from layers import Linear
-from recipes.checks.arguments import (
-    check_choice,
-    check_count,
-    check_learning_rate,
-    check_not_negative,
-    listed,
-)
+from recipes.checks.arguments import check_count, listed
+from recipes.checks.settings import configured_by, documented_by
+from recipes.linear_regression.config import LinearRegressionSettings
 from recipes.linear_regression.solver import closed_form, descent, row_sums
 from recipes.linear_regression.solver.callback import Monitor
 from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
-from recipes.linear_regression.solver.descent import Momentum, Progress, State
+from recipes.linear_regression.solver.descent import Progress, State
 from recipes.linear_regression.solver.objective import Problem, pose
 from recipes.linear_regression.solver.training_rows import TrainingRows
 
@@ -37,6 +33,7 @@ FLOAT32_CONDITION = 1e4
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@documented_by(LinearRegressionSettings)
 class LinearRegression(keras.Model):
     """y = x·w + b, fitted by the textbook step θ ← θ − α ∂MSE/∂θ on all rows.
 
@@ -55,22 +52,7 @@ class LinearRegression(keras.Model):
     `keras.layers.Normalization`): the number of steps grows with the condition number.
 
     Args:
-        learning_rate: α, a positive number, or `"auto"` for 1/L, where L is the loss's
-            largest curvature. Defaults to `"auto"`.
-        momentum: `"none"` is the article's step; `"heavy_ball"` adds 0.9 of the last
-            step; `"nesterov"` restarts by itself. Defaults to `"nesterov"`.
-        l1: Weight of ‖w‖₁, not negative; by the proximal step, so weights become zero
-            exactly. scikit-learn's `Lasso(alpha)` is `l1 = 2·alpha`. Defaults to `0`.
-        l2: Weight of ‖w‖², not negative. scikit-learn's `Ridge(alpha)` is
-            `l2 = alpha / n`. Defaults to `0`.
-        method: `"gram"` steps on the moments, `"full"` reads all rows in every step,
-            `"auto"` is `"gram"` up to 4096 features. Defaults to `"auto"`.
-        tolerance: Relative excess loss, (loss − optimum) / optimum, to stop at. Without
-            a known optimum (over 4096 features) the gradient has to fall by the root of
-            it. Defaults to `1e-14`, which brings coefficients to about 1e-6.
-        max_iterations: Most steps of one `fit`. Defaults to `100_000`.
-        **kwargs: `name`, `dtype`, … of `keras.Model`. `dtype` is `"float64"` unless
-            given, so that the parameters that are certified are those that are served.
+        {arguments}
 
     Attributes:
         linear: The `layers.Linear` with `kernel` `[features, 1]` and `bias` `[1]`.
@@ -84,7 +66,7 @@ class LinearRegression(keras.Model):
             `[iterations + 1]` (since the last `reset`, or resumption).
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ArgumentError: If an argument is out of its range; a `ValueError` too.
 
     Example:
     >>> x = np.array([[0.0], [1.0], [2.0]]); y = np.array([1.0, 3.0, 5.0])
@@ -97,30 +79,12 @@ class LinearRegression(keras.Model):
         The article, sections 3.1 and 4.1.
     """
 
-    def __init__(
-        self,
-        learning_rate: float | Literal["auto"] = "auto",
-        momentum: Momentum = "nesterov",
-        l1: float = 0.0,
-        l2: float = 0.0,
-        method: Literal["auto", "gram", "full"] = "auto",
-        tolerance: float = 1e-14,
-        max_iterations: int = 100_000,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**{"dtype": "float64", **kwargs})
-        check_learning_rate(learning_rate)
-        check_choice("momentum", momentum, ("none", "heavy_ball", "nesterov"))
-        check_choice("method", method, ("auto", "gram", "full"))
-        check_not_negative(l1=l1, l2=l2, tolerance=tolerance)
-        check_count(max_iterations=max_iterations)
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.l1 = l1
-        self.l2 = l2
-        self.method = method
-        self.tolerance = tolerance
-        self.max_iterations = max_iterations
+    @configured_by(LinearRegressionSettings)
+    def __init__(self, settings: LinearRegressionSettings) -> None:
+        super().__init__(**settings.keras_arguments())
+        self._arguments = settings.hyperparameters()
+        for name, value in self._arguments.items():
+            setattr(self, name, value)
         self.linear = Linear(units=1, dtype=self.dtype_policy, name="linear")
         self.certificate: dict[str, Any] = {}
         self.moments: row_sums.Moments | None = None
@@ -455,16 +419,7 @@ class LinearRegression(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "learning_rate": self.learning_rate,
-            "momentum": self.momentum,
-            "l1": self.l1,
-            "l2": self.l2,
-            "method": self.method,
-            "tolerance": self.tolerance,
-            "max_iterations": self.max_iterations,
-        }
+        return {**super().get_config(), **self._arguments}
 
 
 def _stream(problem: Problem) -> tf.data.Dataset:

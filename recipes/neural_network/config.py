@@ -82,9 +82,7 @@ class NetworkSettings(ModelSettings):
         """
         super().__post_init__()
         if self.nesterov and not self.momentum:
-            raise ArgumentError(
-                "nesterov", "false without a momentum, such as momentum=0.9", True
-            )
+            raise ArgumentError("nesterov", "used with a momentum above 0", True)
 
 
 @dataclass(frozen=True)

@@ -172,11 +172,9 @@ def fit(
             )
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder) from None
-    except ValueError as error:
+    except ValueError:
         pipeline.run.discard(folder)
-        if "`cache_mb`" not in str(error):
-            raise
-        raise InputError(f"--cache_mb={config.cache_mb:g}: {error}") from None
+        raise
     return model
 
 

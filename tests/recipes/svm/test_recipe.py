@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import svm as peer
 
-from recipes.errors import InputError
+from recipes.errors import ArgumentError, InputError
 from recipes.svm import Config, train_and_evaluate
 from tests.commands import run_fresh
 from tests.runs import check_elsewhere, table_of_plants
@@ -128,7 +128,7 @@ def test_many_rows_or_classes_are_told_before_the_fit(capsys, monkeypatch, tmp_p
 
 
 def test_bad_settings_are_refused_in_a_program_too():
-    with pytest.raises(InputError, match=r"--C=-1.*above 0"):
+    with pytest.raises(ArgumentError, match=r"`C` should be a number above 0"):
         Config(C=-1)
     with pytest.raises(InputError, match="--resume"):
         Config(resume=True)

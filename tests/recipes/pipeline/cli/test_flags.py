@@ -86,7 +86,10 @@ def test_every_flag_has_its_field_s_help():
         ("--l2=nan", "--l2=nan: should be a number"),
         ("--l2=inf", "--l2=inf: should be a number"),
         ("--learning_rate=atuo", "a number above 0 or auto (did you mean auto?)"),
-        ("--learning_rate=-1", "--learning_rate=-1.0: should be a number above 0 or auto"),
+        (
+            "--learning_rate=-1",
+            "--learning_rate=-1.0: should be a number above 0 or auto",
+        ),
         ("--method=grm", "should be gram or full (did you mean gram?)"),
         (
             "--sizes=2,x",
@@ -96,8 +99,14 @@ def test_every_flag_has_its_field_s_help():
         ("--sizes=1.5", "--sizes=1.5: should be whole numbers"),
         ("--report=maybe", "--report=maybe: should be true or false"),
         ("--noreport=true", "does not take an argument"),
-        ("--test_fraction=0", "--test_fraction=0.0: should be a number above 0 and below 1"),
-        ("--test_fraction=1", "--test_fraction=1.0: should be a number above 0 and below 1"),
+        (
+            "--test_fraction=0",
+            "--test_fraction=0.0: should be a number above 0 and below 1",
+        ),
+        (
+            "--test_fraction=1",
+            "--test_fraction=1.0: should be a number above 0 and below 1",
+        ),
         ("--test_fraction=nan", "should be a number above 0"),
         ("--task=regresion", "(did you mean regression?)"),
         ("--task=", "should be auto, regression or classification"),
