@@ -18,18 +18,18 @@ def watch() -> None:
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return  # whoever started the process wants none, or has seen to it
-    signal.signal(signal.SIGINT, _press)
-    sys.excepthook = _unless_pressed(sys.excepthook)
-    sys.unraisablehook = _unless_pressed(sys.unraisablehook)
+    signal.signal(signal.SIGINT, _record_press)
+    sys.excepthook = _silence_after_press(sys.excepthook)
+    sys.unraisablehook = _silence_after_press(sys.unraisablehook)
 
 
-def pressed() -> bool:
+def was_pressed() -> bool:
     """Whether Ctrl-C has been pressed since `watch`."""
     return bool(_presses)
 
 
 @contextlib.contextmanager
-def whole() -> Iterator[None]:
+def as_keyboard_interrupt() -> Iterator[None]:
     """Makes `KeyboardInterrupt` again of what has come of one in the block.
 
     Raises:
@@ -38,19 +38,19 @@ def whole() -> Iterator[None]:
     try:
         yield
     except Exception:
-        if not pressed():
+        if not was_pressed():
             raise
         raise KeyboardInterrupt from None
 
 
-def _press(number: int, frame: Any) -> None:
+def _record_press(number: int, frame: Any) -> None:
     _presses.append(number)
     raise KeyboardInterrupt
 
 
-def _unless_pressed(hook: Callable[..., Any]) -> Callable[..., Any]:
+def _silence_after_press(hook: Callable[..., Any]) -> Callable[..., Any]:
     def show(*details: Any) -> None:
-        if not pressed():
+        if not was_pressed():
             hook(*details)
 
     return show

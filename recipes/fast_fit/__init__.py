@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from recipes.fast_fit.callbacks import BatchCallbacks, TellFirstEpoch
-from recipes.fast_fit.feed import RowFeed, batches_in_chunk, obstacle
-from recipes.fast_fit.fit_arguments import training_feed, validation_feed
+from recipes.fast_fit.callbacks import BatchCallbacks, SetFirstEpoch
+from recipes.fast_fit.feed import RowFeed, choose_chunk_size, find_obstacle
+from recipes.fast_fit.fit_arguments import build_training_feed, build_validation_feed
 from recipes.fast_fit.loop import Loop
 
 __all__ = ["FastFit"]
@@ -68,26 +68,26 @@ class FastFit(_Model):
         is_list = isinstance(arguments["callbacks"], keras.callbacks.CallbackList)
         if is_list or not self.compiled:
             return super().fit(**arguments)
-        feed = training_feed(arguments, self.shuffle_seed)
+        feed = build_training_feed(arguments, self.shuffle_seed)
         if feed is None:
             if self.fast_fit:
                 _warn("its data are not plain arrays or a tf.data.Dataset")
             return super().fit(**arguments)
         callbacks = keras.tree.flatten(arguments["callbacks"] or [])
         if isinstance(feed, RowFeed):
-            callbacks = [TellFirstEpoch(feed), *callbacks]
+            callbacks = [SetFirstEpoch(feed), *callbacks]
         # Keras 3.15 warns of its own default, `shuffle=True`, where x is a data set.
         arguments.update(callbacks=callbacks, shuffle=False)
-        reason = self._obstacle() or obstacle(feed.spec)
+        reason = self._find_obstacle() or find_obstacle(feed.spec)
         if not self.fast_fit or reason:
             if self.fast_fit:
                 _warn(reason)
-            steps = feed.steps_per_epoch(1, arguments["steps_per_epoch"])
-            arguments.update(x=feed.batches(), steps_per_epoch=steps)
+            steps = feed.count_chunks(1, arguments["steps_per_epoch"])
+            arguments.update(x=feed.as_batches(), steps_per_epoch=steps)
             return super().fit(**arguments)
         wanted, self.steps_per_execution = self.steps_per_execution, 1
         try:
-            return super().fit(**self._in_chunks(arguments, feed, wanted))
+            return super().fit(**self._chunk_arguments(arguments, feed, wanted))
         finally:
             self.steps_per_execution = wanted
 
@@ -105,12 +105,12 @@ class FastFit(_Model):
             self.test_function = Loop(self.test_step, self.test_function)
         return self.test_function
 
-    def _in_chunks(
+    def _chunk_arguments(
         self, arguments: dict[str, Any], feed: Any, wanted: int
     ) -> dict[str, Any]:
         """The arguments of `fit` with chunks for batches."""
         period = arguments["steps_per_epoch"]
-        count = batches_in_chunk(feed.spec, wanted, period)
+        count = choose_chunk_size(feed.spec, wanted, period)
         arguments["callbacks"] = BatchCallbacks(
             arguments["callbacks"],
             add_history=True,
@@ -120,22 +120,22 @@ class FastFit(_Model):
             epochs=arguments["epochs"],
             steps=period or feed.steps,
         )
-        arguments["x"] = feed.chunks(count)
-        arguments["steps_per_epoch"] = feed.steps_per_epoch(count, period)
+        arguments["x"] = feed.as_chunks(count)
+        arguments["steps_per_epoch"] = feed.count_chunks(count, period)
         size = arguments["validation_batch_size"]
-        validation = validation_feed(arguments["validation_data"], size)
+        validation = build_validation_feed(arguments["validation_data"], size)
         if (
             validation is not None
             and arguments["validation_steps"] is None
-            and not obstacle(validation.spec)
+            and not find_obstacle(validation.spec)
         ):
-            count = batches_in_chunk(validation.spec, wanted)
-            arguments["validation_data"] = validation.chunks(count)
-            arguments["validation_steps"] = validation.steps_per_epoch(count, None)
+            count = choose_chunk_size(validation.spec, wanted)
+            arguments["validation_data"] = validation.as_chunks(count)
+            arguments["validation_steps"] = validation.count_chunks(count, None)
             arguments["validation_batch_size"] = None
         return arguments
 
-    def _obstacle(self) -> str:
+    def _find_obstacle(self) -> str:
         """Why this model cannot be trained in a compiled loop, as far as is known."""
         if self.run_eagerly:
             return "it runs eagerly"

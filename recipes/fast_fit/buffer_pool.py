@@ -16,7 +16,7 @@ import numpy.typing as npt
 ALIGNMENT = 64  # bytes: TensorFlow takes such an array for a tensor without a copy
 
 
-class Memory:
+class BufferPool:
     """Makes arrays of memory that earlier ones no longer need."""
 
     def __init__(self) -> None:
@@ -24,7 +24,9 @@ class Memory:
             list
         )
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    def allocate(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> npt.NDArray[Any]:
         """An aligned array, not initialised.
 
         Its memory is free again when nobody holds it or a view of it: a tensor that

@@ -7,7 +7,7 @@ import keras
 from recipes.fast_fit.feed import RowFeed
 
 
-class TellFirstEpoch(keras.callbacks.Callback):
+class SetFirstEpoch(keras.callbacks.Callback):
     """Tells the rows' feed with which epoch a training begins."""
 
     def __init__(self, feed: RowFeed) -> None:

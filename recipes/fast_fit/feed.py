@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recipes.fast_fit.buffer_pool import Memory
+from recipes.fast_fit.buffer_pool import BufferPool
 
 CHUNK_BYTES = 16 * 2**20  # two or three chunks are in memory at a time
 CHUNK_BATCHES = 256  # most batches between two calls of the callbacks
-Rows = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 USUAL_BATCH = 128  # rows: assumed where a data set does not tell the size of a batch
 
 
@@ -45,13 +45,13 @@ class Feed(Protocol):
     def steps(self) -> int | None:
         """How many batches an epoch has, if that is known and finite."""
 
-    def chunks(self, count: int) -> tf.data.Dataset:
+    def as_chunks(self, count: int) -> tf.data.Dataset:
         """They, `count` at a time, as `Chunk`s; an epoch's last has what is left."""
 
-    def batches(self) -> tf.data.Dataset:
+    def as_batches(self) -> tf.data.Dataset:
         """They, one by one."""
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+    def count_chunks(self, count: int, given: int | None) -> int | None:
         """That number of chunks, or batches; `None` where the data set's end tells.
 
         Args:
@@ -73,7 +73,7 @@ class DatasetFeed:
         count = int(self._dataset.cardinality())
         return count if count >= 0 else None
 
-    def chunks(self, count: int) -> tf.data.Dataset:
+    def as_chunks(self, count: int) -> tf.data.Dataset:
         """They, `count` at a time; a shorter one is padded to the longest."""
 
         def with_sizes(*parts: Any) -> Chunk:
@@ -86,11 +86,11 @@ class DatasetFeed:
             return sized.batch(count).prefetch(1)
         return sized.padded_batch(count).prefetch(1)
 
-    def batches(self) -> tf.data.Dataset:
+    def as_batches(self) -> tf.data.Dataset:
         """The data set itself."""
         return self._dataset
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+    def count_chunks(self, count: int, given: int | None) -> int | None:
         """As given; `count` divides it."""
         return given and given // count
 
@@ -122,8 +122,8 @@ class RowFeed:
             for each in self._arrays
         ]
         self._rows = len(self._arrays[0])
-        self._order: tuple[int, Rows] = -1, np.arange(self._rows)
-        self._memory = Memory()
+        self._order: tuple[int, RowNumbers] = -1, np.arange(self._rows)
+        self._pool = BufferPool()
         self.epoch = 0
 
     @property
@@ -140,17 +140,17 @@ class RowFeed:
         """How many batches an epoch has."""
         return -(-self._rows // self._batch_size)
 
-    def chunks(self, count: int) -> tf.data.Dataset:
+    def as_chunks(self, count: int) -> tf.data.Dataset:
         """They, `count` at a time, epoch after epoch; a shorter one comes alone.
 
         Without an end the next epoch's first chunk is made while one ends, and it needs
         no iterator of its own, which would take some milliseconds.
         """
-        spans = self._spans(count)
+        spans = self._split_into_chunks(count)
 
         def gather(number: Any) -> list[npt.NDArray[Any]]:
             epoch, chunk = divmod(int(number), len(spans))
-            return self._gather(self.epoch + epoch, *spans[chunk])
+            return self._gather_chunk(self.epoch + epoch, *spans[chunk])
 
         def load(number: Any) -> Chunk:
             types = [*self._dtypes, np.dtype(np.int32)]
@@ -166,45 +166,45 @@ class RowFeed:
         numbers = tf.data.Dataset.counter()
         return numbers.map(load).prefetch(2).with_options(options)
 
-    def batches(self) -> tf.data.Dataset:
+    def as_batches(self) -> tf.data.Dataset:
         """They, one by one, likewise without an end."""
-        return self.chunks(1).map(
+        return self.as_chunks(1).map(
             lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
         )
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
+    def count_chunks(self, count: int, given: int | None) -> int | None:
         """How many chunks an epoch has."""
-        return len(self._spans(count))
+        return len(self._split_into_chunks(count))
 
-    def _spans(self, count: int) -> list[tuple[int, int]]:
+    def _split_into_chunks(self, count: int) -> list[tuple[int, int]]:
         """The first row of each chunk, and the one behind its last."""
         whole = self._rows // self._batch_size * self._batch_size
         bounds = {*range(0, whole, count * self._batch_size), whole, self._rows}
         return list(itertools.pairwise(sorted(bounds)))
 
-    def _gather(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
-        chosen = self._order_in(epoch)[begin:end]
+    def _gather_chunk(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
+        chosen = self._permute(epoch)[begin:end]
         size = min(self._batch_size, len(chosen))
         leaves = [
-            self._take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
+            self._gather_rows(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
         ]
         return [*leaves, np.full((len(leaves[0]), len(leaves)), size, np.int32)]
 
-    def _order_in(self, epoch: int) -> Rows:
+    def _permute(self, epoch: int) -> RowNumbers:
         drawn, order = self._order
         if self._seed is not None and drawn != epoch:
             order = np.random.default_rng((self._seed, epoch)).permutation(self._rows)
             self._order = epoch, order
         return order
 
-    def _take(
+    def _gather_rows(
         self,
         array: npt.NDArray[Any],
-        rows: Rows,
+        rows: RowNumbers,
         dtype: np.dtype[Any],
     ) -> npt.NDArray[Any]:
-        taken = self._memory.array((len(rows), *array.shape[1:]), dtype)
+        taken = self._pool.allocate((len(rows), *array.shape[1:]), dtype)
         if array.dtype == dtype:
             np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" has a buffer
         else:
@@ -217,7 +217,7 @@ def is_chunked(iterator: Any) -> bool:
     return isinstance(getattr(iterator, "element_spec", None), Chunk)
 
 
-def obstacle(spec: Any) -> str:
+def find_obstacle(spec: Any) -> str:
     """Why batches of these types cannot be stacked for XLA; empty where they can."""
     for leaf in tf.nest.flatten(spec):
         if not isinstance(leaf, tf.TensorSpec):
@@ -229,7 +229,7 @@ def obstacle(spec: Any) -> str:
     return ""
 
 
-def batches_in_chunk(spec: Any, wanted: int, period: int | None = None) -> int:
+def choose_chunk_size(spec: Any, wanted: int, period: int | None = None) -> int:
     """How many batches make a chunk.
 
     Args:

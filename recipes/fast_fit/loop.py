@@ -11,7 +11,7 @@ from recipes import interrupts
 from recipes.fast_fit.feed import Chunk, is_chunked
 
 # Every shape is compiled. Batches of further ones are taken step by step.
-MOST_SHAPES = 4
+MAX_SHAPES = 4
 
 
 class Loop:
@@ -23,19 +23,21 @@ class Loop:
 
     Args:
         step: `train_step` or `test_step`.
-        plain: Keras's own function. That it takes any iterator of batches, not only
-            tf.data's, is Keras's own use of it in `train_on_batch`, not its promise.
+        keras_function: Keras's own function. It is called with any iterator of
+            batches, not only tf.data's, as Keras itself does in `train_on_batch`;
+            Keras does not document this.
 
     Attributes:
         batches: How many batches the last call took.
     """
 
     def __init__(
-        self, step: Callable[[Any], Any], plain: Callable[[Iterable[Any]], Any]
+        self, step: Callable[[Any], Any], keras_function: Callable[[Iterable[Any]], Any]
     ) -> None:
-        self._step, self._plain = step, plain
-        self._run = tf.function(self._loop, autograph=False, jit_compile=True)
-        self._room: dict[Any, int] = {}  # batches in a compiled chunk, by their shapes
+        self._step, self._keras_function = step, keras_function
+        self._compiled = tf.function(self._loop, autograph=False, jit_compile=True)
+        # Batches in a compiled chunk, by their types and shapes.
+        self._capacity: dict[Any, int] = {}
         self._is_broken = False
         self.batches = 0
 
@@ -46,28 +48,30 @@ class Loop:
             The logs after its last batch.
         """
         if not is_chunked(iterator):
-            return self._plain(iterator)
+            return self._keras_function(iterator)
         chunk = next(iterator)
         sizes = chunk.sizes.numpy()
         rows = [leaf.shape[1] for leaf in tf.nest.flatten(chunk.batches)]
         logs, begin = None, 0
         for is_full, group in itertools.groupby((sizes == rows).all(axis=1)):
             end = begin + len(list(group))
-            logs = (self._together if is_full else self._in_turn)(chunk, begin, end)
+            logs = (self._run_compiled if is_full else self._run_one_by_one)(
+                chunk, begin, end
+            )
             begin = end
         self.batches = len(sizes)
         return logs
 
-    def _together(self, chunk: Chunk, begin: int, end: int) -> Any:
+    def _run_compiled(self, chunk: Chunk, begin: int, end: int) -> Any:
         """The batches from `begin` to `end`, none of which is padded."""
         leaves = tf.nest.flatten(chunk.batches)
         key = tuple((leaf.dtype, *leaf.shape[1:]) for leaf in leaves)
-        count, room = end - begin, self._room.get(key, 0)
-        is_worth_it = room or (count > 1 and len(self._room) < MOST_SHAPES)
+        count, capacity = end - begin, self._capacity.get(key, 0)
+        is_worth_it = capacity or (count > 1 and len(self._capacity) < MAX_SHAPES)
         if self._is_broken or not is_worth_it:
-            return self._in_turn(chunk, begin, end)
+            return self._run_one_by_one(chunk, begin, end)
         # A last, shorter chunk takes the room of the others: nothing to compile anew.
-        filling = max(room - count, 0)
+        filling = max(capacity - count, 0)
         if (begin, filling) != (0, 0) or end < len(chunk.sizes):
             leaves = [
                 tf.pad(leaf[begin:end], [[0, filling], *[[0, 0]] * (leaf.ndim - 1)])
@@ -75,17 +79,17 @@ class Loop:
             ]
         batches = tf.nest.pack_sequence_as(chunk.batches, leaves)
         try:
-            logs = self._run(batches, tf.constant(count))
+            logs = self._compiled(batches, tf.constant(count))
         except Exception as error:  # whatever fails here, Keras's own way may not
-            if count <= room or interrupts.pressed():
+            if count <= capacity or interrupts.was_pressed():
                 raise
             self._is_broken = True
-            _warn_of(error)
-            return self._in_turn(chunk, begin, end)
-        self._room[key] = max(count, room)
+            _warn_not_compiled(error)
+            return self._run_one_by_one(chunk, begin, end)
+        self._capacity[key] = max(count, capacity)
         return logs
 
-    def _in_turn(self, chunk: Chunk, begin: int, end: int) -> Any:
+    def _run_one_by_one(self, chunk: Chunk, begin: int, end: int) -> Any:
         """The same by Keras's own function, each without its padding."""
         leaves = tf.nest.flatten(chunk.batches)
         logs = None
@@ -94,7 +98,9 @@ class Loop:
             batch = [
                 leaf[number, :size] for leaf, size in zip(leaves, sizes, strict=True)
             ]
-            logs = self._plain(iter([tf.nest.pack_sequence_as(chunk.batches, batch)]))
+            logs = self._keras_function(
+                iter([tf.nest.pack_sequence_as(chunk.batches, batch)])
+            )
         return logs
 
     def _loop(self, batches: Any, count: tf.Tensor) -> Any:
@@ -120,7 +126,7 @@ class Loop:
         return tf.nest.pack_sequence_as(logs, last)
 
 
-def _warn_of(error: Exception) -> None:
+def _warn_not_compiled(error: Exception) -> None:
     reason = str(error).strip().splitlines() or [type(error).__name__]
     warnings.warn(
         "fit goes step by step, as XLA cannot compile this model's step: "

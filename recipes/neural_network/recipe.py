@@ -54,7 +54,7 @@ def train_and_evaluate(config: Config) -> Run:
         }
         done = fit(config, data, features, session.folder)
     inference = done.model.inference_model()
-    serving = pipeline.preprocessing.serving_model(
+    serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
@@ -155,7 +155,7 @@ def fit(
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            with interrupts.whole():
+            with interrupts.as_keyboard_interrupt():
                 return attempt.fit(model, data, features)
         except KeyboardInterrupt:
             raise pipeline.run.interrupted(folder, attempt.backup) from None

@@ -67,9 +67,9 @@ def run(
 
     def execute(config: Config) -> int:
         try:
-            with interrupts.whole():
+            with interrupts.as_keyboard_interrupt():
                 import_tensorflow()
-            with _warnings_last(), interrupts.whole():
+            with _warnings_last(), interrupts.as_keyboard_interrupt():
                 train_and_evaluate(config)
         except InputError as error:
             _complain(error)

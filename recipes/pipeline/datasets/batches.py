@@ -14,7 +14,7 @@ import scipy.sparse
 import tensorflow as tf
 
 
-def batches(
+def make_batches(
     features: Any,
     target: npt.NDArray[Any],
     batch_size: int,
@@ -32,7 +32,7 @@ def batches(
         Dataset of (features [b, d] float32, target [b, 1]) with a known length.
     """
 
-    def rows(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    def gather(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
         chosen: Any = start_or_index
         if chosen.ndim == 0:
             chosen = slice(int(chosen), int(chosen) + batch_size)
@@ -43,7 +43,7 @@ def batches(
 
     def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = tf.numpy_function(
-            rows, [start_or_index], [tf.float32, target.dtype], stateful=False
+            gather, [start_or_index], [tf.float32, target.dtype], stateful=False
         )
         x.set_shape([None, features.shape[1]])
         y.set_shape([None, 1])
@@ -53,11 +53,11 @@ def batches(
     if shuffle_seed is None:
         order = tf.data.Dataset.range(0, count, batch_size)
     else:
-        order = _shuffled(count, batch_size, shuffle_seed)
+        order = _shuffle_row_numbers(count, batch_size, shuffle_seed)
     return order.map(load).prefetch(tf.data.AUTOTUNE)
 
 
-def _shuffled(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
+def _shuffle_row_numbers(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
     """Give row numbers [b] int64, a new permutation of all rows in every epoch.
 
     `Dataset.shuffle` over the row numbers would hold one tensor per row, some hundred

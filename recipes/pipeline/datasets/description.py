@@ -11,7 +11,7 @@ from recipes.pipeline.datasets import batches
 
 Task = Literal["regression", "classification"]
 # A numpy array or a scipy.sparse.csr_array, float32; SciPy carries no types.
-Matrix: TypeAlias = Any
+FeatureMatrix: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Description:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Examples:
     """Feature rows and their targets, in memory.
 
     `features` is [n, d] float32, dense or CSR; NaN stands for a blank. A categorical
@@ -48,7 +48,7 @@ class Rows:
     `target` is [n]: float64 for regression, int64 class index for classification.
     """
 
-    features: Matrix
+    features: FeatureMatrix
     target: npt.NDArray[Any]
 
 
@@ -59,13 +59,13 @@ class Data:
     A recipe may hold out some of the training rows, for validation.
     """
 
-    train: Rows
-    test: Rows
+    train: Examples
+    test: Examples
     description: Description
-    validation: Rows | None = None
+    validation: Examples | None = None
 
     @property
-    def parts(self) -> dict[str, Rows]:
+    def parts(self) -> dict[str, Examples]:
         """The rows by `train`, perhaps `validation`, and `test`."""
         held_out = {"validation": self.validation} if self.validation else {}
         return {"train": self.train, **held_out, "test": self.test}
@@ -90,7 +90,7 @@ class Data:
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return batches.batches(
+        return batches.make_batches(
             self.train.features, self.train.target, batch_size, shuffle_seed
         )
 
@@ -103,4 +103,6 @@ class Data:
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return batches.batches(self.test.features, self.test.target, batch_size, None)
+        return batches.make_batches(
+            self.test.features, self.test.target, batch_size, None
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.errors import InputError
-from recipes.pipeline.datasets.description import Column, Matrix
+from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
 BLANKS = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
 
@@ -31,7 +31,7 @@ def is_blank(text: str) -> bool:
     return text.strip() in BLANKS
 
 
-def too_varied(levels: int, filled: int) -> bool:
+def is_too_varied(levels: int, filled: int) -> bool:
     """Say whether a text column tells rows apart instead of grouping them.
 
     Args:
@@ -41,12 +41,12 @@ def too_varied(levels: int, filled: int) -> bool:
     return levels > _MOST_LEVELS or (levels > _FEW_LEVELS and levels == filled)
 
 
-def number_name(value: float) -> str:
+def format_class(value: float) -> str:
     """Write a number as a class name: 3.0 as "3", 0.5 as "0.5"."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def natural(texts: Iterable[str]) -> list[str]:
+def sort_naturally(texts: Iterable[str]) -> list[str]:
     """Sort texts: as numbers where all are, otherwise as text."""
     texts = list(texts)
     if all(is_number(text) for text in texts):
@@ -60,16 +60,16 @@ class Levels:
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._code = {text: code for code, text in enumerate(texts)}
 
-    def code(self, text: str) -> int:
+    def encode(self, text: str) -> int:
         """Give a text's code; a new text gets the next number."""
         return self._code.setdefault(text, len(self._code))
 
-    def codes(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
+    def encode_all(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
         """Give each text's code, NaN for a blank; new texts get the next numbers."""
         codes = np.full(len(texts), np.nan)
         for place, text in enumerate(texts):
             if text is not None and not is_blank(text):
-                codes[place] = self.code(text.strip())
+                codes[place] = self.encode(text.strip())
         return codes
 
     def __len__(self) -> int:
@@ -117,7 +117,7 @@ def encode_target(
     """
 
     def name(label: float) -> str:
-        return target.levels[int(label)] if target.levels else number_name(label)
+        return target.levels[int(label)] if target.levels else format_class(label)
 
     keys = np.unique(train)
     unseen = np.setdiff1d(test, keys)
@@ -127,7 +127,7 @@ def encode_target(
             "which no training row has"
         )
     names = [name(key) for key in keys]
-    classes = natural(names)
+    classes = sort_naturally(names)
     index = np.array([classes.index(text) for text in names], np.int64)
     column = Column(target.name, "categorical", target.unit, tuple(classes))
     return (
@@ -138,7 +138,7 @@ def encode_target(
 
 
 def encode_features(
-    columns: tuple[Column, ...], train: Matrix, test: Matrix
+    columns: tuple[Column, ...], train: FeatureMatrix, test: FeatureMatrix
 ) -> tuple[tuple[Column, ...], list[str]]:
     """Number the levels of categorical columns by the training rows, in place.
 
@@ -158,7 +158,7 @@ def encode_features(
             continue
         used = np.unique(train[:, place])
         used = used[~np.isnan(used)].astype(int)
-        texts = natural(column.levels[code] for code in used)
+        texts = sort_naturally(column.levels[code] for code in used)
         table = np.full(len(column.levels), np.nan)
         for code in used:
             table[code] = texts.index(column.levels[code])

@@ -40,7 +40,7 @@ class GrowingMatrix:
         """Add columns of zeros on the right, up to `width` columns."""
         old, self.width = self.width, width
         self._reserve(self.rows * width)
-        for start, stop in reversed(list(_blocks(self.rows, width))):
+        for start, stop in reversed(list(_iterate_blocks(self.rows, width))):
             part = self._flat[start * old : stop * old].reshape(-1, old).copy()
             wide = self._flat[start * width : stop * width].reshape(-1, width)
             wide[:, :old] = part
@@ -59,7 +59,7 @@ class GrowingMatrix:
             self._flat.resize(size + size // 8, refcheck=False)
 
 
-def keep(
+def keep_in_place(
     matrix: npt.NDArray[np.float32],
     *,
     rows: npt.NDArray[np.int64] | None = None,
@@ -80,7 +80,7 @@ def keep(
         rows = np.arange(len(matrix))
     width = matrix.shape[1] if columns is None else len(columns)
     flat = matrix.reshape(-1)
-    for start, stop in _blocks(len(rows), matrix.shape[1]):
+    for start, stop in _iterate_blocks(len(rows), matrix.shape[1]):
         # Rows come from at or behind the place where they go, so none is lost.
         part = matrix[rows[start:stop]]
         if columns is not None:
@@ -92,21 +92,21 @@ def keep(
 def count_nan(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Count the NaN of each column [d]."""
     counts = np.zeros(matrix.shape[1], np.int64)
-    for start, stop in _blocks(*matrix.shape):
+    for start, stop in _iterate_blocks(*matrix.shape):
         counts += np.isnan(matrix[start:stop]).sum(axis=0)
     return counts
 
 
-def first_infinite(matrix: npt.NDArray[np.floating]) -> tuple[int, int] | None:
+def find_first_infinite(matrix: npt.NDArray[np.floating]) -> tuple[int, int] | None:
     """Find the first infinite entry as (row, column), both from 0, if there is one."""
-    for start, stop in _blocks(*matrix.shape):
+    for start, stop in _iterate_blocks(*matrix.shape):
         found = np.argwhere(np.isinf(matrix[start:stop]))
         if len(found):
             return start + int(found[0, 0]), int(found[0, 1])
     return None
 
 
-def _blocks(rows: int, width: int) -> Iterator[tuple[int, int]]:
+def _iterate_blocks(rows: int, width: int) -> Iterator[tuple[int, int]]:
     step = max(1, _BLOCK_BYTES // (4 * max(1, width)))
     for start in range(0, rows, step):
         yield start, min(start + step, rows)

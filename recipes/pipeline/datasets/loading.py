@@ -8,10 +8,10 @@ import scipy.sparse
 from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, source
-from recipes.pipeline.datasets.align_test_set import matched
-from recipes.pipeline.datasets.description import Data, Description, Rows, Task
+from recipes.pipeline.datasets.align_test_set import align_test_set
+from recipes.pipeline.datasets.description import Data, Description, Examples, Task
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
-from recipes.pipeline.datasets.infer_task import Asked, decide, how_decided
+from recipes.pipeline.datasets.infer_task import RequestedTask, explain_task, infer_task
 from recipes.pipeline.datasets.readers import (
     embedded,
     files,
@@ -22,10 +22,10 @@ from recipes.pipeline.datasets.readers import (
     tfds,
 )
 from recipes.pipeline.datasets.source import Source
-from recipes.pipeline.datasets.split import split, stratified_split
+from recipes.pipeline.datasets.split import split, split_stratified
 
 
-def load(config: DataConfig, *, task: Asked) -> Data:
+def load(config: DataConfig, *, task: RequestedTask) -> Data:
     """Load the data that the flags name, divided into training and test rows.
 
     Args:
@@ -49,16 +49,16 @@ def load(config: DataConfig, *, task: Asked) -> Data:
     found = _read("--dataset", config.dataset, config.target)
     if config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)
-        found = matched(found, other)
+        found = align_test_set(found, other)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
-    decided = decide(task, found)
+    inferred = infer_task(task, found)
     train, test = found.train, found.test
     if test is None:
-        train, test = _divided(found.train, decided, config)
-    _check(found, train, test)
-    data = _data(found, train, test, decided, config.dataset)
-    return data.with_notes(*how_decided(task, found, decided))
+        train, test = _split_off_test(found.train, inferred, config)
+    _check_rows(found, train, test)
+    data = _describe(found, train, test, inferred, config.dataset)
+    return data.with_notes(*explain_task(task, found, inferred))
 
 
 def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
@@ -68,13 +68,13 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
     if value in embedded.NAMES:
         return source.retarget(embedded.read(value), target)
     path = Path(value)
-    if not path.exists() and not files.form_of(path) and path.name == value:
+    if not path.exists() and not files.detect_format(path) and path.name == value:
         raise InputError(
             f"{flag}: no data set '{value}'{source.suggestion(value, embedded.NAMES)} "
             f"(embedded: {' '.join(embedded.NAMES)}; else tfds:NAME or a file's path)"
         )
-    files.check(flag, path)
-    form = files.form_of(path)
+    files.check_file(flag, path)
+    form = files.detect_format(path)
     if form == ".npz":
         return source.retarget(npz.read(path), target)
     if form == files.IDX:
@@ -84,22 +84,28 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
     return table.read(path, target, like)
 
 
-def _divided(rows: Rows, task: Task, config: DataConfig) -> tuple[Rows, Rows]:
+def _split_off_test(
+    rows: Examples, task: Task, config: DataConfig
+) -> tuple[Examples, Examples]:
     """Split test rows off; the memory of the rows becomes the training rows'."""
     features, labels = rows.features, rows.target
     if task == "classification":
         _, classes = np.unique(labels, return_inverse=True)
-        train, test = stratified_split(classes, config.test_fraction, config.seed)
+        train, test = split_stratified(classes, config.test_fraction, config.seed)
     else:
         train, test = split(len(labels), config.test_fraction, config.seed)
     # The test rows are copied out first: to keep the training rows overwrites them.
-    held_out = Rows(features[test], labels[test])
+    held_out = Examples(features[test], labels[test])
     if scipy.sparse.issparse(features):
-        return Rows(features[train], labels[train]), held_out
-    return Rows(in_place_matrix.keep(features, rows=train), labels[train]), held_out
+        return Examples(features[train], labels[train]), held_out
+    return Examples(
+        in_place_matrix.keep_in_place(features, rows=train), labels[train]
+    ), held_out
 
 
-def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Data:
+def _describe(
+    found: Source, train: Examples, test: Examples, task: Task, value: str
+) -> Data:
     """Put class and level names into the training rows' terms, and describe it all."""
     if found.image_shape:
         _refuse_blank_pixels(found, train, test)
@@ -108,8 +114,8 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
     target = found.target
     if task == "classification":
         target, *labels = encode_target(target, train.target, test.target, found.where)
-        train = Rows(train.features, labels[0])
-        test = Rows(test.features, labels[1])
+        train = Examples(train.features, labels[0])
+        test = Examples(test.features, labels[1])
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
@@ -124,7 +130,7 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
     return Data(train, test, description)
 
 
-def _check(found: Source, train: Rows, test: Rows) -> None:
+def _check_rows(found: Source, train: Examples, test: Examples) -> None:
     """See that there is something to learn from and to test on."""
     if not found.columns:
         raise InputError(f"{found.where} has no feature columns beside the target")
@@ -140,7 +146,7 @@ def _check(found: Source, train: Rows, test: Rows) -> None:
         )
 
 
-def _refuse_blank_columns(found: Source, train: Rows) -> None:
+def _refuse_blank_columns(found: Source, train: Examples) -> None:
     """Refuse a column that training sees nothing of."""
     if scipy.sparse.issparse(train.features):
         return
@@ -153,7 +159,7 @@ def _refuse_blank_columns(found: Source, train: Rows) -> None:
             )
 
 
-def _refuse_blank_pixels(found: Source, *parts: Rows) -> None:
+def _refuse_blank_pixels(found: Source, *parts: Examples) -> None:
     """Refuse images that are not whole."""
     for rows in parts:
         counts = in_place_matrix.count_nan(rows.features)

@@ -6,12 +6,12 @@ from sklearn.model_selection import train_test_split
 
 from recipes.errors import InputError
 
-Index = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 
 
 def split(
     rows: int, fraction: float, seed: int, flag: str = "test_fraction"
-) -> tuple[Index, Index]:
+) -> tuple[RowNumbers, RowNumbers]:
     """Divide rows at random.
 
     Args:
@@ -36,12 +36,12 @@ def split(
     return np.sort(order[test:]), np.sort(order[:test])
 
 
-def stratified_split(
+def split_stratified(
     classes: npt.NDArray[np.int64],
     fraction: float,
     seed: int,
     flag: str = "test_fraction",
-) -> tuple[Index, Index]:
+) -> tuple[RowNumbers, RowNumbers]:
     """Divide rows at random so that both parts hold the classes in the same shares.
 
     A class with a single row goes to training.

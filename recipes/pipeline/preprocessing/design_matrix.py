@@ -24,7 +24,7 @@ _NAMES_IN_A_NOTE = 5
 
 
 @dataclass
-class Design:
+class DesignMatrix:
     """The design matrix as it grows, column by column."""
 
     medians: list[float] = field(default_factory=list)  # one per raw column
@@ -42,15 +42,15 @@ class Design:
         self, number: int, column: Column, present: np.ndarray, zeros: int, blanks: int
     ) -> None:
         """Adds a column of numbers: those stored, so many zeros and so many blanks."""
-        median = _median(present, zeros)
+        median = _compute_median(present, zeros)
         self.medians.append(median)
         if blanks:
             self.filled[column.name] = blanks
-        extremes = [*ends(present), *([0.0] if zeros else [])]
+        extremes = [*find_range(present), *([0.0] if zeros else [])]
         if max(extremes) - min(extremes) < SMALLEST:
             self.constant.append(column.name)
         else:
-            mean, variance = _moments(present, zeros, blanks, median)
+            mean, variance = _compute_moments(present, zeros, blanks, median)
             self._add_output(column.name, number, -1, mean, variance)
 
     def add_categorical(
@@ -84,7 +84,7 @@ class Design:
         self.means.append(mean)
         self.variances.append(variance)
 
-    def layer(self) -> Preprocessing:
+    def build_layer(self) -> Preprocessing:
         """The built layer that makes the matrix."""
         unchanged = self.sources == list(range(len(self.medians))) and set(
             self.levels
@@ -97,10 +97,10 @@ class Design:
             layer.design.level.assign(self.levels)
         _set_scaling(layer, np.array(self.means), np.array(self.variances))
         layer.output_names = tuple(self.names)
-        layer.notes = tuple(self._notes())
+        layer.notes = tuple(self._write_notes())
         return layer
 
-    def _notes(self) -> Iterator[str]:
+    def _write_notes(self) -> Iterator[str]:
         if self.constant:
             yield f"dropped, the same in all training rows: {_listed(self.constant)}"
         if self.unseen:
@@ -117,7 +117,7 @@ class Design:
                 )
 
 
-def stored_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
+def iterate_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
     """Each column's stored values, and the number of its zeros that are not stored.
 
     The features are a matrix or a `csr_array`.
@@ -136,7 +136,7 @@ def stored_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
         )
 
 
-def _median(present: np.ndarray, zeros: int) -> float:
+def _compute_median(present: np.ndarray, zeros: int) -> float:
     """The median of the values and that many zeros, as float32 holds it."""
     count = len(present) + zeros
     negative = int(np.count_nonzero(present < 0)) if zeros else 0
@@ -150,7 +150,7 @@ def _median(present: np.ndarray, zeros: int) -> float:
     return float(np.float32(sum(middle) / 2))
 
 
-def _moments(
+def _compute_moments(
     present: np.ndarray, zeros: int, blanks: int, median: float
 ) -> tuple[float, float]:
     """Mean and variance of the values, that many zeros, and blanks at the median.
@@ -177,7 +177,7 @@ def _set_scaling(layer: Preprocessing, mean: np.ndarray, variance: np.ndarray) -
     normalization.finalize_state()
 
 
-def ends(values: np.ndarray) -> tuple[float, ...]:
+def find_range(values: np.ndarray) -> tuple[float, ...]:
     """The least and the largest of the values; nothing of none."""
     return (float(values.min()), float(values.max())) if len(values) else ()
 

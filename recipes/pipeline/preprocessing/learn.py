@@ -1,8 +1,9 @@
 """From raw columns to the numbers that a model takes.
 
 `learn_preprocessing` learns from the training rows how to fill blanks, code categories,
-drop what does not vary and standardise the rest. `serving_model` puts the result, and
-for a table the names and categories of its columns, in front of a trained model.
+drop what does not vary and standardise the rest. `build_serving_model` puts the
+result, and for a table the names and categories of its columns, in front of a trained
+model.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from layers.serving_model import ServingModel
 from recipes.errors import InputError
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
-    Design,
-    ends,
-    stored_columns,
+    DesignMatrix,
+    find_range,
+    iterate_columns,
 )
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
             rows, or no column varies over them.
     """
     if images and data.description.image_shape:
-        return _image_rescaling(data)
+        return _learn_image_rescaling(data)
     features = data.train.features
     columns = data.description.columns
-    design = Design()
+    design = DesignMatrix()
     for number, (column, (values, zeros)) in enumerate(
-        zip(columns, stored_columns(features), strict=True)
+        zip(columns, iterate_columns(features), strict=True)
     ):
         present = values[~np.isnan(values)]
         if not len(present) + zeros:
@@ -82,10 +83,10 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
         raise InputError(
             f"{data.description.source}: no column varies over the training rows"
         )
-    return design.layer()
+    return design.build_layer()
 
 
-def serving_model(
+def build_serving_model(
     description: Description, preprocessing: Any, model: Any
 ) -> ServingModel:
     """Puts raw inputs and the preprocessing in front of a model.
@@ -129,9 +130,9 @@ def serving_model(
     return serving
 
 
-def _image_rescaling(data: Data) -> ImageRescaling:
+def _learn_image_rescaling(data: Data) -> ImageRescaling:
     about, features = data.description, data.train.features
-    least, largest = ends(features)
+    least, largest = find_range(features)
     if largest - least < SMALLEST:
         raise InputError(
             f"{about.source}: every pixel of the training images is {least:g}; there "

@@ -31,7 +31,7 @@ def read(name: str) -> Source:
     """
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name}")(**options)
-    columns = tuple(_column(name, str(text)) for text in bunch.feature_names)
+    columns = tuple(_describe_column(name, str(text)) for text in bunch.feature_names)
     classes = tuple(str(text) for text in getattr(bunch, "target_names", ()))
     target = Column(
         _TARGETS[name], "categorical" if classes else "numeric", "", classes
@@ -43,12 +43,12 @@ def read(name: str) -> Source:
         tabular=False,
         columns=columns,
         target=target,
-        train=source.checked(bunch.data, labels, columns, target.name, name),
+        train=source.check_rows(bunch.data, labels, columns, target.name, name),
         image_shape=bunch.images.shape[1:] if name == "digits" else (),
     )
 
 
-def _column(name: str, text: str) -> Column:
+def _describe_column(name: str, text: str) -> Column:
     if name == "iris":
         return Column(text.removesuffix(" (cm)"), unit="cm")
     return Column(

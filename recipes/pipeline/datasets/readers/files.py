@@ -19,26 +19,26 @@ _COMPRESSIONS: dict[str, Any] = {
     ".xz": lzma.open,
 }
 IDX = ".idx"
-FORMS = (".csv", ".tsv", ".libsvm", ".svm", ".npz", IDX)
+FORMATS = (".csv", ".tsv", ".libsvm", ".svm", ".npz", IDX)
 _IDX_NAME = re.compile(r"[-._]idx\d-\w+$", re.ASCII | re.IGNORECASE)
 # Two zeros, the type of the entries, the number of dimensions.
 _IDX_MAGIC = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x04]")
 
 
-def form_of(path: Path) -> str:
-    """Give the file's form, one of `FORMS`, or "" where it is none of them.
+def detect_format(path: Path) -> str:
+    """Give the file's form, one of `FORMATS`, or "" where it is none of them.
 
     The suffix tells it. An idx file has none of its own: its usual name tells it, as
     train-images-idx3-ubyte, or else how it begins.
     """
-    form = plain(path).suffix.lower()
-    if form in FORMS:
+    form = strip_compression(path).suffix.lower()
+    if form in FORMATS:
         return form
-    if _IDX_NAME.search(plain(path).name):
+    if _IDX_NAME.search(strip_compression(path).name):
         return IDX
     if not path.is_file():
         return ""
-    with reading(path) as stream:
+    with open_decompressed(path) as stream:
         return IDX if is_idx(stream.read(4)) else ""
 
 
@@ -47,12 +47,12 @@ def is_idx(magic: bytes) -> bool:
     return _IDX_MAGIC.fullmatch(magic) is not None
 
 
-def stem_of(path: Path) -> str:
+def strip_suffixes(path: Path) -> str:
     """Give the file's name without the suffixes of its form and compression."""
-    return plain(path).stem
+    return strip_compression(path).stem
 
 
-def check(flag: str, path: Path) -> None:
+def check_file(flag: str, path: Path) -> None:
     """See that there is a file of a known form.
 
     Raises:
@@ -68,12 +68,12 @@ def check(flag: str, path: Path) -> None:
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = suggestion(path.name, names)
         raise InputError(f"{flag}: there is no file {path}{hint}")
-    if not form_of(path):
+    if not detect_format(path):
         raise InputError(f"{flag}: {path} has an unknown suffix; {known}")
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[IO[bytes]]:
+def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading bytes, decompressed.
 
     Raises:
@@ -84,18 +84,18 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
         with _COMPRESSIONS.get(compression, open)(path, "rb") as stream:
             yield stream
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise InputError(_damaged(path, error)) from error
+        raise InputError(_describe_damage(path, error)) from error
     except OSError as error:
         if error.errno is None and compression in _COMPRESSIONS:
-            raise InputError(_damaged(path, error)) from error
+            raise InputError(_describe_damage(path, error)) from error
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _describe_damage(path: Path, error: Exception) -> str:
     words = " ".join(str(error).split())
     return f"{path} is truncated or damaged: {words}"
 
 
-def plain(path: Path) -> Path:
+def strip_compression(path: Path) -> Path:
     """Give the path without the suffix of its compression."""
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSIONS else path

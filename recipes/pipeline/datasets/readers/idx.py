@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
-from recipes.pipeline.datasets.encoding import number_name
+from recipes.pipeline.datasets.encoding import format_class
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
@@ -43,41 +43,42 @@ def read(path: Path) -> Source:
         InputError: The labels are missing, either file is no idx file, truncated or
             too long, or their numbers of rows differ.
     """
-    features, shape, _ = _values(path, (3, 4), np.float32)
-    beside = _labels_of(path)
-    values, _, are_bytes = _values(beside, (1,), np.float64)
+    features, shape, _ = _read_values(path, (3, 4), np.float32)
+    labels_path = _find_labels(path)
+    values, _, are_bytes = _read_values(labels_path, (1,), np.float64)
     labels = values.reshape(-1)
     if len(labels) != len(features):
         raise InputError(
-            f"{path} holds {len(features)} images, but {beside} {len(labels)} labels"
+            f"{path} holds {len(features)} images, but {labels_path} holds "
+            f"{len(labels)} labels"
         )
     target = Column("label")
     if are_bytes:
         keys, labels = np.unique(labels, return_inverse=True)
-        names = tuple(number_name(key) for key in keys)
+        names = tuple(format_class(key) for key in keys)
         target = Column("label", "categorical", levels=names)
-    columns = source.pixels(shape)
+    columns = source.name_pixels(shape)
     return Source(
-        name=_name(path),
+        name=_short_name(path),
         where=str(path),
         tabular=False,
         columns=columns,
         target=target,
-        train=source.checked(features, labels, columns, "label", str(path)),
+        train=source.check_rows(features, labels, columns, "label", str(path)),
         image_shape=shape,
     )
 
 
-def _values(
+def _read_values(
     path: Path, dimensions: tuple[int, ...], dtype: npt.DTypeLike
 ) -> tuple[npt.NDArray[Any], tuple[int, ...], bool]:
     """Read a file's rows as a matrix, their shape, and whether they were bytes."""
-    with files.reading(path) as stream:
-        stored, (count, *rest) = _header(path, stream, dimensions)
+    with files.open_decompressed(path) as stream:
+        stored, (count, *rest) = _read_header(path, stream, dimensions)
         width = math.prod(rest)
         matrix = GrowingMatrix(width, dtype)
         with np.errstate(over="ignore"):  # infinities are refused with their place
-            for block in _blocks(path, stream, count, width * stored.itemsize):
+            for block in _read_blocks(path, stream, count, width * stored.itemsize):
                 matrix.append(np.frombuffer(block, stored).reshape(-1, width))
         if stream.read(1):
             raise InputError(
@@ -87,7 +88,7 @@ def _values(
     return matrix.finish(), tuple(rest), stored.itemsize == 1
 
 
-def _header(
+def _read_header(
     path: Path, stream: IO[bytes], dimensions: tuple[int, ...]
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Read the type of the entries and the shape of all of them."""
@@ -114,13 +115,13 @@ def _header(
     bytes_each = math.prod(shape[1:]) * _TYPES[magic[2]].itemsize
     if not 0 < bytes_each <= _LARGEST_BYTES:
         raise InputError(
-            f"{path} tells of images of {source.size_of(shape[1:])}; its header is "
+            f"{path} tells of images of {source.format_size(shape[1:])}; its header is "
             "damaged: fetch it again"
         )
     return _TYPES[magic[2]], shape
 
 
-def _blocks(
+def _read_blocks(
     path: Path, stream: IO[bytes], rows: int, row_bytes: int
 ) -> Iterator[bytes]:
     """Give the bytes of all rows, some whole rows at a time."""
@@ -136,10 +137,10 @@ def _blocks(
         yield block
 
 
-def _labels_of(path: Path) -> Path:
+def _find_labels(path: Path) -> Path:
     """Find the file of labels beside one of images: images → labels, idx3 → idx1."""
-    name = files.plain(path).name
-    wanted, count = re.subn("images", "labels", _spelt(name))
+    name = files.strip_compression(path).name
+    wanted, count = re.subn("images", "labels", _normalise_spelling(name))
     if not count:
         raise InputError(
             f"{path}: the name of its file of labels cannot be told; expected are "
@@ -147,23 +148,25 @@ def _labels_of(path: Path) -> Path:
         )
     wanted = re.sub("idx[34]", "idx1", wanted)
     there = {
-        _spelt(each.name): each for each in path.parent.iterdir() if each.is_file()
+        _normalise_spelling(each.name): each
+        for each in path.parent.iterdir()
+        if each.is_file()
     }
     # Some unpack one and not the other.
     for compression in (path.name.removeprefix(name), *_COMPRESSIONS):
-        if beside := there.get(wanted + compression.lower()):
-            return beside
+        if labels_path := there.get(wanted + compression.lower()):
+            return labels_path
     raise InputError(
         f"{path}: its file of labels, {wanted}, is not beside it; put it there, "
         "compressed or not"
     )
 
 
-def _spelt(name: str) -> str:
+def _normalise_spelling(name: str) -> str:
     """Spell a file's name as MNIST does: some write train-images.idx3-ubyte."""
     return re.sub(r"[._]idx", "-idx", name.lower())
 
 
-def _name(path: Path) -> str:
+def _short_name(path: Path) -> str:
     """Give a short name: train-images of train-images-idx3-ubyte.gz."""
-    return re.split(r"(?i)[-._]idx", files.plain(path).name)[0]
+    return re.split(r"(?i)[-._]idx", files.strip_compression(path).name)[0]

@@ -11,7 +11,7 @@ from sklearn.datasets import load_svmlight_file
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix, source
-from recipes.pipeline.datasets.description import Column, Matrix, Rows
+from recipes.pipeline.datasets.description import Column, Examples, FeatureMatrix
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
@@ -34,30 +34,30 @@ def read(path: Path, like: Source | None = None) -> Source:
     Raises:
         InputError: A line is no LIBSVM line, or a number is not finite.
     """
-    collected = _Collected()
+    collector = _Collector()
     line = 1
-    with files.reading(path) as stream:
-        for block in _whole_lines(stream):
-            collected.add(*_parsed(path, block, line))
+    with files.open_decompressed(path) as stream:
+        for block in _read_whole_lines(stream):
+            collector.add(*_parse_block(path, block, line))
             line += block.count(b"\n")
-    if not collected.labels.rows or not collected.width:
-        what = "features" if collected.labels.rows else "rows"
+    if not collector.labels.rows or not collector.width:
+        what = "features" if collector.labels.rows else "rows"
         raise InputError(f"{path} has no {what}; expected are lines like '1 3:0.5 7:2'")
-    first = _first_index(path, collected, like)
-    features = collected.features(first)
-    labels = collected.labels.finish().reshape(-1)
+    first = _choose_first_index(path, collector, like)
+    features = collector.finish(first)
+    labels = collector.labels.finish().reshape(-1)
     return Source(
-        name=files.stem_of(path),
+        name=files.strip_suffixes(path),
         where=str(path),
         tabular=False,
-        columns=source.numbered(features.shape[1]),
+        columns=source.number_columns(features.shape[1]),
         target=Column("y"),
-        train=Rows(features, labels.astype(np.float64, copy=False)),
+        train=Examples(features, labels.astype(np.float64, copy=False)),
         first_index=first,
     )
 
 
-def widened(features: Matrix, width: int) -> Matrix:
+def widen(features: FeatureMatrix, width: int) -> FeatureMatrix:
     """Add columns of zeros on the right: indices that this file did not use."""
     missing = width - features.shape[1]
     if scipy.sparse.issparse(features):
@@ -67,7 +67,7 @@ def widened(features: Matrix, width: int) -> Matrix:
     return np.pad(features, ((0, 0), (0, missing))) if missing else features
 
 
-class _Collected:
+class _Collector:
     """Takes parsed blocks; column i is index i of the file, so column 0 may be empty.
 
     Dense as long as a third of the entries are there, sparse otherwise.
@@ -101,12 +101,14 @@ class _Collected:
             block.resize(block.shape[0], self.width)
             self._dense.append(block.toarray())
 
-    def features(self, first: int) -> Matrix:
+    def finish(self, first: int) -> FeatureMatrix:
         """Give the features [n, d], index `first` in column 0."""
         width = self.width - first
         if self._dense is not None:
             dense = self._dense.finish()
-            return in_place_matrix.keep(dense, columns=np.arange(first, self.width))
+            return in_place_matrix.keep_in_place(
+                dense, columns=np.arange(first, self.width)
+            )
         indices = self._indices.finish().reshape(-1)
         indices -= first
         starts = np.concatenate([[0], np.cumsum(self._lengths.finish())])
@@ -121,7 +123,7 @@ class _Collected:
         self._lengths.append(np.diff(block.indptr))
 
 
-def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+def _read_whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(_BLOCK_BYTES):
         cut = chunk.rfind(b"\n") + 1
@@ -134,7 +136,7 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _parsed(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
+def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
     try:
         return _parse(block)
     except ValueError:
@@ -166,8 +168,8 @@ def _parse(block: bytes) -> tuple[Any, Any]:
     return features, labels
 
 
-def _first_index(path: Path, collected: _Collected, like: Source | None) -> int:
-    first = min(collected.smallest, 1)
+def _choose_first_index(path: Path, collector: _Collector, like: Source | None) -> int:
+    first = min(collector.smallest, 1)
     if like is None or like.first_index is None:
         return first
     if first < like.first_index:

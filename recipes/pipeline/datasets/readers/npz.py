@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
-from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
@@ -35,25 +35,27 @@ def read(path: Path) -> Source:
     Raises:
         InputError: The file holds other names, Python objects, or other shapes.
     """
-    with files.reading(path) as stream, _seekable(path, stream) as file:
-        arrays = _arrays(path, file)
-        x_name, y_name, parts = _names(path, arrays)
+    with files.open_decompressed(path) as stream, _open_seekable(path, stream) as file:
+        arrays = _open_arrays(path, file)
+        x_name, y_name, parts = _find_names(path, arrays)
         read_part = [
             (
-                _features(path, x_name + part, arrays),
-                _target(path, y_name + part, arrays),
+                _read_features(path, x_name + part, arrays),
+                _read_target(path, y_name + part, arrays),
             )
             for part in parts
         ]
     shape = read_part[0][0].shape[1:]
-    columns = source.pixels(shape) if len(shape) > 1 else source.numbered(*shape)
-    target, labels = _coded([y for _, y in read_part], y_name)
+    columns = (
+        source.name_pixels(shape) if len(shape) > 1 else source.number_columns(*shape)
+    )
+    target, labels = _encode_targets([y for _, y in read_part], y_name)
     rows = [
-        _rows(path, part, x, y, columns, shape, target.name)
+        _make_examples(path, part, x, y, columns, shape, target.name)
         for part, (x, _), y in zip(parts, read_part, labels, strict=True)
     ]
     return Source(
-        name=files.stem_of(path),
+        name=files.strip_suffixes(path),
         where=str(path),
         tabular=False,
         columns=columns,
@@ -66,7 +68,7 @@ def read(path: Path) -> Source:
 
 
 @contextmanager
-def _seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
+def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
     # A zip archive is read from its end; to seek there in a compressed stream means
     # to decompress it again for every array.
     if path.suffix.lower() == ".npz":
@@ -84,7 +86,7 @@ class _Arrays(dict[str, str]):
     file: Any
 
 
-def _arrays(path: Path, stream: IO[bytes]) -> _Arrays:
+def _open_arrays(path: Path, stream: IO[bytes]) -> _Arrays:
     try:
         file = np.load(stream, allow_pickle=False)
         names = file.files
@@ -97,19 +99,19 @@ def _arrays(path: Path, stream: IO[bytes]) -> _Arrays:
     return arrays
 
 
-def _names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
+def _find_names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
     for x, y in _PAIRS:
         for parts in (["_train", "_test"], [""]):
             if all(x + part in arrays and y + part in arrays for part in parts):
                 return x, y, parts
-    held = source.some(arrays.values()) or "nothing"
+    held = source.quote_first_five(arrays.values()) or "nothing"
     raise InputError(
         f"{path} holds {held}; expected are arrays x and y, "
         "or x_train, y_train, x_test and y_test"
     )
 
 
-def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+def _read_array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     try:
         return np.asarray(arrays.file[arrays[name]])
     except ValueError as error:
@@ -124,8 +126,8 @@ def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
         raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
 
 
-def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
-    x = _array(path, name, arrays)
+def _read_features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    x = _read_array(path, name, arrays)
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(
             f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
@@ -139,8 +141,8 @@ def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-def _target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
-    y = _array(path, name, arrays)
+def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    y = _read_array(path, name, arrays)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -156,18 +158,18 @@ def _target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     return y
 
 
-def _coded(
+def _encode_targets(
     targets: list[npt.NDArray[Any]], name: str
 ) -> tuple[Column, list[npt.NDArray[np.float64]]]:
     """Turn class names into codes, the same in every part; leave numbers alone."""
     if all(y.dtype.kind in "biuf" for y in targets):
         return Column(name), [y.astype(np.float64) for y in targets]
     levels = Levels()
-    codes = [levels.codes(y.astype(str).tolist()) for y in targets]
+    codes = [levels.encode_all(y.astype(str).tolist()) for y in targets]
     return Column(name, "categorical", levels=levels.texts), codes
 
 
-def _rows(
+def _make_examples(
     path: Path,
     part: str,
     x: npt.NDArray[Any],
@@ -175,16 +177,16 @@ def _rows(
     columns: tuple[Column, ...],
     shape: tuple[int, ...],
     target: str,
-) -> Rows:
+) -> Examples:
     where = f"{path} (the {part[1:]} part)" if part else str(path)
     if len(x) != len(y):
         raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
     if x.shape[1:] != shape:
         raise InputError(
-            f"{where} has rows of {source.size_of(x.shape[1:])} features, the training "
-            f"part of {source.size_of(shape)}; they should be of one size"
+            f"{where} has rows of {source.format_size(x.shape[1:])} features, the "
+            f"training part of {source.format_size(shape)}; they should be of one size"
         )
-    return source.checked(x.reshape(len(x), -1), y, columns, target, where)
+    return source.check_rows(x.reshape(len(x), -1), y, columns, target, where)
 
 
 def _is_channels_first(shape: tuple[int, ...]) -> bool:

@@ -40,20 +40,20 @@ class Layout:
     line_bytes: int  # length of a typical line
 
 
-def layout_of(path: Path) -> tuple[Layout, bytes]:
+def detect_layout(path: Path) -> tuple[Layout, bytes]:
     """Read a table's layout and its first megabyte of whole lines.
 
     Raises:
         InputError: There are no rows, or no names to go by.
     """
-    with files.reading(path) as stream:
-        head = _whole_head(stream)
+    with files.open_decompressed(path) as stream:
+        head = _read_head(stream)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = head[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8 text") from error
-    separator = "\t" if files.form_of(path) == ".tsv" else _separator(text)
+    separator = "\t" if files.detect_format(path) == ".tsv" else _detect_separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [(cells, reader.line_num) for cells in islice(filter(None, reader), 2)]
     if not lines:
@@ -71,24 +71,24 @@ def layout_of(path: Path) -> tuple[Layout, bytes]:
     if header:
         _check_names(path, names)
     else:
-        names = tuple(column.name for column in source.numbered(len(first)))
+        names = tuple(column.name for column in source.number_columns(len(first)))
         line = 0
     typical = max(len(part) for part in head.split(b"\n", 3)[:3])
     return Layout(path, separator, names, header, line, typical), head
 
 
-def kinds_of(layout: Layout, head: bytes) -> dict[str, Kind]:
+def detect_kinds(layout: Layout, head: bytes) -> dict[str, Kind]:
     """Decide what each column holds: numbers where half of its filled cells are some.
 
     Raises:
         pyarrow.ArrowInvalid: The head's rows cannot be cut into cells.
     """
     types = dict.fromkeys(layout.names, pa.string())
-    table = pa.csv.read_csv(io.BytesIO(head), **options(layout, types))
-    return {name: _kind(table[name]) for name in layout.names}
+    table = pa.csv.read_csv(io.BytesIO(head), **arrow_options(layout, types))
+    return {name: _detect_kind(table[name]) for name in layout.names}
 
 
-def options(layout: Layout, types: dict[str, pa.DataType]) -> dict[str, object]:
+def arrow_options(layout: Layout, types: dict[str, pa.DataType]) -> dict[str, object]:
     """Give Arrow's reader its options, for the columns that `types` names."""
     return {
         "read_options": pa.csv.ReadOptions(
@@ -108,18 +108,18 @@ def options(layout: Layout, types: dict[str, pa.DataType]) -> dict[str, object]:
     }
 
 
-def first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputError:
+def find_first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputError:
     """Find the first thing in a table that is wrong, line by line.
 
     Slow, but only for a table that Arrow has refused or whose numbers are not finite.
     """
-    with files.reading(layout.path) as stream:
+    with files.open_decompressed(layout.path) as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
         line = 0
         try:
             csv.field_size_limit(_LONGEST_CELL)
-            for line, cells in _rows(text, layout):
-                if fault := _row_fault(cells, layout, kinds, target):
+            for line, cells in _read_rows(text, layout):
+                if fault := _find_row_fault(cells, layout, kinds, target):
                     return InputError(f"{layout.path}, line {line}{fault}")
         except UnicodeDecodeError:
             return InputError(f"{layout.path}, after line {line}: not UTF-8 text")
@@ -130,7 +130,9 @@ def first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputErr
     return InputError(f"{layout.path} is no table that can be read")
 
 
-def _rows(text: io.TextIOWrapper, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(
+    text: io.TextIOWrapper, layout: Layout
+) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text, delimiter=layout.separator)
     before = 0
     for cells in reader:
@@ -139,7 +141,7 @@ def _rows(text: io.TextIOWrapper, layout: Layout) -> Iterator[tuple[int, list[st
         before = reader.line_num
 
 
-def _row_fault(
+def _find_row_fault(
     cells: list[str], layout: Layout, kinds: dict[str, Kind], target: str
 ) -> str:
     if len(cells) != len(layout.names):
@@ -157,7 +159,7 @@ def _row_fault(
     return ""
 
 
-def _whole_head(stream: IO[bytes]) -> bytes:
+def _read_head(stream: IO[bytes]) -> bytes:
     """Read the first megabyte, or three lines where they are longer, to a row's end."""
     head = stream.read(_HEAD_BYTES)
     while head.count(b"\n") < 3 and (more := stream.read(_HEAD_BYTES)):
@@ -172,7 +174,7 @@ def _whole_head(stream: IO[bytes]) -> bytes:
     return head[:end]
 
 
-def _separator(text: str) -> str:
+def _detect_separator(text: str) -> str:
     first = text.lstrip().split("\n", 1)[0]
     outside = "".join(first.split('"')[::2])
     return max(",;\t|", key=outside.count)
@@ -220,11 +222,13 @@ def _check_names(path: Path, names: tuple[str, ...]) -> None:
             )
 
 
-def _kind(column: pa.ChunkedArray) -> Kind:
+def _detect_kind(column: pa.ChunkedArray) -> Kind:
     filled = column.drop_null()
     pattern = rf"^\s*(?:{encoding.NUMBER})\s*$"
     numbers = pa.compute.match_substring_regex(filled, pattern)
     if 2 * (pa.compute.sum(numbers).as_py() or 0) >= len(filled):
         return "numeric"
     different = len(pa.compute.unique(pa.compute.utf8_trim_whitespace(filled)))
-    return "useless" if encoding.too_varied(different, len(filled)) else "categorical"
+    return (
+        "useless" if encoding.is_too_varied(different, len(filled)) else "categorical"
+    )

@@ -55,15 +55,15 @@ def read(value: str, target: str, flag: str) -> Source:
         if "test" in info.splits:
             splits["test"] = tfds.load(name, split="test", data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
-        hint = source.suggestion(_plain(value), tfds.list_builders())
+        hint = source.suggestion(_short_name(value), tfds.list_builders())
         raise InputError(f"{flag}: TFDS has no data set '{name}'{hint}") from error
     except (ValueError, AssertionError, OSError, ImportError) as error:
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{flag}: TFDS cannot load '{name}': {words}") from error
-    return from_splits(splits, info.features, info.supervised_keys, target, value)
+    return read_splits(splits, info.features, info.supervised_keys, target, value)
 
 
-def from_splits(
+def read_splits(
     splits: Mapping[str, tf.data.Dataset],
     features: Mapping[str, Any],
     supervised: Any,
@@ -83,27 +83,29 @@ def from_splits(
         InputError: There is no target to go by, or a feature is neither one value nor
             the only one, a vector or images of one size.
     """
-    leaves = {leaf.name: leaf for leaf in _leaves(features)}
-    label, inputs = _chosen(leaves, supervised, target, where)
-    shape = _shape(inputs, label, where)
-    arrays = {split: _arrays(rows, inputs, label) for split, rows in splits.items()}
+    leaves = {leaf.name: leaf for leaf in _flatten(features)}
+    label, inputs = _choose_columns(leaves, supervised, target, where)
+    shape = _check_shapes(inputs, label, where)
+    arrays = {
+        split: _read_arrays(rows, inputs, label) for split, rows in splits.items()
+    }
     if not shape:
-        columns = tuple(leaf.column() for leaf in inputs)
+        columns = tuple(leaf.describe() for leaf in inputs)
     elif len(shape) == 1:
-        columns = source.numbered(*shape)
+        columns = source.number_columns(*shape)
     else:
-        columns = source.pixels(shape)
+        columns = source.name_pixels(shape)
     rows = {
-        split: source.checked(x, y, columns, label.name, f"{where} ({split})")
+        split: source.check_rows(x, y, columns, label.name, f"{where} ({split})")
         for split, (x, y) in arrays.items()
     }
-    return source.without_useless(
+    return source.drop_useless_columns(
         Source(
-            name=_plain(where),
+            name=_short_name(where),
             where=where,
             tabular=not shape,
             columns=columns,
-            target=label.column(),
+            target=label.describe(),
             train=rows["train"],
             test=rows.get("test"),
             image_shape=shape if len(shape) > 1 else (),
@@ -121,35 +123,37 @@ class _Leaf:
         self._classes: tuple[str, ...] = tuple(getattr(feature, "names", None) or ())
         self._texts = Levels() if feature.np_dtype in (object, np.str_) else None
 
-    def values(self, example: Any) -> npt.NDArray[Any]:
+    def decode(self, example: Any) -> npt.NDArray[Any]:
         """Give numbers or codes of a batch: [b] or [b, d], NaN for a blank."""
         for key in self.path:
             example = example[key]
         if self._texts is not None:
             different, places = np.unique(example.astype(bytes), return_inverse=True)
             texts = [text.decode(errors="replace") for text in different]
-            return self._texts.codes(texts)[places]
+            return self._texts.encode_all(texts)[places]
         values = np.asarray(example, np.float64)
         # TFDS writes −1 where a class is not told.
         return np.where(values < 0, np.nan, values) if self._classes else values
 
-    def column(self) -> Column:
+    def describe(self) -> Column:
         """Describe the feature, after its rows have been read."""
         levels = self._classes if self._texts is None else self._texts.texts
         kind = "categorical" if levels or self._texts is not None else "numeric"
         return Column(self.name, kind, levels=levels)  # type: ignore[arg-type]
 
 
-def _leaves(features: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Leaf]:
+def _flatten(
+    features: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[_Leaf]:
     # Sorted, because a data set read back from its files has no order of its own.
     for key, feature in sorted(features.items()):
         if hasattr(feature, "items"):
-            yield from _leaves(feature, (*path, key))
+            yield from _flatten(feature, (*path, key))
         else:
             yield _Leaf((*path, key), feature)
 
 
-def _chosen(
+def _choose_columns(
     leaves: dict[str, _Leaf], supervised: Any, target: str, where: str
 ) -> tuple[_Leaf, list[_Leaf]]:
     """Choose the target and the features that predict it: all others, or TFDS's own."""
@@ -157,10 +161,10 @@ def _chosen(
     target = target or (usual if isinstance(usual, str) else "")
     if target not in leaves:
         if target and target != usual:
-            raise source.no_column(target, where, leaves)
+            raise source.missing_column_error(target, where, leaves)
         raise InputError(
             f"--target: {where} does not say what to predict; name one of "
-            f"{source.some(leaves)}"
+            f"{source.quote_first_five(leaves)}"
         )
     if target == usual:
         keys = {inputs} if isinstance(inputs, str) else set(tf.nest.flatten(inputs))
@@ -170,7 +174,7 @@ def _chosen(
     return leaves[target], chosen
 
 
-def _shape(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
+def _check_shapes(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
     """Give the shape of the only feature, (d,), (h, w) or (h, w, c); else ()."""
     if not inputs:
         raise InputError(f"{where} has no feature columns beside the target")
@@ -192,7 +196,7 @@ def _shape(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _arrays(
+def _read_arrays(
     rows: tf.data.Dataset, inputs: list[_Leaf], label: _Leaf
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     shape = inputs[0].shape if inputs[0].shape else (len(inputs),)
@@ -200,13 +204,13 @@ def _arrays(
     target = GrowingMatrix(1, np.float64)
     size = min(_BATCH, max(1, _BATCH_BYTES // (8 * features.width)))
     for batch in rows.batch(size).as_numpy_iterator():
-        values = [leaf.values(batch) for leaf in inputs]
+        values = [leaf.decode(batch) for leaf in inputs]
         block = values[0] if inputs[0].shape else np.stack(values, axis=1)
         with np.errstate(over="ignore"):  # infinities are refused with their place
             features.append(block.reshape(-1, features.width).astype(np.float32))
-        target.append(label.values(batch))
+        target.append(label.decode(batch))
     return features.finish(), target.finish().reshape(-1)
 
 
-def _plain(value: str) -> str:
+def _short_name(value: str) -> str:
     return value.removeprefix(PREFIX).split("/")[0].split(":")[0]

@@ -11,8 +11,8 @@ import sklearn.datasets
 from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import load
-from recipes.pipeline.datasets.batches import batches
-from recipes.pipeline.datasets.split import split, stratified_split
+from recipes.pipeline.datasets.batches import make_batches
+from recipes.pipeline.datasets.split import split, split_stratified
 
 
 def loaded(task="auto", **flags):
@@ -173,23 +173,23 @@ def test_split_of_too_few_rows():
 
 def test_stratified_split_keeps_the_shares():
     classes = np.repeat([0, 1, 2], [700, 200, 100])
-    train, test = stratified_split(classes, 0.2, seed=1)
+    train, test = split_stratified(classes, 0.2, seed=1)
     np.testing.assert_array_equal(np.bincount(classes[test]), [140, 40, 20])
     np.testing.assert_array_equal(np.sort([*train, *test]), np.arange(1000))
-    np.testing.assert_array_equal(test, stratified_split(classes, 0.2, seed=1)[1])
-    assert not np.array_equal(test, stratified_split(classes, 0.2, seed=2)[1])
+    np.testing.assert_array_equal(test, split_stratified(classes, 0.2, seed=1)[1])
+    assert not np.array_equal(test, split_stratified(classes, 0.2, seed=2)[1])
 
 
 def test_stratified_split_trains_on_a_class_of_one_row():
     classes = np.array([0] * 10 + [1] * 10 + [2])
-    train, test = stratified_split(classes, 0.2, seed=0)
+    train, test = split_stratified(classes, 0.2, seed=0)
     assert 20 in train
     np.testing.assert_array_equal(np.bincount(classes[test]), [2, 2])
 
 
 def test_stratified_split_of_too_few_rows():
     with pytest.raises(InputError, match="every class"):
-        stratified_split(np.array([0, 0, 1, 1]), 0.2, seed=0)
+        split_stratified(np.array([0, 0, 1, 1]), 0.2, seed=0)
 
 
 def test_rows_keep_their_targets_through_the_split():
@@ -212,7 +212,7 @@ def test_batches(sparse):
     x = np.arange(40, dtype=np.float32).reshape(10, 4)
     y = np.arange(10.0)
     source = scipy.sparse.csr_array(x) if sparse else x
-    dataset = batches(source, y, 4, None)
+    dataset = make_batches(source, y, 4, None)
     assert len(dataset) == 3
     assert [len(part) for part, _ in dataset] == [4, 4, 2]
     assert dataset.element_spec[0].shape.as_list() == [None, 4]
@@ -231,7 +231,7 @@ def test_shuffled_batches_are_all_rows_in_a_new_order_each_epoch(sparse):
     source = scipy.sparse.csr_array(x) if sparse else x
 
     def epochs(seed):
-        dataset = batches(source, y, 32, seed)
+        dataset = make_batches(source, y, 32, seed)
         assert len(dataset) == 4
         return [gathered(dataset) for _ in range(3)]
 
