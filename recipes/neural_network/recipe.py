@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from recipes import interrupts, pipeline
+from recipes.checks.suggestions import suggest
 from recipes.errors import DivergenceError, InputError
 from recipes.neural_network.config import Config, LearningRate
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report import page
 from recipes.neural_network.training import attempt as training
-from recipes.pipeline.cli.config_fields import suggestion
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run
@@ -104,7 +104,7 @@ def _check_optimizer(name: str) -> None:
     except ValueError:
         kinds = vars(keras.optimizers).values()
         known = [each.__name__.lower() for each in kinds if isinstance(each, type)]
-        near = suggestion(name.lower(), known)
+        near = suggest(name.lower(), known)
         raise InputError(f"--optimizer={name}: no such Keras optimiser{near}") from None
 
 

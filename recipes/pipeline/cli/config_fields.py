@@ -5,7 +5,6 @@ Field by field: name, type, default, and as help text the comment behind it.
 
 import ast
 import dataclasses
-import difflib
 import inspect
 import shutil
 import textwrap
@@ -16,6 +15,7 @@ from collections.abc import Iterable
 from io import StringIO
 from typing import Any, Literal
 
+from recipes.checks.suggestions import suggest
 from recipes.pipeline.cli.config import DataConfig
 
 _HELP_COLUMN = 28  # where the help texts begin
@@ -80,7 +80,7 @@ class Field:
                 pass
         if self.text:
             return argument
-        raise ValueError(f"should be {self.expected}{suggestion(argument, self.words)}")
+        raise ValueError(f"should be {self.expected}{suggest(argument, self.words)}")
 
     def _numbers(self, argument: str) -> tuple[int, ...]:
         try:
@@ -158,12 +158,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def suggestion(written: str, known: Iterable[str], prefix: str = "") -> str:
-    """Names the nearest known word, as " (did you mean ...?)"; "" if none is near."""
-    nearest = difflib.get_close_matches(written, list(known), n=1)
-    return f" (did you mean {prefix}{nearest[0]}?)" if nearest else ""
 
 
 def _kinds(hint: Any, where: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from absl import app, flags, logging
 
 from recipes import interrupts
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.cli.config_fields import (
@@ -22,7 +23,6 @@ from recipes.pipeline.cli.config_fields import (
     as_text,
     fields_of,
     help_text,
-    suggestion,
 )
 from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
@@ -136,7 +136,7 @@ def parse(
         written = error.flagname.replace("-", "_")
         raise InputError(
             f"--{error.flagname}: no such flag"
-            f"{suggestion(written, known, prefix='--')}; --help lists them"
+            f"{suggest(written, known, '--{}')}; --help lists them"
         ) from None
     except (flags.Error, ValueError, OSError) as error:
         message = str(error).removeprefix("flag ").removeprefix("ERROR:: ")
@@ -173,7 +173,7 @@ def check(config: DataConfig) -> None:
     if config.task not in _TASKS:
         raise InputError(
             f"--task={config.task}: should be one of {', '.join(_TASKS)}"
-            f"{suggestion(config.task, _TASKS)}"
+            f"{suggest(config.task, _TASKS)}"
         )
     if not 0 <= config.seed <= _LARGEST_SEED:
         raise InputError(

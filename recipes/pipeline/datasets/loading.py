@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
+from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
@@ -40,12 +42,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     Raises:
         InputError: The data are not there, or not right; the message says where.
     """
-    if not 0 < config.test_fraction < 1:
-        raise InputError(
-            f"--test_fraction: {config.test_fraction} is not between 0 and 1"
-        )
-    if config.seed < 0:
-        raise InputError(f"--seed: {config.seed} is negative; expected is 0 or more")
+    flags.check(config)
     found = _read("--dataset", config.dataset, config.target)
     if config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)
@@ -69,9 +66,10 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
         return source.retarget(embedded.read(value), target)
     path = Path(value)
     if not path.exists() and not files.detect_format(path) and path.name == value:
+        hint = suggest(value, embedded.NAMES, "'{}'")
         raise InputError(
-            f"{flag}: no data set '{value}'{source.suggestion(value, embedded.NAMES)} "
-            f"(embedded: {' '.join(embedded.NAMES)}; else tfds:NAME or a file's path)"
+            f"{flag}: no data set '{value}'{hint}; use an embedded one "
+            f"({' '.join(embedded.NAMES)}), tfds:NAME or the path of a file"
         )
     files.check_file(flag, path)
     form = files.detect_format(path)

@@ -1,7 +1,6 @@
 """What a reader brings: all rows of one source, before any split."""
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix
 from recipes.pipeline.datasets.description import Column, Examples
@@ -54,23 +54,22 @@ def format_size(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def suggestion(wrong: str, names: Iterable[str]) -> str:
-    """Give "; did you mean '…'?" where a name is near, otherwise nothing."""
-    near = difflib.get_close_matches(wrong, list(names), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+def list_first_five(texts: Iterable[str]) -> str:
+    """List the first five texts, and count the rest."""
+    texts = list(texts)
+    more = f" and {len(texts) - 5} more" if len(texts) > 5 else ""
+    return ", ".join(texts[:5]) + more
 
 
 def quote_first_five(names: Iterable[str]) -> str:
-    """List names in quotes, the first five of them."""
-    names = list(names)
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(f"'{name}'" for name in names[:5]) + more
+    """List the first five names in quotes, and count the rest."""
+    return list_first_five(f"'{name}'" for name in names)
 
 
 def missing_column_error(target: str, where: str, names: Iterable[str]) -> InputError:
     """Make the error for a target column that is not there."""
     names = list(names)
-    hint = suggestion(target, names) or f"; there are {quote_first_five(names)}"
+    hint = suggest(target, names, "'{}'") or f"; there are {quote_first_five(names)}"
     return InputError(f"--target: no column '{target}' in {where}{hint}")
 
 

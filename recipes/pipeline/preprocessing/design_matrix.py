@@ -3,24 +3,20 @@
 And what each needs for that: its median, mean and variance over the training rows.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import scipy.sparse
 
 from layers.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 
 SMALLEST = float(np.finfo(np.float32).tiny)  # TensorFlow takes less for zero
 _BLOCK_BYTES = 64 * 2**20  # of a dense matrix, copied at a time
-_NAMES_IN_A_NOTE = 5
 
 
 @dataclass
@@ -102,9 +98,10 @@ class DesignMatrix:
 
     def _write_notes(self) -> Iterator[str]:
         if self.constant:
-            yield f"dropped, the same in all training rows: {_listed(self.constant)}"
+            names = quote_first_five(self.constant)
+            yield f"dropped, the same in all training rows: {names}"
         if self.unseen:
-            yield f"levels that no training row has: {_listed(self.unseen)}"
+            yield f"levels that no training row has: {quote_first_five(self.unseen)}"
         for blanks, how in (
             (self.filled, "filled with the median of the training rows"),
             (self.referred, "taken as the commonest level"),
@@ -113,7 +110,7 @@ class DesignMatrix:
                 places = [f"{count} in {name!r}" for name, count in blanks.items()]
                 yield (
                     f"{sum(blanks.values())} blanks in the training rows, {how}: "
-                    f"{_listed(places, quote=False)}"
+                    f"{list_first_five(places)}"
                 )
 
 
@@ -180,9 +177,3 @@ def _set_scaling(layer: Preprocessing, mean: np.ndarray, variance: np.ndarray) -
 def find_range(values: np.ndarray) -> tuple[float, ...]:
     """The least and the largest of the values; nothing of none."""
     return (float(values.min()), float(values.max())) if len(values) else ()
-
-
-def _listed(names: Sequence[str], *, quote: bool = True) -> str:
-    shown = [repr(name) if quote else name for name in names[:_NAMES_IN_A_NOTE]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -6,9 +6,7 @@ result, and for a table the names and categories of its columns, in front of a t
 model.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,15 +15,13 @@ from layers.image_rescaling import ImageRescaling
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 from recipes.errors import InputError
+from recipes.pipeline.datasets import Data, Description
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
     DesignMatrix,
     find_range,
     iterate_columns,
 )
-
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Data, Description
 
 
 def learn_preprocessing(data: Data, *, images: bool = False) -> Any:

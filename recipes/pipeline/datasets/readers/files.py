@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
-from recipes.pipeline.datasets.source import suggestion
 
 _COMPRESSIONS: dict[str, Any] = {
     ".gz": gzip.open,
@@ -66,7 +66,7 @@ def check_file(flag: str, path: Path) -> None:
         raise InputError(f"{flag}: {path} is a folder; a file is expected ({known})")
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = suggestion(path.name, names)
+        hint = suggest(path.name, names, "'{}'")
         raise InputError(f"{flag}: there is no file {path}{hint}")
     if not detect_format(path):
         raise InputError(f"{flag}: {path} has an unknown suffix; {known}")

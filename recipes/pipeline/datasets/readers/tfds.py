@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
@@ -55,7 +56,7 @@ def read(value: str, target: str, flag: str) -> Source:
         if "test" in info.splits:
             splits["test"] = tfds.load(name, split="test", data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
-        hint = source.suggestion(_short_name(value), tfds.list_builders())
+        hint = suggest(_short_name(value), tfds.list_builders(), "'{}'")
         raise InputError(f"{flag}: TFDS has no data set '{name}'{hint}") from error
     except (ValueError, AssertionError, OSError, ImportError) as error:
         words = " ".join(str(error).split())[:200]

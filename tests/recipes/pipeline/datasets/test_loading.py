@@ -73,7 +73,7 @@ def test_class_names_are_in_natural_order():
 
 def test_unknown_name_suggests_the_nearest_and_lists_all():
     message = refused(dataset="diabetis")
-    assert message.startswith("--dataset: no data set 'diabetis'; did you mean")
+    assert message.startswith("--dataset: no data set 'diabetis' (did you mean")
     assert "breast_cancer digits iris wine" in message
     assert refused(dataset="iris", test_dataset="wein").startswith("--test_dataset")
 

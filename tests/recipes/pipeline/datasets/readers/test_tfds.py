@@ -172,7 +172,7 @@ def test_what_is_no_image_of_one_size():
 def test_what_cannot_be_loaded():
     assert refused("flats").startswith("--target: tfds:flats does not say")
     assert "did you mean 'price'?" in refused("flats", target="pirce")
-    assert refused("titanicc").endswith("did you mean 'titanic'?")
+    assert refused("titanicc").endswith("(did you mean 'titanic'?)")
     assert "cannot load 'iris:9.9.9'" in refused("iris:9.9.9")
 
 
