@@ -1,4 +1,4 @@
-"""What `fit` is given: split, weighted, and fed."""
+"""The arguments of `fit`, turned into feeds of batches."""
 
 import math
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ KERAS_BATCH = 32
 def build_training_feed(
     arguments: dict[str, Any], seed: int | None
 ) -> DatasetFeed | RowFeed | None:
-    """The training batches; what is dealt with goes out of the arguments.
+    """Build the feed of training batches, and reset the arguments that it implements.
 
     Args:
         arguments: The arguments of `fit`, by name. The rows of a `validation_split`
             become `validation_data`.
-        seed: What the order of arrays' rows is drawn from; `None` draws that from
-            NumPy's global generator.
+        seed: Seed of the order of arrays' rows; `None` draws one from NumPy's global
+            generator.
 
     Returns:
-        The batches; `None` where Keras is to see the arguments as they are.
+        The feed; `None` if the arguments should go to Keras unchanged.
     """
     x, weights = arguments["x"], arguments["class_weight"]
     if isinstance(x, tf.data.Dataset):
@@ -47,7 +47,7 @@ def build_training_feed(
 def build_validation_feed(
     data: Any, batch_size: int | None
 ) -> DatasetFeed | RowFeed | None:
-    """The validation batches, from what `fit` takes as `validation_data`."""
+    """Build the feed of validation batches from the `validation_data` of `fit`."""
     if isinstance(data, tf.data.Dataset):
         return DatasetFeed(data)
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
@@ -59,14 +59,14 @@ def build_validation_feed(
 
 
 def look_up_class_weights(y: tf.Tensor, class_weight: Mapping[int, float]) -> tf.Tensor:
-    """Each row's weight by its class, as Keras understands `class_weight`.
+    """Look up each row's weight by its class, as Keras applies `class_weight`.
 
     Args:
-        y: [n] or [n, 1] classes, or [n, k] one-hot.
-        class_weight: Weight of each class; 1 where it is missing.
+        y: Classes [n] or [n, 1], or one-hot [n, k].
+        class_weight: Weight of each class; 1 for classes without one.
 
     Returns:
-        [n].
+        The weights [n].
     """
     if y.ndim > 1 and y.shape[-1] != 1:
         classes = tf.argmax(y, axis=-1, output_type=tf.int32)
@@ -122,7 +122,7 @@ def _slice_rows(rows: Any, part: slice) -> Any:
 
 
 def _pack(rows: tuple[Any, Any, Any]) -> tuple[Any, ...]:
-    """As Keras packs x, y and sample weights for `train_step`."""
+    """Pack x, y and sample weights as Keras does for `train_step`."""
     x, y, weight = rows
     if y is None:
         return (x,)
@@ -130,7 +130,7 @@ def _pack(rows: tuple[Any, Any, Any]) -> tuple[Any, ...]:
 
 
 def _lists_to_tuples(rows: Any) -> Any:
-    """Tuples for lists, which tf.data would make one tensor of."""
+    """Turn lists into tuples: tf.data would make one tensor of a list."""
     if isinstance(rows, list | tuple):
         return tuple(_lists_to_tuples(each) for each in rows)
     if isinstance(rows, dict):

@@ -1,4 +1,4 @@
-"""The data stage: every form of `--dataset`, as rows in memory with a description."""
+"""The data stage: any `--dataset` as rows in memory, with a description."""
 
 from recipes.pipeline.datasets.description import (
     Column,

@@ -1,4 +1,4 @@
-"""A separate test set, brought into the training set's columns."""
+"""Alignment of a separate test set with the training set's columns."""
 
 import dataclasses
 from typing import Any
@@ -15,23 +15,24 @@ from recipes.pipeline.datasets.source import Source, check_same_columns, number_
 
 
 def align_test_set(training: Source, other: Source) -> Source:
-    """Make another source's rows the test part of the training source.
+    """Make another source's rows the test rows of the training source.
 
-    Columns are put in the training set's order, levels into its codes; levels that it
-    does not have get codes behind its own. LIBSVM rows are as wide as the wider file.
+    Columns take the training set's order, levels its codes; levels that it lacks get
+    codes after its own. LIBSVM rows become as wide as the wider file.
 
     Args:
-        training: The training set; a test part of its own is let go.
-        other: The test set; where it has a test part of its own, that is taken.
+        training: The training set; its own test rows, if any, are discarded.
+        other: The test set; its own test rows are used, if any, otherwise its training
+            rows.
 
     Raises:
-        InputError: The columns differ, or the kind of one, or the size of the images.
+        InputError: The columns, the kind of a column, or the sizes of images differ.
     """
     sizes = [source.format_size(each.image_shape) for each in (other, training)]
     if all(sizes) and sizes[0] != sizes[1]:
         raise InputError(
             f"--test_dataset: the images of {other.where} are {sizes[0]}, those of the "
-            f"training set {training.where} {sizes[1]}; they should be of one size"
+            f"training set {training.where} {sizes[1]}; their sizes should be equal"
         )
     rows = other.test or other.train
     if training.first_index is not None and other.first_index is not None:
@@ -86,12 +87,12 @@ def _align_columns(
 def _merge_levels(
     ours: Column, theirs: Column, values: Any, where: str
 ) -> tuple[Column, Any]:
-    """Bring codes of one column's levels into those of another."""
+    """Translate the codes of their column's levels into those of ours."""
     if ours.kind != theirs.kind:
         kinds = {"numeric": "numbers", "categorical": "text"}
         raise InputError(
-            f"--test_dataset: '{ours.name}' of {where} holds {kinds[theirs.kind]}, in "
-            f"the training set {kinds[ours.kind]}"
+            f"--test_dataset: '{ours.name}' holds {kinds[theirs.kind]} in {where}, but "
+            f"{kinds[ours.kind]} in the training set"
         )
     if ours.kind == "numeric":
         return ours, values

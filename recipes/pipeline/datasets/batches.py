@@ -1,9 +1,9 @@
 """Rows in memory as a `tf.data.Dataset`, without a second copy of them.
 
 A tensor captured by `Dataset.map` costs two copies of the matrix: TensorFlow copies the
-array into the tensor, and tf.data's graph rewriting copies the tensor once more. So the
-batches are cut out of the numpy arrays, one by one, when they are asked for. As the
-rows are in memory anyway, a `cache` would only be another copy.
+array into the tensor, and tf.data's graph rewriting copies the tensor again. So each
+batch is cut out of the NumPy arrays on demand. As the rows are in memory anyway,
+`cache` would only add a copy.
 """
 
 from typing import Any
@@ -20,13 +20,14 @@ def make_batches(
     batch_size: int,
     shuffle_seed: int | None,
 ) -> tf.data.Dataset:
-    """Give rows batch by batch.
+    """Return rows batch by batch.
 
     Args:
-        features: [n, d] float32, a numpy array or a `csr_array`.
+        features: [n, d] float32, a NumPy array or a `csr_array`.
         target: [n], any dtype.
-        batch_size: Rows in a batch; the last batch holds what is left over.
-        shuffle_seed: Where not `None`, every epoch has its own order, drawn from it.
+        batch_size: Rows in a batch; the last batch holds the remainder.
+        shuffle_seed: Seed of the order, which is new in each epoch; `None` keeps the
+            rows in order.
 
     Returns:
         Dataset of (features [b, d] float32, target [b, 1]) with a known length.
@@ -58,10 +59,10 @@ def make_batches(
 
 
 def _shuffle_row_numbers(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Give row numbers [b] int64, a new permutation of all rows in every epoch.
+    """Return batches of row numbers [b] int64, newly permuted in each epoch.
 
-    `Dataset.shuffle` over the row numbers would hold one tensor per row, some hundred
-    bytes each; one permutation takes eight.
+    `Dataset.shuffle` over the row numbers would hold a tensor of some hundred bytes per
+    row; the permutation takes eight bytes per row.
     """
 
     def epoch(draw: tf.Tensor) -> tf.data.Dataset:

@@ -1,4 +1,4 @@
-"""From the flags to rows and their description."""
+"""Loading the data that the flags name."""
 
 from pathlib import Path
 
@@ -32,15 +32,15 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
 
     Args:
         config: Which data set, which target, and how to divide.
-        task: What the recipe learns. "auto": classes where the target is text, an
-            embedded classification set, or at most 20 different whole numbers, or
-            more of them where they look like numbered classes.
+        task: What the recipe learns. "auto" means classification if the target is text
+            or belongs to an embedded classification set, has at most 20 different
+            whole numbers, or has more that look like numbered classes.
 
     Returns:
         Both parts in memory, with their description.
 
     Raises:
-        InputError: The data are not there, or not right; the message says where.
+        InputError: The data are missing or wrong; the message says where.
     """
     flags.check(config)
     found = _read("--dataset", config.dataset, config.target)
@@ -59,7 +59,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
 
 
 def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
-    """Read one source, whatever its form."""
+    """Read one source of any kind."""
     if value.startswith(tfds.PREFIX):
         return tfds.read(value, target, flag)
     if value in embedded.NAMES:
@@ -72,12 +72,12 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
             f"({' '.join(embedded.NAMES)}), tfds:NAME or the path of a file"
         )
     files.check_file(flag, path)
-    form = files.detect_format(path)
-    if form == ".npz":
+    file_format = files.detect_format(path)
+    if file_format == ".npz":
         return source.retarget(npz.read(path), target)
-    if form == files.IDX:
+    if file_format == files.IDX:
         return source.retarget(idx.read(path), target)
-    if form in (".libsvm", ".svm"):
+    if file_format in (".libsvm", ".svm"):
         return source.retarget(libsvm.read(path, like), target)
     return table.read(path, target, like)
 
@@ -85,26 +85,25 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
 def _split_off_test(
     rows: Examples, task: Task, config: DataConfig
 ) -> tuple[Examples, Examples]:
-    """Split test rows off; the memory of the rows becomes the training rows'."""
+    """Split test rows off; the training rows take over the memory of all rows."""
     features, labels = rows.features, rows.target
     if task == "classification":
         _, classes = np.unique(labels, return_inverse=True)
         train, test = split_stratified(classes, config.test_fraction, config.seed)
     else:
         train, test = split(len(labels), config.test_fraction, config.seed)
-    # The test rows are copied out first: to keep the training rows overwrites them.
+    # The test rows are copied first, because moving the training rows overwrites them.
     held_out = Examples(features[test], labels[test])
     if scipy.sparse.issparse(features):
         return Examples(features[train], labels[train]), held_out
-    return Examples(
-        in_place_matrix.keep_in_place(features, rows=train), labels[train]
-    ), held_out
+    features = in_place_matrix.keep_in_place(features, rows=train)
+    return Examples(features, labels[train]), held_out
 
 
 def _describe(
     found: Source, train: Examples, test: Examples, task: Task, value: str
 ) -> Data:
-    """Put class and level names into the training rows' terms, and describe it all."""
+    """Number classes and levels by the training rows, and describe the data."""
     if found.image_shape:
         _refuse_blank_pixels(found, train, test)
     else:
@@ -129,9 +128,9 @@ def _describe(
 
 
 def _check_rows(found: Source, train: Examples, test: Examples) -> None:
-    """See that there is something to learn from and to test on."""
+    """Check that there are rows and columns to learn from and rows to test on."""
     if not found.columns:
-        raise InputError(f"{found.where} has no feature columns beside the target")
+        raise InputError(f"{found.where} has no feature columns besides the target")
     if len(train.target) < 2 or not len(test.target):
         raise InputError(
             f"{found.where}: {len(train.target)} training and {len(test.target)} test "
@@ -145,7 +144,7 @@ def _check_rows(found: Source, train: Examples, test: Examples) -> None:
 
 
 def _refuse_blank_columns(found: Source, train: Examples) -> None:
-    """Refuse a column that training sees nothing of."""
+    """Refuse columns that are blank in all training rows."""
     if scipy.sparse.issparse(train.features):
         return
     counts = in_place_matrix.count_nan(train.features)
@@ -158,12 +157,12 @@ def _refuse_blank_columns(found: Source, train: Examples) -> None:
 
 
 def _refuse_blank_pixels(found: Source, *parts: Examples) -> None:
-    """Refuse images that are not whole."""
+    """Refuse images with blank pixels."""
     for rows in parts:
         counts = in_place_matrix.count_nan(rows.features)
         if counts.any():
             pixel = found.columns[int(counts.argmax())].name
             raise InputError(
                 f"{found.where}: {counts.sum()} pixels are blank (NaN), as {pixel} in "
-                f"{counts.max()} images; every pixel should have a value"
+                f"{counts.max()} images; every pixel needs a value"
             )

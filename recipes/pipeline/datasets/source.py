@@ -1,4 +1,4 @@
-"""What a reader brings: all rows of one source, before any split."""
+"""All rows of one source, as a reader returns them, before any split."""
 
 import dataclasses
 import itertools
@@ -20,37 +20,37 @@ from recipes.pipeline.datasets.encoding import is_too_varied
 class Source:
     """All rows of one source.
 
-    Features are finite or NaN (blank), never infinite; targets are finite. A reader
-    sees to that, because it alone can name the line. Where the target is categorical,
+    Features are finite or NaN (blank), never infinite; targets are finite. The reader
+    ensures this, because only it can name the line. If the target is categorical,
     `Examples.target` holds its codes, as floats, until the task is known.
     """
 
     name: str  # short name, for folders
-    where: str  # what messages call it: the file, or the name as given
+    where: str  # its name in messages: the file, or the name as given
     tabular: bool
     columns: tuple[Column, ...]
     target: Column
     train: Examples
-    test: Examples | None = None  # where the source brings its own test rows
+    test: Examples | None = None  # if the source has its own test rows
     notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()  # columns that were there but are of no use
-    first_index: int | None = None  # of a LIBSVM file: its first column's index
-    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) where rows are images
+    dropped: tuple[str, ...] = ()  # columns left out as useless
+    first_index: int | None = None  # of a LIBSVM file: index of its first column
+    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
 
 
 def number_columns(width: int) -> tuple[Column, ...]:
-    """Name the columns of data that bring no names: x1, x2, …."""
+    """Name the columns of data without names x1, x2, …."""
     return tuple(Column(f"x{i + 1}") for i in range(width))
 
 
 def name_pixels(shape: tuple[int, ...]) -> tuple[Column, ...]:
-    """Name the columns of images: pixel_0_0, … by line, column and channel, if any."""
+    """Name the columns of images pixel_0_0, … by line, column and any channel."""
     places = itertools.product(*map(range, shape))
     return tuple(Column("_".join(["pixel", *map(str, place)])) for place in places)
 
 
 def format_size(shape: tuple[int, ...]) -> str:
-    """Tell an image's shape: 28 × 28."""
+    """Write an image's shape as 28 × 28."""
     return " × ".join(map(str, shape))
 
 
@@ -67,7 +67,7 @@ def quote_first_five(names: Iterable[str]) -> str:
 
 
 def missing_column_error(target: str, where: str, names: Iterable[str]) -> InputError:
-    """Make the error for a target column that is not there."""
+    """Return the error for a target column that does not exist."""
     names = list(names)
     hint = suggest(target, names, "'{}'") or f"; there are {quote_first_five(names)}"
     return InputError(f"--target: no column '{target}' in {where}{hint}")
@@ -80,17 +80,17 @@ def check_rows(
     target_name: str,
     where: str,
 ) -> Examples:
-    """Make rows of arrays, which may hold blank features but nothing infinite.
+    """Check and cast arrays of rows, which may hold blank features but no infinities.
 
     Args:
         features: [n, d] of any float type; cast to float32.
         target: [n] of any float type; cast to float64.
         columns: The d columns, for messages.
         target_name: Name of the target, for messages.
-        where: What messages call the source.
+        where: Name of the source, for messages.
 
     Raises:
-        InputError: An entry is infinite, or too large for float32, or a target is
+        InputError: An entry is infinite or too large for float32, or a target is
             blank.
     """
     with np.errstate(over="ignore"):
@@ -111,10 +111,10 @@ def check_rows(
 
 
 def check_same_columns(training: Source, where: str, names: Iterable[str]) -> None:
-    """See that a test set has the training set's columns, in any order.
+    """Check that a test set has the training set's columns, in any order.
 
     Raises:
-        InputError: Some are missing or too many; the message says which.
+        InputError: Columns are missing or superfluous; the message says which.
     """
     names = set(names)
     wanted = {column.name for column in training.columns}
@@ -129,13 +129,13 @@ def check_same_columns(training: Source, where: str, names: Iterable[str]) -> No
         )
     if faults:
         raise InputError(
-            f"--test_dataset: {where} has other columns than {training.where}: it "
+            f"--test_dataset: {where} differs in its columns from {training.where}: it "
             + " and ".join(faults)
         )
 
 
 def drop_useless_columns(found: Source) -> Source:
-    """Drop text columns that tell the training rows apart instead of grouping them."""
+    """Drop text columns that identify the training rows instead of grouping them."""
     kept, useless = [], []
     for place, column in enumerate(found.columns):
         if column.kind == "categorical" and _identifies_rows(found.train, place):
@@ -168,7 +168,7 @@ def _select_columns(rows: Examples, places: npt.NDArray[np.int64]) -> Examples:
 
 
 def retarget(source: Source, name: str) -> Source:
-    """Take another column of array data as the target; the old target is left out.
+    """Use another column of array data as the target, and drop the usual one.
 
     Raises:
         InputError: There is no such column, or it has blanks.

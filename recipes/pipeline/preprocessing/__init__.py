@@ -1,4 +1,4 @@
-"""Preprocessing, learned from the training rows, and raw inputs in front of a model."""
+"""Preprocessing learned from the training rows, and models that take raw inputs."""
 
 from recipes.pipeline.preprocessing.learn import (
     build_serving_model,

@@ -1,4 +1,4 @@
-"""The data sets that scikit-learn's wheel carries: real data without a network."""
+"""Data sets in scikit-learn's wheel: real data without a network."""
 
 import numpy as np
 import sklearn.datasets
@@ -9,7 +9,7 @@ from recipes.pipeline.datasets.source import Source
 
 NAMES = ("diabetes", "breast_cancer", "digits", "iris", "wine")
 
-# In the units of the measurements, as far as they are on record.
+# Units of the measurements, where documented.
 _DIABETES_UNITS = {"age": "years", "bmi": "kg/m²", "bp": "mmHg"}
 _TARGETS = {
     "diabetes": "progression",
@@ -27,7 +27,7 @@ def read(name: str) -> Source:
         name: One of `NAMES`.
 
     Returns:
-        Its rows; diabetes is as measured, not in scikit-learn's scaled form.
+        Its rows; diabetes as measured, not scaled by scikit-learn.
     """
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name}")(**options)

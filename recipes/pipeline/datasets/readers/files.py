@@ -1,4 +1,4 @@
-"""Files, plain or compressed, opened as bytes."""
+"""Formats of files, and files, plain or compressed, opened as bytes."""
 
 import bz2
 import gzip
@@ -26,14 +26,14 @@ _IDX_MAGIC = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x04]")
 
 
 def detect_format(path: Path) -> str:
-    """Give the file's form, one of `FORMATS`, or "" where it is none of them.
+    """Detect the file's format: one of `FORMATS`, "" if it is none of them.
 
-    The suffix tells it. An idx file has none of its own: its usual name tells it, as
-    train-images-idx3-ubyte, or else how it begins.
+    The suffix decides. An idx file has no suffix of its own: it is recognised by a name
+    such as train-images-idx3-ubyte, or else by its first bytes.
     """
-    form = strip_compression(path).suffix.lower()
-    if form in FORMATS:
-        return form
+    suffix = strip_compression(path).suffix.lower()
+    if suffix in FORMATS:
+        return suffix
     if _IDX_NAME.search(strip_compression(path).name):
         return IDX
     if not path.is_file():
@@ -43,27 +43,27 @@ def detect_format(path: Path) -> str:
 
 
 def is_idx(magic: bytes) -> bool:
-    """Say whether a file that begins with these four bytes is an idx file."""
+    """Return whether a file that begins with these four bytes is an idx file."""
     return _IDX_MAGIC.fullmatch(magic) is not None
 
 
 def strip_suffixes(path: Path) -> str:
-    """Give the file's name without the suffixes of its form and compression."""
+    """Return the file's name without the suffixes of its format and compression."""
     return strip_compression(path).stem
 
 
 def check_file(flag: str, path: Path) -> None:
-    """See that there is a file of a known form.
+    """Check that the file exists and has a known format.
 
     Raises:
-        InputError: There is none; the message names the flag.
+        InputError: It does not; the message names the flag.
     """
     known = (
-        "known are .csv .tsv .libsvm .svm .npz and MNIST's form, "
-        "…-images-idx3-ubyte, each also .gz .bz2 .xz"
+        "known formats are .csv .tsv .libsvm .svm .npz and MNIST's, "
+        "…-images-idx3-ubyte, each also as .gz .bz2 .xz"
     )
     if path.is_dir():
-        raise InputError(f"{flag}: {path} is a folder; a file is expected ({known})")
+        raise InputError(f"{flag}: {path} is a folder; expected a file ({known})")
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = suggest(path.name, names, "'{}'")
@@ -74,10 +74,10 @@ def check_file(flag: str, path: Path) -> None:
 
 @contextmanager
 def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, decompressed.
+    """Open a file for reading its decompressed bytes.
 
     Raises:
-        InputError: It cannot be read, or its compressed form is damaged.
+        InputError: It cannot be read, or its compressed data are damaged.
     """
     compression = path.suffix.lower()
     try:
@@ -97,5 +97,5 @@ def _describe_damage(path: Path, error: Exception) -> str:
 
 
 def strip_compression(path: Path) -> Path:
-    """Give the path without the suffix of its compression."""
+    """Return the path without the suffix of its compression."""
     return path.with_suffix("") if path.suffix.lower() in _COMPRESSIONS else path

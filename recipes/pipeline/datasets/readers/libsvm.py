@@ -1,4 +1,4 @@
-"""Files in LIBSVM's sparse form: a label and index:value pairs on every line."""
+"""Files in LIBSVM's sparse format: a label and index:value pairs on each line."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -17,22 +17,22 @@ from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
 _BLOCK_BYTES = 8 << 20
-_DENSE_FROM = 1 / 3  # share of entries; below it CSR with 32-bit indices is smaller
+_DENSE_FROM = 1 / 3  # of the entries; below it CSR with 32-bit indices is smaller
 
 
 def read(path: Path, like: Source | None = None) -> Source:
     """Read a LIBSVM file, block by block.
 
-    Indices count from 1, unless index 0 occurs. The rows stay sparse while fewer than
-    a third of the entries are given, and are dense float32 from there on; a file that
-    begins sparse stays so.
+    Indices count from 1 unless index 0 occurs. The rows are dense float32 as long as at
+    least a third of the entries are stored; from the first block below that they are
+    sparse, and stay so.
 
     Args:
         path: The file.
-        like: For a test set: the training set, whose first index also holds here.
+        like: For a test set: the training set, whose first index applies here, too.
 
     Raises:
-        InputError: A line is no LIBSVM line, or a number is not finite.
+        InputError: A line is not in LIBSVM's format, or a number is not finite.
     """
     collector = _Collector()
     line = 1
@@ -42,7 +42,7 @@ def read(path: Path, like: Source | None = None) -> Source:
             line += block.count(b"\n")
     if not collector.labels.rows or not collector.width:
         what = "features" if collector.labels.rows else "rows"
-        raise InputError(f"{path} has no {what}; expected are lines like '1 3:0.5 7:2'")
+        raise InputError(f"{path} has no {what}; expected lines such as '1 3:0.5 7:2'")
     first = _choose_first_index(path, collector, like)
     features = collector.finish(first)
     labels = collector.labels.finish().reshape(-1)
@@ -58,7 +58,7 @@ def read(path: Path, like: Source | None = None) -> Source:
 
 
 def widen(features: FeatureMatrix, width: int) -> FeatureMatrix:
-    """Add columns of zeros on the right: indices that this file did not use."""
+    """Add columns of zeros on the right, for indices that this file does not use."""
     missing = width - features.shape[1]
     if scipy.sparse.issparse(features):
         shape = (features.shape[0], width)
@@ -68,9 +68,9 @@ def widen(features: FeatureMatrix, width: int) -> FeatureMatrix:
 
 
 class _Collector:
-    """Takes parsed blocks; column i is index i of the file, so column 0 may be empty.
+    """The blocks parsed so far; column i is index i, so column 0 may be empty.
 
-    Dense as long as a third of the entries are there, sparse otherwise.
+    Dense as long as a third of the entries are stored, then sparse.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class _Collector:
             self._dense.append(block.toarray())
 
     def finish(self, first: int) -> FeatureMatrix:
-        """Give the features [n, d], index `first` in column 0."""
+        """Return the features [n, d], with index `first` in column 0."""
         width = self.width - first
         if self._dense is not None:
             dense = self._dense.finish()
@@ -112,7 +112,7 @@ class _Collector:
         indices = self._indices.finish().reshape(-1)
         indices -= first
         starts = np.concatenate([[0], np.cumsum(self._lengths.finish())])
-        if starts[-1] <= np.iinfo(np.int32).max:  # else SciPy widens the indices too
+        if starts[-1] <= np.iinfo(np.int32).max:  # or SciPy widens the indices, too
             starts = starts.astype(np.int32)
         parts = (self._values.finish().reshape(-1), indices, starts)
         return scipy.sparse.csr_array(parts, shape=(self.labels.rows, width))
@@ -152,8 +152,8 @@ def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
     text = lines[low].decode(errors="replace").strip()
     shown = text if len(text) <= 40 else text[:40] + "…"
     raise InputError(
-        f"{path}, line {line + low}: '{shown}' is no LIBSVM line; expected is a label "
-        "and index:value pairs with rising indices, all finite, like '1 3:0.5 7:2'"
+        f"{path}, line {line + low}: '{shown}' is not a LIBSVM line; expected a label "
+        "and index:value pairs with rising indices, all finite, as in '1 3:0.5 7:2'"
     )
 
 

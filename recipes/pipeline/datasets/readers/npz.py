@@ -1,4 +1,4 @@
-"""Arrays that numpy saved in an `.npz` file."""
+"""Arrays saved by NumPy in an `.npz` file."""
 
 import shutil
 import tempfile
@@ -20,20 +20,21 @@ from recipes.pipeline.datasets.source import Source
 
 _PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
 _CHANNELS_FIRST = (
-    "the images are taken for {} × {} pixels in {} channels; if the channels come "
+    "the images are taken as {} × {} pixels in {} channels; if the channels come "
     "first, save them last: numpy.moveaxis(x, 1, -1)"
 )
 
 
 def read(path: Path) -> Source:
-    """Read features [n, d] and targets [n] or [n, 1], perhaps with their own test part.
+    """Read features [n, d] and targets [n] or [n, 1], with their test part, if any.
 
-    Features [n, h, w] or [n, h, w, c] are images, of h lines, w columns, c channels.
-    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`
-    in any case; with `_train` and `_test` behind the names the file has its own split.
+    Features [n, h, w] or [n, h, w, c] are images of h lines, w columns and c channels.
+    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`,
+    in upper or lower case. With `_train` and `_test` appended to the names, the file
+    has its own split.
 
     Raises:
-        InputError: The file holds other names, Python objects, or other shapes.
+        InputError: The file has other names, Python objects or other shapes.
     """
     with files.open_decompressed(path) as stream, _open_seekable(path, stream) as file:
         arrays = _open_arrays(path, file)
@@ -69,8 +70,8 @@ def read(path: Path) -> Source:
 
 @contextmanager
 def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    # A zip archive is read from its end; to seek there in a compressed stream means
-    # to decompress it again for every array.
+    # A zip archive is read from its end; seeking there in a compressed stream would
+    # decompress it again for each array.
     if path.suffix.lower() == ".npz":
         yield stream
         return
@@ -81,7 +82,7 @@ def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 class _Arrays(dict[str, str]):
-    """Names in lower case → names in the file, with the file that holds them."""
+    """Names in the file by their names in lower case, and the file itself."""
 
     file: Any
 
@@ -92,7 +93,7 @@ def _open_arrays(path: Path, stream: IO[bytes]) -> _Arrays:
         names = file.files
     except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is no .npz file, or a damaged one; numpy.savez writes one"
+            f"{path} is not an .npz file, or is damaged; numpy.savez writes one"
         ) from error
     arrays = _Arrays({name.lower(): name for name in names})
     arrays.file = file
@@ -106,7 +107,7 @@ def _find_names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
                 return x, y, parts
     held = source.quote_first_five(arrays.values()) or "nothing"
     raise InputError(
-        f"{path} holds {held}; expected are arrays x and y, "
+        f"{path} holds {held}; expected arrays x and y, "
         "or x_train, y_train, x_test and y_test"
     )
 
@@ -119,7 +120,7 @@ def _read_array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
             raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
         raise InputError(
             f"{path}: '{arrays[name]}' holds Python objects, which are refused because "
-            "loading them could run any code; save it as numbers: "
+            "loading them could run arbitrary code; save it as numbers: "
             f"numpy.savez(path, {name}={name}.astype(float), …)"
         ) from error
     except zipfile.BadZipFile as error:
@@ -130,13 +131,13 @@ def _read_features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     x = _read_array(path, name, arrays)
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
-            "[rows, features], or of images [rows, height, width] or [rows, height, "
+            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected "
+            "[rows, features], or for images [rows, height, width] or [rows, height, "
             "width, channels]"
         )
     if x.dtype.kind not in "biuf":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {x.dtype}; expected are real numbers"
+            f"{path}: '{arrays[name]}' holds {x.dtype}; expected real numbers"
         )
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
@@ -147,13 +148,13 @@ def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
         y = y[:, 0]
     if y.ndim != 1:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected is "
+            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected "
             "[rows] or [rows, 1]"
         )
     if y.dtype.kind not in "biufUS":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {y.dtype}; expected are real numbers or "
-            "class names"
+            f"{path}: '{arrays[name]}' holds {y.dtype}; expected real numbers or class "
+            "names"
         )
     return y
 
@@ -161,7 +162,7 @@ def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
 def _encode_targets(
     targets: list[npt.NDArray[Any]], name: str
 ) -> tuple[Column, list[npt.NDArray[np.float64]]]:
-    """Turn class names into codes, the same in every part; leave numbers alone."""
+    """Turn class names into codes, the same in each part; leave numbers unchanged."""
     if all(y.dtype.kind in "biuf" for y in targets):
         return Column(name), [y.astype(np.float64) for y in targets]
     levels = Levels()
@@ -184,7 +185,7 @@ def _make_examples(
     if x.shape[1:] != shape:
         raise InputError(
             f"{where} has rows of {source.format_size(x.shape[1:])} features, the "
-            f"training part of {source.format_size(shape)}; they should be of one size"
+            f"training part of {source.format_size(shape)}; their sizes should be equal"
         )
     return source.check_rows(x.reshape(len(x), -1), y, columns, target, where)
 

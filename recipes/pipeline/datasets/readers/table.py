@@ -1,4 +1,4 @@
-"""Tables as text, `.csv` and `.tsv`, streamed by Arrow into one float32 matrix."""
+"""Text tables, `.csv` and `.tsv`, streamed by Arrow into one float32 matrix."""
 
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.readers.table_layout import (
     Kind,
     Layout,
-    arrow_options,
     detect_kinds,
     detect_layout,
     find_first_fault,
+    make_arrow_options,
 )
 from recipes.pipeline.datasets.source import Source
 
@@ -32,11 +32,12 @@ def read(path: Path, target: str, like: Source | None = None) -> Source:
 
     Args:
         path: The file.
-        target: Name of the target column; empty: the last.
-        like: For a test set: the training set, which says what its columns hold.
+        target: Name of the target column; if empty, the last.
+        like: For a test set: the training set, which determines the kinds of columns.
 
     Raises:
-        InputError: The table is not one, or a cell is wrong; with file, line, column.
+        InputError: The table is malformed, or a cell is wrong; the message names the
+            file, line and column.
     """
     layout, head = detect_layout(path)
     target = target or (like.target.name if like else layout.names[-1])
@@ -66,7 +67,7 @@ def _choose_kinds(
     texts = [n for n, kind in kinds.items() if kind != "numeric" and n != target]
     if texts and not layout.header:
         raise InputError(
-            f"{layout.path}: the first line looks like a row, and column "
+            f"{layout.path}: the first line looks like a row, but column "
             f"{layout.names.index(texts[0]) + 1} holds text; add a header line with "
             "the columns' names"
         )
@@ -105,7 +106,7 @@ def _stream_rows(
     features = GrowingMatrix(len(names))
     labels = GrowingMatrix(1, np.float64)
     with files.open_decompressed(layout.path) as stream:
-        for batch in pa.csv.open_csv(stream, **arrow_options(layout, types)):
+        for batch in pa.csv.open_csv(stream, **make_arrow_options(layout, types)):
             block = np.empty((batch.num_rows, len(names)), np.float32)
             for place, name in enumerate(names):
                 block[:, place] = _decode(batch[name], levels.get(name))
@@ -118,7 +119,7 @@ def _stream_rows(
 
 
 def _decode(column: Any, levels: Levels | None) -> npt.NDArray[Any]:
-    """Give a column's numbers or codes, NaN for a blank."""
+    """Return a column's numbers or codes, NaN for a blank."""
     if levels is None:
         return np.asarray(column.to_numpy(zero_copy_only=False))
     codes = np.append(levels.encode_all(column.dictionary.to_pylist()), np.nan)

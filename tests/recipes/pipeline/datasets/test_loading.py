@@ -94,7 +94,7 @@ def test_classes_are_no_regression_target(name):
 
 
 def test_a_quantity_is_no_class():
-    assert "no classes" in refused("classification", dataset="diabetes")
+    assert "too many for classes" in refused("classification", dataset="diabetes")
 
 
 def write_labels(folder, labels):
@@ -128,7 +128,7 @@ def test_whole_numbers_are_classes_or_quantities(tmp_path, labels, task, note):
     taken, other = ("classes", "regression"), ("numbers", "classification")
     if task == "regression":
         taken, other = other, taken
-    told = f"{note} 'kind' are taken for {taken[0]}; --task={taken[1]} takes them for "
+    told = f"{note} 'kind' are taken as {taken[0]}; --task={taken[1]} takes them as "
     assert about.notes == ((told + other[0],) if note else ())
     assert loaded("regression", **flags).description.notes == ()
 
@@ -143,7 +143,7 @@ def test_letters_are_classes_and_rings_are_not(recipes_data, tmp_path):
     assert letters.target.levels == tuple(map(str, range(1, 27)))
     rings = loaded(dataset=str(tmp_path / "abalone.svm.gz")).description
     assert rings.task == "regression"
-    assert rings.notes[0].startswith("the 28 different values of 'y' are taken for nu")
+    assert rings.notes[0].startswith("the 28 different values of 'y' are taken as nu")
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
