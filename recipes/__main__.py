@@ -35,7 +35,7 @@ def main() -> int:
         print(f"\n== python -m recipes.{name}", flush=True)
         recipe = importlib.import_module(f"recipes.{name}")
         try:
-            with interrupts.whole():
+            with interrupts.as_keyboard_interrupt():
                 runs.append(recipe.train_and_evaluate(recipe.Config()))
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

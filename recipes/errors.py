@@ -28,7 +28,7 @@ class ArgumentError(ValueError):
 
 
 class DivergenceError(ValueError):
-    """A solver's steps lead away from the optimum; the message says what would work."""
+    """A solver's steps lead away from the optimum; the message says what would help."""
 
 
 class ConvergenceWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Ctrl-C, which is to end a command in one way wherever it strikes."""
+"""Ctrl-C, made to end a command in the same way wherever it strikes."""
 
 import contextlib
 import signal
@@ -10,47 +10,47 @@ _presses: list[int] = []
 
 
 def watch() -> None:
-    """From here on, notes each Ctrl-C of this process.
+    """Record each Ctrl-C of this process from now on.
 
-    `KeyboardInterrupt` is raised at whatever line of Python is being run. Where C++
-    has called it, as while TensorFlow traces, another exception may come of it, or it
-    is printed and forgotten: then what is printed would be no news to who pressed.
+    Python raises `KeyboardInterrupt` at whatever line is running. If C++ called that
+    line, as TensorFlow does while it traces, the interrupt may turn into another
+    exception, or be printed and forgotten. After Ctrl-C such output is suppressed.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return  # whoever started the process wants none, or has seen to it
-    signal.signal(signal.SIGINT, _press)
-    sys.excepthook = _unless_pressed(sys.excepthook)
-    sys.unraisablehook = _unless_pressed(sys.unraisablehook)
+        return  # the process that started this one ignores or handles the signal
+    signal.signal(signal.SIGINT, _record_press)
+    sys.excepthook = _silence_after_press(sys.excepthook)
+    sys.unraisablehook = _silence_after_press(sys.unraisablehook)
 
 
-def pressed() -> bool:
-    """Whether Ctrl-C has been pressed since `watch`."""
+def was_pressed() -> bool:
+    """Return whether Ctrl-C has been pressed since `watch`."""
     return bool(_presses)
 
 
 @contextlib.contextmanager
-def whole() -> Iterator[None]:
-    """Makes `KeyboardInterrupt` again of what has come of one in the block.
+def as_keyboard_interrupt() -> Iterator[None]:
+    """Turn whatever Ctrl-C became in the block back into `KeyboardInterrupt`.
 
     Raises:
-        KeyboardInterrupt: If the block raises, and Ctrl-C has been pressed.
+        KeyboardInterrupt: If the block raises after Ctrl-C has been pressed.
     """
     try:
         yield
     except Exception:
-        if not pressed():
+        if not was_pressed():
             raise
         raise KeyboardInterrupt from None
 
 
-def _press(number: int, frame: Any) -> None:
+def _record_press(number: int, frame: Any) -> None:
     _presses.append(number)
     raise KeyboardInterrupt
 
 
-def _unless_pressed(hook: Callable[..., Any]) -> Callable[..., Any]:
+def _silence_after_press(hook: Callable[..., Any]) -> Callable[..., Any]:
     def show(*details: Any) -> None:
-        if not pressed():
+        if not was_pressed():
             hook(*details)
 
     return show

@@ -19,6 +19,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from recipes.checks.domain import Bounds, Domain
+from recipes.checks.suggestions import suggest
 from recipes.errors import ArgumentError
 
 P = ParamSpec("P")
@@ -163,7 +164,10 @@ def configured_by(
             try:
                 inspect.Signature(parameters).bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"{type(self).__name__}: {error}") from None
+                names = [parameter.name for parameter in parameters]
+                unknown = next((name for name in kwargs if name not in names), "")
+                hint = suggest(unknown, names)
+                raise TypeError(f"{type(self).__name__}: {error}{hint}") from None
             init(self, settings(*args, **kwargs))
 
         first = next(iter(inspect.signature(init).parameters.values()))

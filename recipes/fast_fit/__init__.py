@@ -1,8 +1,8 @@
-"""`fit` that runs a model's unchanged `train_step` many batches at a time.
+"""A `fit` that runs a model's unchanged `train_step` on many batches per call.
 
-`class Network(FastFit, keras.Model)` is all. Keras calls the step for each batch from
-Python, which takes longer than the step of a small network; here a loop that XLA
-compiled takes a chunk of batches in one call.
+Usage: `class Network(FastFit, keras.Model)`. Keras calls the step from Python for each
+batch, which takes longer than the step of a small network. Here a loop compiled by XLA
+processes a chunk of batches in one call.
 """
 
 import inspect
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from recipes.fast_fit.callbacks import BatchCallbacks, TellFirstEpoch
-from recipes.fast_fit.feed import RowFeed, batches_in_chunk, obstacle
-from recipes.fast_fit.fit_arguments import training_feed, validation_feed
+from recipes.fast_fit.callbacks import BatchCallbacks, SetFirstEpoch
+from recipes.fast_fit.feed import RowFeed, choose_chunk_size, find_obstacle
+from recipes.fast_fit.fit_arguments import build_training_feed, build_validation_feed
 from recipes.fast_fit.loop import Loop
 
 __all__ = ["FastFit"]
@@ -29,88 +29,89 @@ else:
 class FastFit(_Model):
     """Mixin, before `keras.Model`, that makes `fit` and its validation fast.
 
-    Metrics, schedules, the progress bar and tf.data are as ever. Where a model or its
-    data cannot be trained so, `fit` warns, says why, and goes step by step as Keras
-    does, on the same batches.
+    Metrics, schedules, the progress bar and tf.data work as usual. If the model or its
+    data rule out the compiled loop, `fit` warns, gives the reason, and proceeds step by
+    step as Keras does, on the same batches.
 
-    Callbacks: `on_train_batch_begin` and `on_train_batch_end` come once for a chunk,
-    with the numbers of its first and its last batch; what they change (the learning
-    rate) holds from the next chunk on. A chunk has up to 256 batches and 16 MiB, or N
-    batches after `compile(steps_per_execution=N)`.
+    Callbacks: `on_train_batch_begin` and `on_train_batch_end` are called once per
+    chunk, with the numbers of its first and its last batch. What they change, such as
+    the learning rate, takes effect with the next chunk. A chunk has up to 256 batches
+    and 16 MiB, or N batches after `compile(steps_per_execution=N)`.
 
     Attributes:
-        fast_fit: Whether `fit` is fast; `False` is Keras's own way.
-        shuffle_seed: What the order of the rows of arrays is drawn from, with the
-            epoch's number; `None` draws it, for each `fit`, from NumPy's global
+        fast_fit: Whether `fit` uses the compiled loop. Defaults to `True`; `False`
+            trains as Keras does.
+        shuffle_seed: Seed of the order of arrays' rows, combined with the number of the
+            epoch. Defaults to `None`: each `fit` draws a seed from NumPy's global
             generator, which `keras.utils.set_random_seed` seeds.
     """
 
     fast_fit: bool = True
     shuffle_seed: int | None = None
-    # Keras's own; that `fit` reads them, in 3.10 as in 3.15, is not documented.
+    # Keras's attributes. `fit` reads them in 3.10 to 3.15, but this is undocumented.
     steps_per_execution: int
     train_function: Any
     test_function: Any
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """Trains the model.
+        """Train the model.
 
         Args:
-            *args: As `keras.Model.fit` takes them.
-            **kwargs: The same.
+            *args: Arguments of `keras.Model.fit`.
+            **kwargs: Arguments of `keras.Model.fit`.
 
         Returns:
-            The history, as Keras's.
+            Keras's `History`.
         """
-        given = inspect.signature(super().fit).bind(*args, **kwargs)
-        given.apply_defaults()
-        arguments = given.arguments
+        bound = inspect.signature(super().fit).bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
         is_list = isinstance(arguments["callbacks"], keras.callbacks.CallbackList)
         if is_list or not self.compiled:
             return super().fit(**arguments)
-        feed = training_feed(arguments, self.shuffle_seed)
+        feed = build_training_feed(arguments, self.shuffle_seed)
         if feed is None:
             if self.fast_fit:
-                _warn("its data are not plain arrays or a tf.data.Dataset")
+                _warn("its data are neither plain arrays nor a tf.data.Dataset")
             return super().fit(**arguments)
         callbacks = keras.tree.flatten(arguments["callbacks"] or [])
         if isinstance(feed, RowFeed):
-            callbacks = [TellFirstEpoch(feed), *callbacks]
-        # Keras 3.15 warns of its own default, `shuffle=True`, where x is a data set.
+            callbacks = [SetFirstEpoch(feed), *callbacks]
+        # Keras 3.15 warns about its own default, `shuffle=True`, if x is a data set.
         arguments.update(callbacks=callbacks, shuffle=False)
-        reason = self._obstacle() or obstacle(feed.spec)
+        reason = self._find_obstacle() or find_obstacle(feed.spec)
         if not self.fast_fit or reason:
             if self.fast_fit:
                 _warn(reason)
-            steps = feed.steps_per_epoch(1, arguments["steps_per_epoch"])
-            arguments.update(x=feed.batches(), steps_per_epoch=steps)
+            steps = feed.count_chunks(1, arguments["steps_per_epoch"])
+            arguments.update(x=feed.as_batches(), steps_per_epoch=steps)
             return super().fit(**arguments)
         wanted, self.steps_per_execution = self.steps_per_execution, 1
         try:
-            return super().fit(**self._in_chunks(arguments, feed, wanted))
+            return super().fit(**self._chunk_arguments(arguments, feed, wanted))
         finally:
             self.steps_per_execution = wanted
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Puts the loop before Keras's own function, which it falls back on."""
+        """Wrap Keras's function in the loop, which falls back on it."""
         super().make_train_function(force)
         if not isinstance(self.train_function, Loop):
             self.train_function = Loop(self.train_step, self.train_function)
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
-        """The same for validation."""
+        """Wrap Keras's function for validation likewise."""
         super().make_test_function(force)
         if not isinstance(self.test_function, Loop):
             self.test_function = Loop(self.test_step, self.test_function)
         return self.test_function
 
-    def _in_chunks(
+    def _chunk_arguments(
         self, arguments: dict[str, Any], feed: Any, wanted: int
     ) -> dict[str, Any]:
-        """The arguments of `fit` with chunks for batches."""
+        """Replace the batches in the arguments of `fit` by chunks."""
         period = arguments["steps_per_epoch"]
-        count = batches_in_chunk(feed.spec, wanted, period)
+        count = choose_chunk_size(feed.spec, wanted, period)
         arguments["callbacks"] = BatchCallbacks(
             arguments["callbacks"],
             add_history=True,
@@ -120,30 +121,30 @@ class FastFit(_Model):
             epochs=arguments["epochs"],
             steps=period or feed.steps,
         )
-        arguments["x"] = feed.chunks(count)
-        arguments["steps_per_epoch"] = feed.steps_per_epoch(count, period)
+        arguments["x"] = feed.as_chunks(count)
+        arguments["steps_per_epoch"] = feed.count_chunks(count, period)
         size = arguments["validation_batch_size"]
-        validation = validation_feed(arguments["validation_data"], size)
+        validation = build_validation_feed(arguments["validation_data"], size)
         if (
             validation is not None
             and arguments["validation_steps"] is None
-            and not obstacle(validation.spec)
+            and not find_obstacle(validation.spec)
         ):
-            count = batches_in_chunk(validation.spec, wanted)
-            arguments["validation_data"] = validation.chunks(count)
-            arguments["validation_steps"] = validation.steps_per_epoch(count, None)
+            count = choose_chunk_size(validation.spec, wanted)
+            arguments["validation_data"] = validation.as_chunks(count)
+            arguments["validation_steps"] = validation.count_chunks(count, None)
             arguments["validation_batch_size"] = None
         return arguments
 
-    def _obstacle(self) -> str:
-        """Why this model cannot be trained in a compiled loop, as far as is known."""
+    def _find_obstacle(self) -> str:
+        """Return why this model cannot be trained in a compiled loop; "" if it can."""
         if self.run_eagerly:
             return "it runs eagerly"
         with self.distribute_strategy.scope():
             if tf.distribute.has_strategy():
-                return "it is trained by a tf.distribute strategy"
+                return "it is trained with a tf.distribute strategy"
         return ""
 
 
 def _warn(reason: str) -> None:
-    warnings.warn(f"fit goes step by step: {reason}", stacklevel=3)
+    warnings.warn(f"fit proceeds step by step: {reason}", stacklevel=3)

@@ -1,8 +1,8 @@
-"""Memory that is used again.
+"""A pool of buffers that are reused.
 
-The kernel clears a new page before a process gets it, which takes longer than to fill
-it with rows: an epoch of MNIST is a quarter to a third shorter with memory that the
-process has had before.
+The operating system clears each new page before a process gets it, which takes longer
+than filling it with rows: reusing buffers makes an epoch of MNIST a quarter to a third
+shorter.
 """
 
 import collections
@@ -13,22 +13,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-ALIGNMENT = 64  # bytes: TensorFlow takes such an array for a tensor without a copy
+ALIGNMENT = 64  # bytes; TensorFlow uses an array aligned so without copying it
 
 
-class Memory:
-    """Makes arrays of memory that earlier ones no longer need."""
+class BufferPool:
+    """Allocates arrays, in the memory of earlier ones that are no longer in use."""
 
     def __init__(self) -> None:
         self._free: dict[int, list[npt.NDArray[np.uint8]]] = collections.defaultdict(
             list
         )
 
-    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """An aligned array, not initialised.
+    def allocate(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> npt.NDArray[Any]:
+        """Return an aligned, uninitialised array.
 
-        Its memory is free again when nobody holds it or a view of it: a tensor that
-        TensorFlow made of it without a copy holds it, too.
+        Its memory returns to the pool once nothing refers to the array or a view of it.
+        A tensor that TensorFlow made from it without a copy counts as a reference.
         """
         size = math.prod(shape) * dtype.itemsize
         try:
@@ -36,7 +38,8 @@ class Memory:
         except IndexError:
             block = np.empty(size + ALIGNMENT, np.uint8)
         start = -block.ctypes.data % ALIGNMENT
-        # A view refers to the oldest array: to this one, as a memoryview is none.
+        # A view keeps the array at its base alive. That is this array, because its own
+        # base, a memoryview, is not an array.
         loan = np.frombuffer(block.data[start : start + size], dtype)
         weakref.finalize(loan, self._free[size].append, block)
         return loan.reshape(shape)

@@ -1,8 +1,7 @@
-"""Batches in chunks: what one call of the compiled loop takes.
+"""Feeds of batches in chunks, one chunk for each call of the compiled loop.
 
-tf.data hands its elements over one by one, at some ten microseconds each, and so does
-Keras at hundreds; a small network trains on a batch in sixty. So a chunk, many
-batches, is one element.
+Per element, tf.data has an overhead of some ten microseconds and Keras of hundreds; a
+small network trains on a batch in sixty. So one element is a chunk of many batches.
 """
 
 import itertools
@@ -13,21 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from recipes.fast_fit.buffer_pool import Memory
+from recipes.fast_fit.buffer_pool import BufferPool
 
 CHUNK_BYTES = 16 * 2**20  # two or three chunks are in memory at a time
-CHUNK_BATCHES = 256  # most batches between two calls of the callbacks
-Rows = npt.NDArray[np.int64]
-USUAL_BATCH = 128  # rows: assumed where a data set does not tell the size of a batch
+CHUNK_BATCHES = 256  # at most, between two calls of the callbacks
+RowNumbers = npt.NDArray[np.int64]
+USUAL_BATCH = 128  # rows, assumed if a data set does not state its batch size
 
 
 class Chunk(NamedTuple):
     """Consecutive batches.
 
     Attributes:
-        batches: What `train_step` takes, with one axis before: each tensor [k, b, …].
-        sizes: [k, tensors] int32, how many rows of each are its own; what follows them
-            is padding.
+        batches: The input of `train_step` with a leading axis: each tensor [k, b, …].
+        sizes: [k, tensors] int32, the number of rows in each; the rest is padding.
     """
 
     batches: Any
@@ -39,24 +37,24 @@ class Feed(Protocol):
 
     @property
     def spec(self) -> Any:
-        """The batches' types, like `Dataset.element_spec`."""
+        """Types of the batches, as in `Dataset.element_spec`."""
 
     @property
     def steps(self) -> int | None:
-        """How many batches an epoch has, if that is known and finite."""
+        """Number of batches in an epoch, or `None` if unknown or infinite."""
 
-    def chunks(self, count: int) -> tf.data.Dataset:
-        """They, `count` at a time, as `Chunk`s; an epoch's last has what is left."""
+    def as_chunks(self, count: int) -> tf.data.Dataset:
+        """Return chunks of `count` batches; an epoch's last one may be shorter."""
 
-    def batches(self) -> tf.data.Dataset:
-        """They, one by one."""
+    def as_batches(self) -> tf.data.Dataset:
+        """Return the batches one by one."""
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
-        """That number of chunks, or batches; `None` where the data set's end tells.
+    def count_chunks(self, count: int, steps: int | None) -> int | None:
+        """Return the chunks in an epoch; `None` if it ends with the data set.
 
         Args:
             count: Batches in a chunk.
-            given: `steps_per_epoch` as `fit` was called with it.
+            steps: The argument `steps_per_epoch` of `fit`.
         """
 
 
@@ -69,12 +67,12 @@ class DatasetFeed:
 
     @property
     def steps(self) -> int | None:
-        """How many there are, if that is known and finite."""
+        """Number of batches in an epoch, or `None` if unknown or infinite."""
         count = int(self._dataset.cardinality())
         return count if count >= 0 else None
 
-    def chunks(self, count: int) -> tf.data.Dataset:
-        """They, `count` at a time; a shorter one is padded to the longest."""
+    def as_chunks(self, count: int) -> tf.data.Dataset:
+        """Return the batches, `count` at a time; shorter ones are padded."""
 
         def with_sizes(*parts: Any) -> Chunk:
             batch = parts if type(self.spec) is tuple else parts[0]
@@ -86,30 +84,30 @@ class DatasetFeed:
             return sized.batch(count).prefetch(1)
         return sized.padded_batch(count).prefetch(1)
 
-    def batches(self) -> tf.data.Dataset:
-        """The data set itself."""
+    def as_batches(self) -> tf.data.Dataset:
+        """Return the data set itself."""
         return self._dataset
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
-        """As given; `count` divides it."""
-        return given and given // count
+    def count_chunks(self, count: int, steps: int | None) -> int | None:
+        """Divide `steps`, a multiple of `count`, by it."""
+        return steps and steps // count
 
 
 class RowFeed:
-    """Arrays in memory in batches, in a new order in every epoch.
+    """Batches of arrays in memory, in a new order each epoch.
 
-    Only the rows' numbers are permuted, and the rows of a whole chunk are gathered from
-    the arrays at once, without a copy of all of them in TensorFlow. The order is drawn
-    from the seed and the epoch's number: a training that was stopped and goes on takes
-    the rows as it would have.
+    Only the row numbers are permuted. The rows of a chunk are gathered from the arrays
+    together, so TensorFlow never holds a copy of the arrays. The order depends on the
+    seed and the number of the epoch alone: a resumed training sees the rows in the same
+    order as an uninterrupted one.
 
     Args:
-        arrays: Structure of arrays [n, …]; floats come out as `keras.config.floatx()`.
-        batch_size: Rows in a batch; the last batch has what is left over.
-        shuffle_seed: What the order is drawn from; `None` keeps the rows' own.
+        arrays: Structure of arrays [n, …]; floats are cast to `keras.config.floatx()`.
+        batch_size: Rows in a batch; the last batch holds the remainder.
+        shuffle_seed: Seed of the order. Defaults to `None`: no shuffling.
 
     Attributes:
-        epoch: Number of the first epoch of an iteration, to be set before it.
+        epoch: Number of the first epoch of an iteration; set it before iterating.
     """
 
     def __init__(
@@ -122,13 +120,13 @@ class RowFeed:
             for each in self._arrays
         ]
         self._rows = len(self._arrays[0])
-        self._order: tuple[int, Rows] = -1, np.arange(self._rows)
-        self._memory = Memory()
+        self._order: tuple[int, RowNumbers] = -1, np.arange(self._rows)
+        self._pool = BufferPool()
         self.epoch = 0
 
     @property
     def spec(self) -> Any:
-        """The batches' types."""
+        """Types of the batches."""
         leaves = [
             tf.TensorSpec([self._batch_size, *array.shape[1:]], dtype)
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
@@ -137,20 +135,21 @@ class RowFeed:
 
     @property
     def steps(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches in an epoch."""
         return -(-self._rows // self._batch_size)
 
-    def chunks(self, count: int) -> tf.data.Dataset:
-        """They, `count` at a time, epoch after epoch; a shorter one comes alone.
+    def as_chunks(self, count: int) -> tf.data.Dataset:
+        """Return the batches, `count` at a time, without end.
 
-        Without an end the next epoch's first chunk is made while one ends, and it needs
-        no iterator of its own, which would take some milliseconds.
+        A shorter last batch is a chunk of its own. As the data set does not end with
+        the epoch, the next epoch's first chunk is made while the last one is trained
+        on, and no new iterator is needed, which would take some milliseconds.
         """
-        spans = self._spans(count)
+        spans = self._split_into_chunks(count)
 
         def gather(number: Any) -> list[npt.NDArray[Any]]:
             epoch, chunk = divmod(int(number), len(spans))
-            return self._gather(self.epoch + epoch, *spans[chunk])
+            return self._gather_chunk(self.epoch + epoch, *spans[chunk])
 
         def load(number: Any) -> Chunk:
             types = [*self._dtypes, np.dtype(np.int32)]
@@ -161,81 +160,81 @@ class RowFeed:
             return Chunk(tf.nest.pack_sequence_as(self._structure, leaves), sizes)
 
         options = tf.data.Options()
-        # There is nothing to tune, and the end of its thread can take 0.1 s an epoch.
+        # Nothing needs tuning, and ending the tuner's thread can take 0.1 s an epoch.
         options.autotune.enabled = False
         numbers = tf.data.Dataset.counter()
         return numbers.map(load).prefetch(2).with_options(options)
 
-    def batches(self) -> tf.data.Dataset:
-        """They, one by one, likewise without an end."""
-        return self.chunks(1).map(
+    def as_batches(self) -> tf.data.Dataset:
+        """Return the batches one by one, without end."""
+        return self.as_chunks(1).map(
             lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
         )
 
-    def steps_per_epoch(self, count: int, given: int | None) -> int | None:
-        """How many chunks an epoch has."""
-        return len(self._spans(count))
+    def count_chunks(self, count: int, steps: int | None) -> int | None:
+        """Return the number of chunks in an epoch."""
+        return len(self._split_into_chunks(count))
 
-    def _spans(self, count: int) -> list[tuple[int, int]]:
-        """The first row of each chunk, and the one behind its last."""
+    def _split_into_chunks(self, count: int) -> list[tuple[int, int]]:
+        """Return the first row of each chunk, and the row after its last."""
         whole = self._rows // self._batch_size * self._batch_size
         bounds = {*range(0, whole, count * self._batch_size), whole, self._rows}
         return list(itertools.pairwise(sorted(bounds)))
 
-    def _gather(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
-        chosen = self._order_in(epoch)[begin:end]
+    def _gather_chunk(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
+        chosen = self._permute(epoch)[begin:end]
         size = min(self._batch_size, len(chosen))
         leaves = [
-            self._take(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
+            self._gather_rows(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
         ]
         return [*leaves, np.full((len(leaves[0]), len(leaves)), size, np.int32)]
 
-    def _order_in(self, epoch: int) -> Rows:
-        drawn, order = self._order
-        if self._seed is not None and drawn != epoch:
+    def _permute(self, epoch: int) -> RowNumbers:
+        last_epoch, order = self._order
+        if self._seed is not None and last_epoch != epoch:
             order = np.random.default_rng((self._seed, epoch)).permutation(self._rows)
             self._order = epoch, order
         return order
 
-    def _take(
+    def _gather_rows(
         self,
         array: npt.NDArray[Any],
-        rows: Rows,
+        rows: RowNumbers,
         dtype: np.dtype[Any],
     ) -> npt.NDArray[Any]:
-        taken = self._memory.array((len(rows), *array.shape[1:]), dtype)
+        taken = self._pool.allocate((len(rows), *array.shape[1:]), dtype)
         if array.dtype == dtype:
-            np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" has a buffer
+            np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" would buffer
         else:
             taken[:] = array[rows]
         return taken
 
 
 def is_chunked(iterator: Any) -> bool:
-    """Whether an iterator's elements are chunks."""
+    """Return whether an iterator's elements are chunks."""
     return isinstance(getattr(iterator, "element_spec", None), Chunk)
 
 
-def obstacle(spec: Any) -> str:
-    """Why batches of these types cannot be stacked for XLA; empty where they can."""
+def find_obstacle(spec: Any) -> str:
+    """Return why XLA cannot process batches of these types stacked; "" if it can."""
     for leaf in tf.nest.flatten(spec):
         if not isinstance(leaf, tf.TensorSpec):
-            return "its batches are not dense tensors alone"
+            return "its batches contain tensors that are not dense"
         if leaf.dtype == tf.string:
-            return "its batches hold strings"
+            return "its batches contain strings"
         if not leaf.shape.rank or None in leaf.shape[1:]:
-            return "the shape of its batches' rows is not known beforehand"
+            return "the shape of its batches' rows is not known in advance"
     return ""
 
 
-def batches_in_chunk(spec: Any, wanted: int, period: int | None = None) -> int:
-    """How many batches make a chunk.
+def choose_chunk_size(spec: Any, wanted: int, period: int | None = None) -> int:
+    """Return the number of batches in a chunk.
 
     Args:
-        spec: The batches' types.
-        wanted: Where greater than 1, that many.
-        period: A chunk must end after so many, too.
+        spec: Types of the batches.
+        wanted: The number, if greater than 1; otherwise it is chosen by their size.
+        period: A multiple of the result, if any.
     """
     count = wanted
     if wanted == 1:

@@ -1,4 +1,4 @@
-"""What `fit` is given: split, weighted, and fed."""
+"""The arguments of `fit`, turned into feeds of batches."""
 
 import math
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from recipes.fast_fit.feed import DatasetFeed, RowFeed
 KERAS_BATCH = 32
 
 
-def training_feed(
+def build_training_feed(
     arguments: dict[str, Any], seed: int | None
 ) -> DatasetFeed | RowFeed | None:
-    """The training batches; what is dealt with goes out of the arguments.
+    """Build the feed of training batches, and reset the arguments that it implements.
 
     Args:
         arguments: The arguments of `fit`, by name. The rows of a `validation_split`
             become `validation_data`.
-        seed: What the order of arrays' rows is drawn from; `None` draws that from
-            NumPy's global generator.
+        seed: Seed of the order of arrays' rows; `None` draws one from NumPy's global
+            generator.
 
     Returns:
-        The batches; `None` where Keras is to see the arguments as they are.
+        The feed; `None` if the arguments should go to Keras unchanged.
     """
     x, weights = arguments["x"], arguments["class_weight"]
     if isinstance(x, tf.data.Dataset):
@@ -33,36 +33,40 @@ def training_feed(
         if not isinstance(x.element_spec, tuple) or len(x.element_spec) != 2:
             return None
         arguments["class_weight"] = None
-        return DatasetFeed(x.map(lambda x, y: (x, y, sample_weights(y, weights))))
-    rows = _tuples((x, arguments["y"], arguments["sample_weight"]))
+        return DatasetFeed(
+            x.map(lambda x, y: (x, y, look_up_class_weights(y, weights)))
+        )
+    rows = _lists_to_tuples((x, arguments["y"], arguments["sample_weight"]))
     if not _are_arrays(rows) or arguments["steps_per_epoch"] is not None:
         return None
     if weights is not None and (rows[2] is not None or tf.nest.is_nested(rows[1])):
         return None
-    return _array_feed(rows, arguments, seed)
+    return _build_row_feed(rows, arguments, seed)
 
 
-def validation_feed(data: Any, batch_size: int | None) -> DatasetFeed | RowFeed | None:
-    """The validation batches, from what `fit` takes as `validation_data`."""
+def build_validation_feed(
+    data: Any, batch_size: int | None
+) -> DatasetFeed | RowFeed | None:
+    """Build the feed of validation batches from the `validation_data` of `fit`."""
     if isinstance(data, tf.data.Dataset):
         return DatasetFeed(data)
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         return None
-    rows = _tuples([*data, None][:3])
+    rows = _lists_to_tuples([*data, None][:3])
     if not _are_arrays(rows):
         return None
-    return RowFeed(_packed(rows), batch_size or KERAS_BATCH)
+    return RowFeed(_pack(rows), batch_size or KERAS_BATCH)
 
 
-def sample_weights(y: tf.Tensor, class_weight: Mapping[int, float]) -> tf.Tensor:
-    """Each row's weight by its class, as Keras understands `class_weight`.
+def look_up_class_weights(y: tf.Tensor, class_weight: Mapping[int, float]) -> tf.Tensor:
+    """Look up each row's weight by its class, as Keras applies `class_weight`.
 
     Args:
-        y: [n] or [n, 1] classes, or [n, k] one-hot.
-        class_weight: Weight of each class; 1 where it is missing.
+        y: Classes [n] or [n, 1], or one-hot [n, k].
+        class_weight: Weight of each class; 1 for classes without one.
 
     Returns:
-        [n].
+        The weights [n].
     """
     if y.ndim > 1 and y.shape[-1] != 1:
         classes = tf.argmax(y, axis=-1, output_type=tf.int32)
@@ -76,17 +80,17 @@ def sample_weights(y: tf.Tensor, class_weight: Mapping[int, float]) -> tf.Tensor
     return tf.gather(table, tf.where(is_known, classes, others))
 
 
-def _array_feed(rows: Any, arguments: dict[str, Any], seed: int | None) -> Any:
+def _build_row_feed(rows: Any, arguments: dict[str, Any], seed: int | None) -> Any:
     share, total = arguments["validation_split"], len(tf.nest.flatten(rows)[0])
     if share and arguments["validation_data"] is None:
         kept = math.floor(total * (1 - share))
         if not 0 < kept < total:
             return None
-        arguments["validation_data"] = _packed(_part(rows, slice(kept, None)))
-        rows = _part(rows, slice(kept))
+        arguments["validation_data"] = _pack(_slice_rows(rows, slice(kept, None)))
+        rows = _slice_rows(rows, slice(kept))
     if arguments["class_weight"] is not None:
         target = tf.convert_to_tensor(rows[1])
-        weights = sample_weights(target, arguments["class_weight"])
+        weights = look_up_class_weights(target, arguments["class_weight"])
         rows = (*rows[:2], weights.numpy())
     if not arguments["shuffle"]:
         seed = None
@@ -97,7 +101,7 @@ def _array_feed(rows: Any, arguments: dict[str, Any], seed: int | None) -> Any:
     for name in ("y", "sample_weight", "class_weight", "batch_size"):
         arguments[name] = None
     arguments["validation_split"] = 0.0
-    return RowFeed(_packed(rows), size, seed)
+    return RowFeed(_pack(rows), size, seed)
 
 
 def _are_arrays(rows: tuple[Any, Any, Any]) -> bool:
@@ -111,24 +115,24 @@ def _are_arrays(rows: tuple[Any, Any, Any]) -> bool:
     )
 
 
-def _part(rows: Any, part: slice) -> Any:
+def _slice_rows(rows: Any, part: slice) -> Any:
     return tf.nest.map_structure(
         lambda leaf: None if leaf is None else leaf[part], rows
     )
 
 
-def _packed(rows: tuple[Any, Any, Any]) -> tuple[Any, ...]:
-    """As Keras packs x, y and sample weights for `train_step`."""
+def _pack(rows: tuple[Any, Any, Any]) -> tuple[Any, ...]:
+    """Pack x, y and sample weights as Keras does for `train_step`."""
     x, y, weight = rows
     if y is None:
         return (x,)
     return (x, y) if weight is None else (x, y, weight)
 
 
-def _tuples(rows: Any) -> Any:
-    """Tuples for lists, which tf.data would make one tensor of."""
+def _lists_to_tuples(rows: Any) -> Any:
+    """Turn lists into tuples: tf.data would make one tensor of a list."""
     if isinstance(rows, list | tuple):
-        return tuple(_tuples(each) for each in rows)
+        return tuple(_lists_to_tuples(each) for each in rows)
     if isinstance(rows, dict):
-        return {name: _tuples(each) for name, each in rows.items()}
+        return {name: _lists_to_tuples(each) for name, each in rows.items()}
     return rows

@@ -44,7 +44,7 @@ def train_and_evaluate(config: Config) -> Run:
         session.open_folder(data.description)
     with session.stage("fit"):
         model = fit(config, data, preprocessing, session.folder)
-    serving = pipeline.preprocessing.serving_model(
+    serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, model
     )
     with session.stage("evaluate"):
@@ -87,7 +87,7 @@ def fit(
     if config.method == "full":
         rows = rows.cache()
     try:
-        with interrupts.whole():
+        with interrupts.as_keyboard_interrupt():
             model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
     except KeyboardInterrupt:
         raise pipeline.run.interrupted(folder, backup) from None

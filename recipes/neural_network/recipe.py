@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from recipes import interrupts, pipeline
+from recipes.checks.suggestions import suggest
 from recipes.errors import DivergenceError, InputError
 from recipes.neural_network.config import (
     ClassifierSettings,
@@ -21,7 +22,6 @@ from recipes.neural_network.models.classifier import MultilayerPerceptronClassif
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report import page
 from recipes.neural_network.training import attempt as training
-from recipes.pipeline.cli.config_fields import suggestion
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run
@@ -58,7 +58,7 @@ def train_and_evaluate(config: Config) -> Run:
         }
         done = fit(config, data, features, session.folder)
     inference = done.model.inference_model()
-    serving = pipeline.preprocessing.serving_model(
+    serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
@@ -107,7 +107,7 @@ def _check_optimizer(name: str) -> None:
     except ValueError:
         kinds = vars(keras.optimizers).values()
         known = [each.__name__.lower() for each in kinds if isinstance(each, type)]
-        near = suggestion(name.lower(), known)
+        near = suggest(name.lower(), known)
         raise InputError(f"--optimizer={name}: no such Keras optimiser{near}") from None
 
 
@@ -138,7 +138,7 @@ def fit(
         attempt = training.Attempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            with interrupts.whole():
+            with interrupts.as_keyboard_interrupt():
                 return attempt.fit(model, data, features)
         except KeyboardInterrupt:
             raise pipeline.run.interrupted(folder, attempt.backup) from None

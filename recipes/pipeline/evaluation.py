@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from recipes.pipeline.datasets import Data, Rows, batches
+from recipes.pipeline.datasets import Data, Examples, batches
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
@@ -269,9 +269,9 @@ def _vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     return array.reshape(-1)
 
 
-def matrix(rows: Rows, preprocessing: Any) -> npt.NDArray[np.float32]:
+def matrix(rows: Examples, preprocessing: Any) -> npt.NDArray[np.float32]:
     """The features of rows as one array `[n, p]`, of images `[n, h, w(, c)]`."""
-    parts = batches.batches(rows.features, rows.target, BATCH_SIZE, None)
+    parts = batches.make_batches(rows.features, rows.target, BATCH_SIZE, None)
     return np.concatenate([preprocessing(x).numpy() for x, _ in parts])
 
 

@@ -53,7 +53,7 @@ def train_and_evaluate(config: Config) -> Run:
         x_train = pipeline.evaluation.matrix(data.train, preprocessing)
         model = fit(config, data, x_train, session.folder)
     inference = model.inference_model()
-    serving = pipeline.preprocessing.serving_model(
+    serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
@@ -162,7 +162,7 @@ def fit(
     for line in notes_on_cost(config.multiclass, data):
         print(line, flush=True)
     try:
-        with interrupts.whole():
+        with interrupts.as_keyboard_interrupt():
             model.fit(
                 features,
                 data.train.target,

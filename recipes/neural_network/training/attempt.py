@@ -12,7 +12,7 @@ import numpy as np
 from recipes.neural_network.training.early_stopping import EarlyStopping
 from recipes.neural_network.training.history_callback import Course, sample
 from recipes.pipeline.datasets import split
-from recipes.pipeline.datasets.description import Data, Rows
+from recipes.pipeline.datasets.description import Data, Examples
 from recipes.pipeline.run import checkpoint, session
 
 if TYPE_CHECKING:
@@ -145,11 +145,11 @@ def hold_out(config: Config, data: Data) -> Data:
         return data
     how = fraction, config.seed, "validation_fraction"
     if data.description.task == "classification":
-        kept, held_out = split.stratified_split(rows.target, *how)
+        kept, held_out = split.split_stratified(rows.target, *how)
     else:
         kept, held_out = split.split(len(rows.target), *how)
     train, validation = (
-        Rows(rows.features[part], rows.target[part]) for part in (kept, held_out)
+        Examples(rows.features[part], rows.target[part]) for part in (kept, held_out)
     )
     data = dataclasses.replace(data, train=train, validation=validation)
     return data.with_notes(

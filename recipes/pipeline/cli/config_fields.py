@@ -1,7 +1,6 @@
 """A configuration dataclass, read as the flags of a command line."""
 
 import dataclasses
-import difflib
 import shutil
 import textwrap
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from typing import Any
 
 from recipes.checks.domain import Domain
 from recipes.checks.settings import domains
+from recipes.checks.suggestions import suggest
 from recipes.pipeline.cli.config import DataConfig
 
 _HELP_COLUMN = 28  # where the help texts begin
@@ -57,12 +57,12 @@ class Field:
             if domain.number and argument not in domain.words:
                 return domain.number(argument)
         except ValueError:
-            near = suggestion(argument, domain.words)
+            near = suggest(argument, domain.words)
             separated = ", with commas between them" if domain.several else ""
             raise ValueError(f"should be {domain.expected}{separated}{near}") from None
         if argument in domain.words or domain.text:
             return argument
-        near = suggestion(argument, domain.words)
+        near = suggest(argument, domain.words)
         raise ValueError(f"should be {domain.expected}{near}")
 
 
@@ -119,12 +119,6 @@ def as_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def suggestion(written: str, known: Iterable[str], prefix: str = "") -> str:
-    """Name the nearest known word, as " (did you mean ...?)"; "" if none is near."""
-    nearest = difflib.get_close_matches(written, list(known), n=1)
-    return f" (did you mean {prefix}{nearest[0]}?)" if nearest else ""
 
 
 def _field_entry(field: Field) -> tuple[str, str]:

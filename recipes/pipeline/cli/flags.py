@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from absl import app, flags, logging
 
 from recipes import interrupts
+from recipes.checks.suggestions import suggest
 from recipes.errors import ArgumentError, InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.cli.config_fields import (
@@ -20,7 +21,6 @@ from recipes.pipeline.cli.config_fields import (
     as_text,
     fields_of,
     help_text,
-    suggestion,
 )
 from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
@@ -63,12 +63,12 @@ def run(
 
     def execute(config: Config) -> int:
         try:
-            with interrupts.whole():
+            with interrupts.as_keyboard_interrupt():
                 import_tensorflow()
             with (
                 _arguments_as_flags(config_class),
                 _warnings_last(),
-                interrupts.whole(),
+                interrupts.as_keyboard_interrupt(),
             ):
                 train_and_evaluate(config)
         except InputError as error:
@@ -135,7 +135,7 @@ def parse(
         written = error.flagname.replace("-", "_")
         raise InputError(
             f"--{error.flagname}: no such flag"
-            f"{suggestion(written, known, prefix='--')}; --help lists them"
+            f"{suggest(written, known, '--{}')}; --help lists them"
         ) from None
     except (flags.Error, ValueError, OSError) as error:
         message = str(error).removeprefix("flag ").removeprefix("ERROR:: ")

@@ -1,6 +1,12 @@
-"""The data stage: every form of `--dataset`, as rows in memory with a description."""
+"""The data stage: any `--dataset` as rows in memory, with a description."""
 
-from recipes.pipeline.datasets.description import Column, Data, Description, Rows, Task
+from recipes.pipeline.datasets.description import (
+    Column,
+    Data,
+    Description,
+    Examples,
+    Task,
+)
 from recipes.pipeline.datasets.loading import load
 
-__all__ = ["Column", "Data", "Description", "Rows", "Task", "load"]
+__all__ = ["Column", "Data", "Description", "Examples", "Task", "load"]

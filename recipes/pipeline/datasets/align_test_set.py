@@ -1,4 +1,4 @@
-"""A separate test set, brought into the training set's columns."""
+"""Alignment of a separate test set with the training set's columns."""
 
 import dataclasses
 from typing import Any
@@ -8,57 +8,62 @@ import scipy.sparse
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix, source
-from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels, look_up
 from recipes.pipeline.datasets.readers import libsvm
-from recipes.pipeline.datasets.source import Source, check_same_columns, numbered
+from recipes.pipeline.datasets.source import Source, check_same_columns, number_columns
 
 
-def matched(training: Source, other: Source) -> Source:
-    """Make another source's rows the test part of the training source.
+def align_test_set(training: Source, other: Source) -> Source:
+    """Make another source's rows the test rows of the training source.
 
-    Columns are put in the training set's order, levels into its codes; levels that it
-    does not have get codes behind its own. LIBSVM rows are as wide as the wider file.
+    Columns take the training set's order, levels its codes; levels that it lacks get
+    codes after its own. LIBSVM rows become as wide as the wider file.
 
     Args:
-        training: The training set; a test part of its own is let go.
-        other: The test set; where it has a test part of its own, that is taken.
+        training: The training set; its own test rows, if any, are discarded.
+        other: The test set; its own test rows are used, if any, otherwise its training
+            rows.
 
     Raises:
-        InputError: The columns differ, or the kind of one, or the size of the images.
+        InputError: The columns, the kind of a column, or the sizes of images differ.
     """
-    sizes = [source.size_of(each.image_shape) for each in (other, training)]
+    sizes = [source.format_size(each.image_shape) for each in (other, training)]
     if all(sizes) and sizes[0] != sizes[1]:
         raise InputError(
             f"--test_dataset: the images of {other.where} are {sizes[0]}, those of the "
-            f"training set {training.where} {sizes[1]}; they should be of one size"
+            f"training set {training.where} {sizes[1]}; their sizes should be equal"
         )
     rows = other.test or other.train
     if training.first_index is not None and other.first_index is not None:
-        training, rows = _same_width(training, rows)
+        training, rows = _align_widths(training, rows)
     else:
-        training, rows = _same_columns(training, other, rows)
+        training, rows = _align_columns(training, other, rows)
     features: Any = rows.features
     if scipy.sparse.issparse(training.train.features):
         features = scipy.sparse.csr_array(features)
     elif scipy.sparse.issparse(features):
         features = features.toarray()
-    target, labels = _merged(training.target, other.target, rows.target, other.where)
-    return dataclasses.replace(training, target=target, test=Rows(features, labels))
+    target, labels = _merge_levels(
+        training.target, other.target, rows.target, other.where
+    )
+    return dataclasses.replace(training, target=target, test=Examples(features, labels))
 
 
-def _same_width(training: Source, test: Rows) -> tuple[Source, Rows]:
+def _align_widths(training: Source, test: Examples) -> tuple[Source, Examples]:
     train = training.train
     width = max(train.features.shape[1], test.features.shape[1])
     training = dataclasses.replace(
         training,
-        columns=numbered(width),
-        train=Rows(libsvm.widened(train.features, width), train.target),
+        columns=number_columns(width),
+        train=Examples(libsvm.widen(train.features, width), train.target),
     )
-    return training, Rows(libsvm.widened(test.features, width), test.target)
+    return training, Examples(libsvm.widen(test.features, width), test.target)
 
 
-def _same_columns(training: Source, other: Source, test: Rows) -> tuple[Source, Rows]:
+def _align_columns(
+    training: Source, other: Source, test: Examples
+) -> tuple[Source, Examples]:
     names = [column.name for column in other.columns]
     check_same_columns(training, other.where, [*names, *other.dropped])
     places_of = {name: place for place, name in enumerate(names)}
@@ -67,30 +72,30 @@ def _same_columns(training: Source, other: Source, test: Rows) -> tuple[Source, 
     if scipy.sparse.issparse(features):
         features = features[:, places]
     else:
-        features = in_place_matrix.keep(features, columns=places)
+        features = in_place_matrix.keep_in_place(features, columns=places)
     columns = list(training.columns)
     for place, column in enumerate(columns):
         theirs = other.columns[places[place]]
         if "categorical" in (column.kind, theirs.kind):
-            columns[place], features[:, place] = _merged(
+            columns[place], features[:, place] = _merge_levels(
                 column, theirs, features[:, place], other.where
             )
     training = dataclasses.replace(training, columns=tuple(columns))
-    return training, Rows(features, test.target)
+    return training, Examples(features, test.target)
 
 
-def _merged(
+def _merge_levels(
     ours: Column, theirs: Column, values: Any, where: str
 ) -> tuple[Column, Any]:
-    """Bring codes of one column's levels into those of another."""
+    """Translate the codes of their column's levels into those of ours."""
     if ours.kind != theirs.kind:
         kinds = {"numeric": "numbers", "categorical": "text"}
         raise InputError(
-            f"--test_dataset: '{ours.name}' of {where} holds {kinds[theirs.kind]}, in "
-            f"the training set {kinds[ours.kind]}"
+            f"--test_dataset: '{ours.name}' holds {kinds[theirs.kind]} in {where}, but "
+            f"{kinds[ours.kind]} in the training set"
         )
     if ours.kind == "numeric":
         return ours, values
     levels = Levels(ours.levels)
-    table = np.array([levels.code(text) for text in theirs.levels], np.float64)
+    table = np.array([levels.encode(text) for text in theirs.levels], np.float64)
     return dataclasses.replace(ours, levels=levels.texts), look_up(values, table)

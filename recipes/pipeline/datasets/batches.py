@@ -1,9 +1,9 @@
 """Rows in memory as a `tf.data.Dataset`, without a second copy of them.
 
 A tensor captured by `Dataset.map` costs two copies of the matrix: TensorFlow copies the
-array into the tensor, and tf.data's graph rewriting copies the tensor once more. So the
-batches are cut out of the numpy arrays, one by one, when they are asked for. As the
-rows are in memory anyway, a `cache` would only be another copy.
+array into the tensor, and tf.data's graph rewriting copies the tensor again. So each
+batch is cut out of the NumPy arrays on demand. As the rows are in memory anyway,
+`cache` would only add a copy.
 """
 
 from typing import Any
@@ -14,25 +14,26 @@ import scipy.sparse
 import tensorflow as tf
 
 
-def batches(
+def make_batches(
     features: Any,
     target: npt.NDArray[Any],
     batch_size: int,
     shuffle_seed: int | None,
 ) -> tf.data.Dataset:
-    """Give rows batch by batch.
+    """Return rows batch by batch.
 
     Args:
-        features: [n, d] float32, a numpy array or a `csr_array`.
+        features: [n, d] float32, a NumPy array or a `csr_array`.
         target: [n], any dtype.
-        batch_size: Rows in a batch; the last batch holds what is left over.
-        shuffle_seed: Where not `None`, every epoch has its own order, drawn from it.
+        batch_size: Rows in a batch; the last batch holds the remainder.
+        shuffle_seed: Seed of the order, which is new in each epoch; `None` keeps the
+            rows in order.
 
     Returns:
         Dataset of (features [b, d] float32, target [b, 1]) with a known length.
     """
 
-    def rows(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    def gather(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
         chosen: Any = start_or_index
         if chosen.ndim == 0:
             chosen = slice(int(chosen), int(chosen) + batch_size)
@@ -43,7 +44,7 @@ def batches(
 
     def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = tf.numpy_function(
-            rows, [start_or_index], [tf.float32, target.dtype], stateful=False
+            gather, [start_or_index], [tf.float32, target.dtype], stateful=False
         )
         x.set_shape([None, features.shape[1]])
         y.set_shape([None, 1])
@@ -53,15 +54,15 @@ def batches(
     if shuffle_seed is None:
         order = tf.data.Dataset.range(0, count, batch_size)
     else:
-        order = _shuffled(count, batch_size, shuffle_seed)
+        order = _shuffle_row_numbers(count, batch_size, shuffle_seed)
     return order.map(load).prefetch(tf.data.AUTOTUNE)
 
 
-def _shuffled(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Give row numbers [b] int64, a new permutation of all rows in every epoch.
+def _shuffle_row_numbers(count: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    """Return batches of row numbers [b] int64, newly permuted in each epoch.
 
-    `Dataset.shuffle` over the row numbers would hold one tensor per row, some hundred
-    bytes each; one permutation takes eight.
+    `Dataset.shuffle` over the row numbers would hold a tensor of some hundred bytes per
+    row; the permutation takes eight bytes per row.
     """
 
     def epoch(draw: tf.Tensor) -> tf.data.Dataset:

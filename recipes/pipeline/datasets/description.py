@@ -1,4 +1,4 @@
-"""What the data stage hands on: rows in memory and the words that describe them."""
+"""The result of the data stage: rows in memory and their description."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ import tensorflow as tf
 from recipes.pipeline.datasets import batches
 
 Task = Literal["regression", "classification"]
-# A numpy array or a scipy.sparse.csr_array, float32; SciPy carries no types.
-Matrix: TypeAlias = Any
+# A NumPy array or a scipy.sparse.csr_array, float32; SciPy has no type hints.
+FeatureMatrix: TypeAlias = Any
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, kind and unit; of a categorical one also the levels."""
+    """A column: its name, kind, unit and, if categorical, levels."""
 
     name: str
     kind: Literal["numeric", "categorical"] = "numeric"
-    unit: str = ""  # empty where unknown
+    unit: str = ""  # empty if unknown
     levels: tuple[str, ...] = ()  # code i stands for levels[i]
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known about a data set besides its rows."""
+    """Everything known about a data set besides its rows."""
 
     name: str  # short, for folders: "diabetes", a file's stem, the catalogue's name
     source: str  # the --dataset value as given
-    tabular: bool  # named columns, one serving input each; else one input `features`
+    tabular: bool  # one serving input per named column; else one, `features`
     columns: tuple[Column, ...]
-    target: Column  # numeric for regression; categorical, levels = classes, else
+    target: Column  # numeric for regression; else categorical, levels = classes
     task: Task
-    notes: tuple[str, ...] = ()  # words for the user: what was dropped, new, filled
-    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) where rows are images
+    notes: tuple[str, ...] = ()  # for the user: what was dropped, unseen or assumed
+    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
 
 
 @dataclass(frozen=True)
-class Rows:
+class Examples:
     """Feature rows and their targets, in memory.
 
     `features` is [n, d] float32, dense or CSR; NaN stands for a blank. A categorical
-    column holds its code, NaN for a blank or a level that training has not seen. An
-    image is a row as well: its pixels line by line, and never blank.
+    column holds codes, NaN for a blank or a level that no training row has. An image is
+    a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     """
 
-    features: Matrix
+    features: FeatureMatrix
     target: npt.NDArray[Any]
 
 
@@ -56,22 +56,22 @@ class Rows:
 class Data:
     """Training rows, test rows and their description.
 
-    A recipe may hold out some of the training rows, for validation.
+    A recipe may hold out some of the training rows for validation.
     """
 
-    train: Rows
-    test: Rows
+    train: Examples
+    test: Examples
     description: Description
-    validation: Rows | None = None
+    validation: Examples | None = None
 
     @property
-    def parts(self) -> dict[str, Rows]:
-        """The rows by `train`, perhaps `validation`, and `test`."""
+    def parts(self) -> dict[str, Examples]:
+        """The rows under "train", "validation" (if held out) and "test"."""
         held_out = {"validation": self.validation} if self.validation else {}
         return {"train": self.train, **held_out, "test": self.test}
 
     def with_notes(self, *notes: str) -> "Data":
-        """Give the same data with more words for the user."""
+        """Return the same data with more notes for the user."""
         about = self.description
         about = dataclasses.replace(about, notes=(*about.notes, *notes))
         return dataclasses.replace(self, description=about)
@@ -79,28 +79,30 @@ class Data:
     def train_dataset(
         self, batch_size: int, *, shuffle_seed: int | None = None
     ) -> tf.data.Dataset:
-        """Give the training rows batch by batch.
+        """Return the training rows batch by batch.
 
         Args:
-            batch_size: Rows in a batch; the last batch holds what is left over.
-            shuffle_seed: Where given, every epoch takes the rows in another order;
-                the same seed gives the same sequence of orders. Default value: `None`,
-                the rows in their own order.
+            batch_size: Rows in a batch; the last batch holds the remainder.
+            shuffle_seed: Seed of the rows' order, which is new in each epoch; the same
+                seed gives the same sequence of orders. Defaults to `None`: the rows
+                stay in order.
 
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return batches.batches(
+        return batches.make_batches(
             self.train.features, self.train.target, batch_size, shuffle_seed
         )
 
     def test_dataset(self, batch_size: int) -> tf.data.Dataset:
-        """Give the test rows batch by batch, in their own order.
+        """Return the test rows batch by batch, in order.
 
         Args:
-            batch_size: Rows in a batch; the last batch holds what is left over.
+            batch_size: Rows in a batch; the last batch holds the remainder.
 
         Returns:
             Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
         """
-        return batches.batches(self.test.features, self.test.target, batch_size, None)
+        return batches.make_batches(
+            self.test.features, self.test.target, batch_size, None
+        )

@@ -1,4 +1,4 @@
-"""Texts as numbers: levels of categorical columns and names of classes, as codes."""
+"""Codes for texts: for the levels of categorical columns and the names of classes."""
 
 import dataclasses
 import re
@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.errors import InputError
-from recipes.pipeline.datasets.description import Column, Matrix
+from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
 BLANKS = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
 
-# What counts as a number in a file. Python's own `float` also takes "1_000" and digits
-# of other scripts, which the CSV reader does not.
+# What counts as a number in a file. Python's `float` also accepts "1_000" and digits of
+# other scripts, which the CSV reader does not.
 NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity|nan))"
 _NUMBER = re.compile(NUMBER, re.ASCII)
 
@@ -22,32 +22,32 @@ _FEW_LEVELS = 20
 
 
 def is_number(text: str) -> bool:
-    """Say whether a cell's text is a number."""
+    """Return whether a cell's text is a number."""
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a cell's text stands for nothing."""
+    """Return whether a cell's text stands for a missing value."""
     return text.strip() in BLANKS
 
 
-def too_varied(levels: int, filled: int) -> bool:
-    """Say whether a text column tells rows apart instead of grouping them.
+def is_too_varied(levels: int, filled: int) -> bool:
+    """Return whether a text column identifies rows instead of grouping them.
 
     Args:
-        levels: Different texts.
-        filled: Rows that are not blank.
+        levels: Number of different texts.
+        filled: Number of rows that are not blank.
     """
     return levels > _MOST_LEVELS or (levels > _FEW_LEVELS and levels == filled)
 
 
-def number_name(value: float) -> str:
+def format_class(value: float) -> str:
     """Write a number as a class name: 3.0 as "3", 0.5 as "0.5"."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def natural(texts: Iterable[str]) -> list[str]:
-    """Sort texts: as numbers where all are, otherwise as text."""
+def sort_naturally(texts: Iterable[str]) -> list[str]:
+    """Sort texts by value if all are numbers, otherwise alphabetically."""
     texts = list(texts)
     if all(is_number(text) for text in texts):
         return sorted(texts, key=lambda text: (float(text), text))
@@ -55,21 +55,21 @@ def natural(texts: Iterable[str]) -> list[str]:
 
 
 class Levels:
-    """The different texts of one column, numbered as they first appear."""
+    """The different texts of one column, numbered in order of appearance."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._code = {text: code for code, text in enumerate(texts)}
 
-    def code(self, text: str) -> int:
-        """Give a text's code; a new text gets the next number."""
+    def encode(self, text: str) -> int:
+        """Return a text's code; a new text gets the next number."""
         return self._code.setdefault(text, len(self._code))
 
-    def codes(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
-        """Give each text's code, NaN for a blank; new texts get the next numbers."""
+    def encode_all(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
+        """Return each text's code, NaN for a blank; new texts get the next numbers."""
         codes = np.full(len(texts), np.nan)
         for place, text in enumerate(texts):
             if text is not None and not is_blank(text):
-                codes[place] = self.code(text.strip())
+                codes[place] = self.encode(text.strip())
         return codes
 
     def __len__(self) -> int:
@@ -84,11 +84,11 @@ class Levels:
 def look_up(
     codes: npt.NDArray[np.floating], table: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Give `table[code]` for each code, NaN for NaN.
+    """Return `table[code]` for each code, NaN for NaN.
 
     Args:
-        codes: [n] whole numbers or NaN.
-        table: [number of codes].
+        codes: Whole numbers or NaN, [n].
+        table: A value for each code.
     """
     blank = np.isnan(codes)
     found = np.append(table, np.nan)[np.where(blank, len(table), codes).astype(int)]
@@ -101,23 +101,23 @@ def encode_target(
     test: npt.NDArray[np.float64],
     where: str,
 ) -> tuple[Column, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the classes of the training rows, in the natural order of their names.
+    """Number the classes of the training rows by the natural order of their names.
 
     Args:
-        target: The target column; where categorical, the labels are its codes.
+        target: The target column; if categorical, the labels are its codes.
         train: [n] labels of the training rows.
         test: [m] labels of the test rows.
-        where: What messages call the test rows.
+        where: Name of the test rows, for messages.
 
     Returns:
-        The target with the class names as levels, and both parts' class indices.
+        The target with the class names as levels, and the class indices of both parts.
 
     Raises:
-        InputError: The test rows have a class that the training rows do not have.
+        InputError: The test rows have a class that no training row has.
     """
 
     def name(label: float) -> str:
-        return target.levels[int(label)] if target.levels else number_name(label)
+        return target.levels[int(label)] if target.levels else format_class(label)
 
     keys = np.unique(train)
     unseen = np.setdiff1d(test, keys)
@@ -127,7 +127,7 @@ def encode_target(
             "which no training row has"
         )
     names = [name(key) for key in keys]
-    classes = natural(names)
+    classes = sort_naturally(names)
     index = np.array([classes.index(text) for text in names], np.int64)
     column = Column(target.name, "categorical", target.unit, tuple(classes))
     return (
@@ -138,7 +138,7 @@ def encode_target(
 
 
 def encode_features(
-    columns: tuple[Column, ...], train: Matrix, test: Matrix
+    columns: tuple[Column, ...], train: FeatureMatrix, test: FeatureMatrix
 ) -> tuple[tuple[Column, ...], list[str]]:
     """Number the levels of categorical columns by the training rows, in place.
 
@@ -146,7 +146,7 @@ def encode_features(
 
     Args:
         columns: The d columns.
-        train: [n, d] training rows; categorical columns are changed.
+        train: [n, d] training rows; categorical columns are overwritten.
         test: [m, d] test rows, likewise.
 
     Returns:
@@ -158,7 +158,7 @@ def encode_features(
             continue
         used = np.unique(train[:, place])
         used = used[~np.isnan(used)].astype(int)
-        texts = natural(column.levels[code] for code in used)
+        texts = sort_naturally(column.levels[code] for code in used)
         table = np.full(len(column.levels), np.nan)
         for code in used:
             table[code] = texts.index(column.levels[code])
@@ -169,6 +169,6 @@ def encode_features(
         if unseen := int(np.isnan(test[:, place]).sum()) - blank:
             notes.append(
                 f"in {unseen} test row{'s' * (unseen > 1)} '{column.name}' is a text "
-                "that no training row has; it counts as blank"
+                "that no training row has; it is treated as blank"
             )
     return tuple(coded), notes

@@ -1,7 +1,7 @@
-"""Float matrices that grow and shrink where they lie.
+"""Float matrices that grow and shrink in place.
 
-A table's matrix may take most of the memory there is, so nothing here makes a second
-one: what moves, moves inside the matrix, some rows at a time.
+A table's matrix may take most of the memory, so nothing here makes a second one: rows
+move within the matrix, a block at a time.
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_BLOCK_BYTES = 4 << 20  # what is moved at once: small beside any matrix that matters
+_BLOCK_BYTES = 4 << 20  # moved at a time; small compared with a large matrix
 
 
 class GrowingMatrix:
-    """A matrix that takes rows at its end.
+    """A matrix to which rows are appended.
 
-    Its memory is reallocated in place (large blocks move by their page table, not by
-    copying), an eighth more than is needed, and cut to size at the end.
+    Its memory is reallocated in place (the system remaps the pages of large blocks
+    instead of copying), an eighth more than needed, and cut to size at the end.
 
     Args:
         width: Number of columns.
@@ -40,38 +40,38 @@ class GrowingMatrix:
         """Add columns of zeros on the right, up to `width` columns."""
         old, self.width = self.width, width
         self._reserve(self.rows * width)
-        for start, stop in reversed(list(_blocks(self.rows, width))):
+        for start, stop in reversed(list(_iterate_blocks(self.rows, width))):
             part = self._flat[start * old : stop * old].reshape(-1, old).copy()
             wide = self._flat[start * width : stop * width].reshape(-1, width)
             wide[:, :old] = part
             wide[:, old:] = 0
 
     def finish(self) -> npt.NDArray[Any]:
-        """Give the matrix [rows, width]; nothing can be added afterwards."""
+        """Return the matrix [rows, width]; no rows can be appended afterwards."""
         flat, self._flat = self._flat, np.empty(0, self._flat.dtype)
         flat.resize(self.rows * self.width, refcheck=False)
         return flat.reshape(self.rows, self.width)
 
     def _reserve(self, size: int) -> None:
-        # No view of the buffer outlives a method, so the reference check, which
-        # debuggers and tracers upset, is not needed.
+        # No view of the buffer outlives a method, so the reference check, which fails
+        # under debuggers and tracers, is not needed.
         if size > self._flat.size:
             self._flat.resize(size + size // 8, refcheck=False)
 
 
-def keep(
+def keep_in_place(
     matrix: npt.NDArray[np.float32],
     *,
     rows: npt.NDArray[np.int64] | None = None,
     columns: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Keep some rows and columns of a matrix, moving them to its front.
+    """Keep some rows and columns of a matrix by moving them to its front.
 
     Args:
-        matrix: [n, d], C-contiguous; its contents are lost.
-        rows: Row numbers to keep, ascending. Default value: `None`, all.
-        columns: Column numbers to keep, in the order wanted, none twice.
-            Default value: `None`, all.
+        matrix: [n, d], C-contiguous; overwritten.
+        rows: Numbers of the rows to keep, ascending. Defaults to `None`: all.
+        columns: Numbers of the columns to keep, in the new order, without repeats.
+            Defaults to `None`: all.
 
     Returns:
         The kept part, a view of the same memory.
@@ -80,8 +80,8 @@ def keep(
         rows = np.arange(len(matrix))
     width = matrix.shape[1] if columns is None else len(columns)
     flat = matrix.reshape(-1)
-    for start, stop in _blocks(len(rows), matrix.shape[1]):
-        # Rows come from at or behind the place where they go, so none is lost.
+    for start, stop in _iterate_blocks(len(rows), matrix.shape[1]):
+        # No row moves towards the end, so none is overwritten before it has moved.
         part = matrix[rows[start:stop]]
         if columns is not None:
             part = part[:, columns]
@@ -90,23 +90,23 @@ def keep(
 
 
 def count_nan(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Count the NaN of each column [d]."""
+    """Count the NaNs in each column [d]."""
     counts = np.zeros(matrix.shape[1], np.int64)
-    for start, stop in _blocks(*matrix.shape):
+    for start, stop in _iterate_blocks(*matrix.shape):
         counts += np.isnan(matrix[start:stop]).sum(axis=0)
     return counts
 
 
-def first_infinite(matrix: npt.NDArray[np.floating]) -> tuple[int, int] | None:
-    """Find the first infinite entry as (row, column), both from 0, if there is one."""
-    for start, stop in _blocks(*matrix.shape):
+def find_first_infinite(matrix: npt.NDArray[np.floating]) -> tuple[int, int] | None:
+    """Return (row, column) of the first infinite entry, both from 0, if any."""
+    for start, stop in _iterate_blocks(*matrix.shape):
         found = np.argwhere(np.isinf(matrix[start:stop]))
         if len(found):
             return start + int(found[0, 0]), int(found[0, 1])
     return None
 
 
-def _blocks(rows: int, width: int) -> Iterator[tuple[int, int]]:
+def _iterate_blocks(rows: int, width: int) -> Iterator[tuple[int, int]]:
     step = max(1, _BLOCK_BYTES // (4 * max(1, width)))
     for start in range(0, rows, step):
         yield start, min(start + step, rows)

@@ -1,4 +1,4 @@
-"""Regression or classification: what was asked, and what the target is fit for."""
+"""The task, regression or classification, inferred from the request and the target."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -8,26 +8,26 @@ import numpy.typing as npt
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets.description import Task
-from recipes.pipeline.datasets.source import Source, some
+from recipes.pipeline.datasets.source import Source, quote_first_five
 
-Asked = Literal["auto", "regression", "classification"]
+RequestedTask = Literal["auto", "regression", "classification"]
 
-_FEW = 20  # a target with at most so many whole numbers is taken for classes
-_ROWS_PER_CLASS = 5  # with more classes than that, each should have so many rows
+_FEW = 20  # a target with at most this many whole numbers is taken as classes
+_ROWS_PER_CLASS = 5  # needed on average if there are more classes
 _ROWS_PER_NUMBERED_CLASS = 50
 
 
-def decide(asked: Asked, source: Source) -> Task:
-    """Decide the task by what was asked and by the target.
+def infer_task(requested: RequestedTask, source: Source) -> Task:
+    """Decide the task by what was requested and by the target.
 
     Raises:
-        InputError: The target is not fit for what was asked.
+        InputError: The target does not suit the request.
     """
     target, labels = source.target, source.train.target
-    if target.kind == "categorical" and asked == "regression":
+    if target.kind == "categorical" and requested == "regression":
         raise InputError(
             f"--task: the target '{target.name}' of {source.where} has classes "
-            f"({some(target.levels)}); regression needs a numeric target"
+            f"({quote_first_five(target.levels)}); regression needs a numeric target"
         )
     different, counts = np.unique(labels, return_counts=True)
     if len(different) < 2:
@@ -36,10 +36,10 @@ def decide(asked: Asked, source: Source) -> Task:
             f"{source.where}: the target '{target.name}' is {held} in every row; "
             "there is nothing to learn"
         )
-    if asked == "regression":
+    if requested == "regression":
         return "regression"
     whole = target.kind == "categorical" or bool(np.all(different % 1 == 0))
-    if asked == "auto" and not (
+    if requested == "auto" and not (
         target.kind == "categorical"
         or (whole and len(different) <= _FEW)
         or _are_numbered_classes(different, counts)
@@ -50,32 +50,33 @@ def decide(asked: Asked, source: Source) -> Task:
     ):
         raise InputError(
             f"--target: '{target.name}' of {source.where} has {len(different)} "
-            f"different values in {len(labels)} rows: no classes; name another column"
-            + (", or take --task=regression" if target.kind == "numeric" else "")
+            f"different values in {len(labels)} rows, too many for classes; name "
+            "another column"
+            + (", or use --task=regression" if target.kind == "numeric" else "")
         )
     return "classification"
 
 
-def how_decided(asked: Asked, source: Source, task: Task) -> Iterator[str]:
-    """Say what whole numbers were taken for, where they may be either."""
+def explain_task(requested: RequestedTask, source: Source, task: Task) -> Iterator[str]:
+    """Note how whole numbers were taken, if they could be either."""
     target, labels = source.target, source.train.target
     different = np.unique(labels)
-    if asked != "auto" or target.kind == "categorical" or np.any(different % 1):
+    if requested != "auto" or target.kind == "categorical" or np.any(different % 1):
         return
-    values = f"the {len(different)} different values of '{target.name}' are taken for "
+    values = f"the {len(different)} different values of '{target.name}' are taken as "
     if task == "classification" and len(different) > 2:
-        yield values + "classes; --task=regression takes them for numbers"
+        yield values + "classes; --task=regression takes them as numbers"
     elif task == "regression" and len(labels) >= _ROWS_PER_CLASS * len(different):
-        yield values + "numbers; --task=classification takes them for classes"
+        yield values + "numbers; --task=classification takes them as classes"
 
 
 def _are_numbered_classes(
     different: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
 ) -> bool:
-    """Whether many whole numbers look like the numbers of classes, as of 26 letters.
+    """Return whether many whole numbers look like numbered classes, such as 26 letters.
 
-    Classes are numbered from 0 or 1 without a gap, and are mostly collected in like
-    shares. Counts, ages and marks thin out towards their ends.
+    Classes are numbered from 0 or 1 without gaps, and usually have similar numbers of
+    rows. Counts, ages and marks thin out towards their extremes.
     """
     return bool(
         different[0] in (0, 1)

@@ -1,17 +1,19 @@
-"""From the flags to rows and their description."""
+"""Loading the data that the flags name."""
 
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
+from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, source
-from recipes.pipeline.datasets.align_test_set import matched
-from recipes.pipeline.datasets.description import Data, Description, Rows, Task
+from recipes.pipeline.datasets.align_test_set import align_test_set
+from recipes.pipeline.datasets.description import Data, Description, Examples, Task
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
-from recipes.pipeline.datasets.infer_task import Asked, decide, how_decided
+from recipes.pipeline.datasets.infer_task import RequestedTask, explain_task, infer_task
 from recipes.pipeline.datasets.readers import (
     embedded,
     files,
@@ -22,85 +24,86 @@ from recipes.pipeline.datasets.readers import (
     tfds,
 )
 from recipes.pipeline.datasets.source import Source
-from recipes.pipeline.datasets.split import split, stratified_split
+from recipes.pipeline.datasets.split import split, split_stratified
 
 
-def load(config: DataConfig, *, task: Asked) -> Data:
+def load(config: DataConfig, *, task: RequestedTask) -> Data:
     """Load the data that the flags name, divided into training and test rows.
 
     Args:
         config: Which data set, which target, and how to divide.
-        task: What the recipe learns. "auto": classes where the target is text, an
-            embedded classification set, or at most 20 different whole numbers, or
-            more of them where they look like numbered classes.
+        task: What the recipe learns. "auto" means classification if the target is text
+            or belongs to an embedded classification set, has at most 20 different
+            whole numbers, or has more that look like numbered classes.
 
     Returns:
         Both parts in memory, with their description.
 
     Raises:
-        InputError: The data are not there, or not right; the message says where.
+        InputError: The data are missing or wrong; the message says where.
     """
-    if not 0 < config.test_fraction < 1:
-        raise InputError(
-            f"--test_fraction: {config.test_fraction} is not between 0 and 1"
-        )
-    if config.seed < 0:
-        raise InputError(f"--seed: {config.seed} is negative; expected is 0 or more")
+    flags.check(config)
     found = _read("--dataset", config.dataset, config.target)
     if config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)
-        found = matched(found, other)
+        found = align_test_set(found, other)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
-    decided = decide(task, found)
+    inferred = infer_task(task, found)
     train, test = found.train, found.test
     if test is None:
-        train, test = _divided(found.train, decided, config)
-    _check(found, train, test)
-    data = _data(found, train, test, decided, config.dataset)
-    return data.with_notes(*how_decided(task, found, decided))
+        train, test = _split_off_test(found.train, inferred, config)
+    _check_rows(found, train, test)
+    data = _describe(found, train, test, inferred, config.dataset)
+    return data.with_notes(*explain_task(task, found, inferred))
 
 
 def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
-    """Read one source, whatever its form."""
+    """Read one source of any kind."""
     if value.startswith(tfds.PREFIX):
         return tfds.read(value, target, flag)
     if value in embedded.NAMES:
         return source.retarget(embedded.read(value), target)
     path = Path(value)
-    if not path.exists() and not files.form_of(path) and path.name == value:
+    if not path.exists() and not files.detect_format(path) and path.name == value:
+        hint = suggest(value, embedded.NAMES, "'{}'")
         raise InputError(
-            f"{flag}: no data set '{value}'{source.suggestion(value, embedded.NAMES)} "
-            f"(embedded: {' '.join(embedded.NAMES)}; else tfds:NAME or a file's path)"
+            f"{flag}: no data set '{value}'{hint}; use an embedded one "
+            f"({' '.join(embedded.NAMES)}), tfds:NAME or the path of a file"
         )
-    files.check(flag, path)
-    form = files.form_of(path)
-    if form == ".npz":
+    files.check_file(flag, path)
+    file_format = files.detect_format(path)
+    if file_format == ".npz":
         return source.retarget(npz.read(path), target)
-    if form == files.IDX:
+    if file_format == files.IDX:
         return source.retarget(idx.read(path), target)
-    if form in (".libsvm", ".svm"):
+    if file_format in (".libsvm", ".svm"):
         return source.retarget(libsvm.read(path, like), target)
     return table.read(path, target, like)
 
 
-def _divided(rows: Rows, task: Task, config: DataConfig) -> tuple[Rows, Rows]:
-    """Split test rows off; the memory of the rows becomes the training rows'."""
+def _split_off_test(
+    rows: Examples, task: Task, config: DataConfig
+) -> tuple[Examples, Examples]:
+    """Split test rows off; the training rows take over the memory of all rows."""
     features, labels = rows.features, rows.target
     if task == "classification":
         _, classes = np.unique(labels, return_inverse=True)
-        train, test = stratified_split(classes, config.test_fraction, config.seed)
+        train, test = split_stratified(classes, config.test_fraction, config.seed)
     else:
         train, test = split(len(labels), config.test_fraction, config.seed)
-    # The test rows are copied out first: to keep the training rows overwrites them.
-    held_out = Rows(features[test], labels[test])
+    # The test rows are copied first, because moving the training rows overwrites them.
+    held_out = Examples(features[test], labels[test])
     if scipy.sparse.issparse(features):
-        return Rows(features[train], labels[train]), held_out
-    return Rows(in_place_matrix.keep(features, rows=train), labels[train]), held_out
+        return Examples(features[train], labels[train]), held_out
+    features = in_place_matrix.keep_in_place(features, rows=train)
+    return Examples(features, labels[train]), held_out
 
 
-def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Data:
-    """Put class and level names into the training rows' terms, and describe it all."""
+def _describe(
+    found: Source, train: Examples, test: Examples, task: Task, value: str
+) -> Data:
+    """Number classes and levels by the training rows, and describe the data."""
     if found.image_shape:
         _refuse_blank_pixels(found, train, test)
     else:
@@ -108,8 +111,8 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
     target = found.target
     if task == "classification":
         target, *labels = encode_target(target, train.target, test.target, found.where)
-        train = Rows(train.features, labels[0])
-        test = Rows(test.features, labels[1])
+        train = Examples(train.features, labels[0])
+        test = Examples(test.features, labels[1])
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
@@ -124,10 +127,10 @@ def _data(found: Source, train: Rows, test: Rows, task: Task, value: str) -> Dat
     return Data(train, test, description)
 
 
-def _check(found: Source, train: Rows, test: Rows) -> None:
-    """See that there is something to learn from and to test on."""
+def _check_rows(found: Source, train: Examples, test: Examples) -> None:
+    """Check that there are rows and columns to learn from and rows to test on."""
     if not found.columns:
-        raise InputError(f"{found.where} has no feature columns beside the target")
+        raise InputError(f"{found.where} has no feature columns besides the target")
     if len(train.target) < 2 or not len(test.target):
         raise InputError(
             f"{found.where}: {len(train.target)} training and {len(test.target)} test "
@@ -140,8 +143,8 @@ def _check(found: Source, train: Rows, test: Rows) -> None:
         )
 
 
-def _refuse_blank_columns(found: Source, train: Rows) -> None:
-    """Refuse a column that training sees nothing of."""
+def _refuse_blank_columns(found: Source, train: Examples) -> None:
+    """Refuse columns that are blank in all training rows."""
     if scipy.sparse.issparse(train.features):
         return
     counts = in_place_matrix.count_nan(train.features)
@@ -153,13 +156,13 @@ def _refuse_blank_columns(found: Source, train: Rows) -> None:
             )
 
 
-def _refuse_blank_pixels(found: Source, *parts: Rows) -> None:
-    """Refuse images that are not whole."""
+def _refuse_blank_pixels(found: Source, *parts: Examples) -> None:
+    """Refuse images with blank pixels."""
     for rows in parts:
         counts = in_place_matrix.count_nan(rows.features)
         if counts.any():
             pixel = found.columns[int(counts.argmax())].name
             raise InputError(
                 f"{found.where}: {counts.sum()} pixels are blank (NaN), as {pixel} in "
-                f"{counts.max()} images; every pixel should have a value"
+                f"{counts.max()} images; every pixel needs a value"
             )

@@ -1,7 +1,6 @@
-"""What a reader brings: all rows of one source, before any split."""
+"""All rows of one source, as a reader returns them, before any split."""
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,93 +9,93 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix
-from recipes.pipeline.datasets.description import Column, Rows
-from recipes.pipeline.datasets.encoding import too_varied
+from recipes.pipeline.datasets.description import Column, Examples
+from recipes.pipeline.datasets.encoding import is_too_varied
 
 
 @dataclass(frozen=True)
 class Source:
     """All rows of one source.
 
-    Features are finite or NaN (blank), never infinite; targets are finite. A reader
-    sees to that, because it alone can name the line. Where the target is categorical,
-    `Rows.target` holds its codes, as floats, until the task is known.
+    Features are finite or NaN (blank), never infinite; targets are finite. The reader
+    ensures this, because only it can name the line. If the target is categorical,
+    `Examples.target` holds its codes, as floats, until the task is known.
     """
 
     name: str  # short name, for folders
-    where: str  # what messages call it: the file, or the name as given
+    where: str  # its name in messages: the file, or the name as given
     tabular: bool
     columns: tuple[Column, ...]
     target: Column
-    train: Rows
-    test: Rows | None = None  # where the source brings its own test rows
+    train: Examples
+    test: Examples | None = None  # if the source has its own test rows
     notes: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()  # columns that were there but are of no use
-    first_index: int | None = None  # of a LIBSVM file: its first column's index
-    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) where rows are images
+    dropped: tuple[str, ...] = ()  # columns left out as useless
+    first_index: int | None = None  # of a LIBSVM file: index of its first column
+    image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
 
 
-def numbered(width: int) -> tuple[Column, ...]:
-    """Name the columns of data that bring no names: x1, x2, …."""
+def number_columns(width: int) -> tuple[Column, ...]:
+    """Name the columns of data without names x1, x2, …."""
     return tuple(Column(f"x{i + 1}") for i in range(width))
 
 
-def pixels(shape: tuple[int, ...]) -> tuple[Column, ...]:
-    """Name the columns of images: pixel_0_0, … by line, column and channel, if any."""
+def name_pixels(shape: tuple[int, ...]) -> tuple[Column, ...]:
+    """Name the columns of images pixel_0_0, … by line, column and any channel."""
     places = itertools.product(*map(range, shape))
     return tuple(Column("_".join(["pixel", *map(str, place)])) for place in places)
 
 
-def size_of(shape: tuple[int, ...]) -> str:
-    """Tell an image's shape: 28 × 28."""
+def format_size(shape: tuple[int, ...]) -> str:
+    """Write an image's shape as 28 × 28."""
     return " × ".join(map(str, shape))
 
 
-def suggestion(wrong: str, names: Iterable[str]) -> str:
-    """Give "; did you mean '…'?" where a name is near, otherwise nothing."""
-    near = difflib.get_close_matches(wrong, list(names), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+def list_first_five(texts: Iterable[str]) -> str:
+    """List the first five texts, and count the rest."""
+    texts = list(texts)
+    more = f" and {len(texts) - 5} more" if len(texts) > 5 else ""
+    return ", ".join(texts[:5]) + more
 
 
-def some(names: Iterable[str]) -> str:
-    """List names in quotes, the first five of them."""
+def quote_first_five(names: Iterable[str]) -> str:
+    """List the first five names in quotes, and count the rest."""
+    return list_first_five(f"'{name}'" for name in names)
+
+
+def missing_column_error(target: str, where: str, names: Iterable[str]) -> InputError:
+    """Return the error for a target column that does not exist."""
     names = list(names)
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(f"'{name}'" for name in names[:5]) + more
-
-
-def no_column(target: str, where: str, names: Iterable[str]) -> InputError:
-    """Make the error for a target column that is not there."""
-    names = list(names)
-    hint = suggestion(target, names) or f"; there are {some(names)}"
+    hint = suggest(target, names, "'{}'") or f"; there are {quote_first_five(names)}"
     return InputError(f"--target: no column '{target}' in {where}{hint}")
 
 
-def checked(
+def check_rows(
     features: npt.NDArray[np.floating],
     target: npt.NDArray[np.floating],
     columns: tuple[Column, ...],
     target_name: str,
     where: str,
-) -> Rows:
-    """Make rows of arrays, which may hold blank features but nothing infinite.
+) -> Examples:
+    """Check and cast arrays of rows, which may hold blank features but no infinities.
 
     Args:
         features: [n, d] of any float type; cast to float32.
         target: [n] of any float type; cast to float64.
         columns: The d columns, for messages.
         target_name: Name of the target, for messages.
-        where: What messages call the source.
+        where: Name of the source, for messages.
 
     Raises:
-        InputError: An entry is infinite, or too large for float32, or a target is
+        InputError: An entry is infinite or too large for float32, or a target is
             blank.
     """
     with np.errstate(over="ignore"):
         cast = np.ascontiguousarray(features, np.float32)
-    if (place := in_place_matrix.first_infinite(cast)) is not None:
+    if (place := in_place_matrix.find_first_infinite(cast)) is not None:
         row, column = place
         raise InputError(
             f"{where}, row {row + 1}, column '{columns[column].name}': "
@@ -108,14 +107,14 @@ def checked(
             f"{where}, row {bad[0] + 1}: the target '{target_name}' is "
             f"{target[bad[0]]}; it must be a finite number in every row"
         )
-    return Rows(cast, np.asarray(target, np.float64))
+    return Examples(cast, np.asarray(target, np.float64))
 
 
 def check_same_columns(training: Source, where: str, names: Iterable[str]) -> None:
-    """See that a test set has the training set's columns, in any order.
+    """Check that a test set has the training set's columns, in any order.
 
     Raises:
-        InputError: Some are missing or too many; the message says which.
+        InputError: Columns are missing or superfluous; the message says which.
     """
     names = set(names)
     wanted = {column.name for column in training.columns}
@@ -123,21 +122,23 @@ def check_same_columns(training: Source, where: str, names: Iterable[str]) -> No
     extra = sorted(names - wanted - set(training.dropped))
     faults = []
     if missing:
-        faults.append(f"lacks {some(missing)}")
+        faults.append(f"lacks {quote_first_five(missing)}")
     if extra:
-        faults.append(f"has {some(extra)}, which the training set does not have")
+        faults.append(
+            f"has {quote_first_five(extra)}, which the training set does not have"
+        )
     if faults:
         raise InputError(
-            f"--test_dataset: {where} has other columns than {training.where}: it "
+            f"--test_dataset: {where} differs in its columns from {training.where}: it "
             + " and ".join(faults)
         )
 
 
-def without_useless(found: Source) -> Source:
-    """Drop text columns that tell the training rows apart instead of grouping them."""
+def drop_useless_columns(found: Source) -> Source:
+    """Drop text columns that identify the training rows instead of grouping them."""
     kept, useless = [], []
     for place, column in enumerate(found.columns):
-        if column.kind == "categorical" and _tells_rows_apart(found.train, place):
+        if column.kind == "categorical" and _identifies_rows(found.train, place):
             useless.append(column.name)
         else:
             kept.append(place)
@@ -146,26 +147,28 @@ def without_useless(found: Source) -> Source:
         found = dataclasses.replace(
             found,
             columns=tuple(found.columns[place] for place in kept),
-            train=_picked(found.train, places),
-            test=found.test and _picked(found.test, places),
+            train=_select_columns(found.train, places),
+            test=found.test and _select_columns(found.test, places),
             dropped=(*found.dropped, *useless),
         )
     notes = [f"dropped '{name}': too many different texts" for name in found.dropped]
     return dataclasses.replace(found, notes=(*found.notes, *notes))
 
 
-def _tells_rows_apart(rows: Rows, place: int) -> bool:
+def _identifies_rows(rows: Examples, place: int) -> bool:
     codes = rows.features[:, place]
     filled = codes[~np.isnan(codes)]
-    return too_varied(len(np.unique(filled)), len(filled))
+    return is_too_varied(len(np.unique(filled)), len(filled))
 
 
-def _picked(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
-    return Rows(in_place_matrix.keep(rows.features, columns=places), rows.target)
+def _select_columns(rows: Examples, places: npt.NDArray[np.int64]) -> Examples:
+    return Examples(
+        in_place_matrix.keep_in_place(rows.features, columns=places), rows.target
+    )
 
 
 def retarget(source: Source, name: str) -> Source:
-    """Take another column of array data as the target; the old target is left out.
+    """Use another column of array data as the target, and drop the usual one.
 
     Raises:
         InputError: There is no such column, or it has blanks.
@@ -174,25 +177,27 @@ def retarget(source: Source, name: str) -> Source:
         return source
     names = [column.name for column in source.columns]
     if name not in names:
-        raise no_column(name, source.where, [*names, source.target.name])
+        raise missing_column_error(name, source.where, [*names, source.target.name])
     place = names.index(name)
     return dataclasses.replace(
         source,
         columns=source.columns[:place] + source.columns[place + 1 :],
         target=source.columns[place],
-        train=_cut_out(source.train, place, source),
-        test=source.test and _cut_out(source.test, place, source),
+        train=_move_to_target(source.train, place, source),
+        test=source.test and _move_to_target(source.test, place, source),
         notes=(*source.notes, f"left out '{source.target.name}', the usual target"),
         image_shape=(),
     )
 
 
-def _cut_out(rows: Rows, place: int, source: Source) -> Rows:
+def _move_to_target(rows: Examples, place: int, source: Source) -> Examples:
     others = np.delete(np.arange(rows.features.shape[1]), place)
     if scipy.sparse.issparse(rows.features):
         target = rows.features[:, [place]].toarray().reshape(-1)
-        return Rows(rows.features[:, others], target.astype(np.float64))
+        return Examples(rows.features[:, others], target.astype(np.float64))
     target = rows.features[:, place].astype(np.float64)
-    features = in_place_matrix.keep(rows.features, columns=others)
+    features = in_place_matrix.keep_in_place(rows.features, columns=others)
     columns = tuple(source.columns[i] for i in others)
-    return checked(features, target, columns, source.columns[place].name, source.where)
+    return check_rows(
+        features, target, columns, source.columns[place].name, source.where
+    )

@@ -1,4 +1,4 @@
-"""Which rows train and which are held out for the test."""
+"""The split into training rows and held-out rows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,25 +6,25 @@ from sklearn.model_selection import train_test_split
 
 from recipes.errors import InputError
 
-Index = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 
 
 def split(
     rows: int, fraction: float, seed: int, flag: str = "test_fraction"
-) -> tuple[Index, Index]:
+) -> tuple[RowNumbers, RowNumbers]:
     """Divide rows at random.
 
     Args:
         rows: Number of rows.
-        fraction: Share of the test rows, between 0 and 1; rounded to whole rows.
+        fraction: Share of rows to hold out, between 0 and 1; rounded to whole rows.
         seed: The same seed gives the same rows.
-        flag: The setting that holds the fraction, for the message.
+        flag: Name of the fraction's flag, for the message.
 
     Returns:
-        Row numbers of the training and of the test part, each ascending.
+        Numbers of the training rows and of the held-out rows, each ascending.
 
     Raises:
-        InputError: Fewer than two training rows or no test row would come out.
+        InputError: Fewer than two training rows, or no held-out row, would be left.
     """
     test = round(rows * fraction)
     if test < 1 or rows - test < 2:
@@ -36,27 +36,27 @@ def split(
     return np.sort(order[test:]), np.sort(order[:test])
 
 
-def stratified_split(
+def split_stratified(
     classes: npt.NDArray[np.int64],
     fraction: float,
     seed: int,
     flag: str = "test_fraction",
-) -> tuple[Index, Index]:
-    """Divide rows at random so that both parts hold the classes in the same shares.
+) -> tuple[RowNumbers, RowNumbers]:
+    """Divide rows at random so that both parts have the classes in equal shares.
 
-    A class with a single row goes to training.
+    The row of a class with a single row goes to training.
 
     Args:
         classes: [n] class of each row.
-        fraction: Share of the test rows, between 0 and 1.
+        fraction: Share of rows to hold out, between 0 and 1.
         seed: The same seed gives the same rows.
-        flag: The setting that holds the fraction, for the message.
+        flag: Name of the fraction's flag, for the message.
 
     Returns:
-        Row numbers of the training and of the test part, each ascending.
+        Numbers of the training rows and of the held-out rows, each ascending.
 
     Raises:
-        InputError: There are too few rows to have every class in both parts.
+        InputError: There are too few rows for every class to be in both parts.
     """
     counts = np.bincount(classes)
     divided = np.flatnonzero(counts[classes] > 1)

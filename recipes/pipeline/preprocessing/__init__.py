@@ -1,5 +1,8 @@
-"""Preprocessing, learned from the training rows, and raw inputs in front of a model."""
+"""Preprocessing learned from the training rows, and models that take raw inputs."""
 
-from recipes.pipeline.preprocessing.learn import learn_preprocessing, serving_model
+from recipes.pipeline.preprocessing.learn import (
+    build_serving_model,
+    learn_preprocessing,
+)
 
-__all__ = ["learn_preprocessing", "serving_model"]
+__all__ = ["build_serving_model", "learn_preprocessing"]

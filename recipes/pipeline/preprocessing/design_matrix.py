@@ -1,65 +1,64 @@
-"""The design matrix: which columns of the data become which of the model's.
+"""The design matrix: how the columns of the data become those of the model.
 
-And what each needs for that: its median, mean and variance over the training rows.
+Each needs its median, mean and variance over the training rows.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import scipy.sparse
 
 from layers.preprocessing import Preprocessing
+from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Column
-
-SMALLEST = float(np.finfo(np.float32).tiny)  # TensorFlow takes less for zero
-_BLOCK_BYTES = 64 * 2**20  # of a dense matrix, copied at a time
-_NAMES_IN_A_NOTE = 5
+SMALLEST = float(np.finfo(np.float32).tiny)  # TensorFlow flushes less to zero
+_BLOCK_BYTES = 64 * 2**20  # copied at a time from a dense matrix
 
 
 @dataclass
-class Design:
-    """The design matrix as it grows, column by column."""
+class DesignMatrix:
+    """The description of a design matrix, built column by column."""
 
-    medians: list[float] = field(default_factory=list)  # one per raw column
-    names: list[str] = field(default_factory=list)  # this and the rest per output
-    sources: list[int] = field(default_factory=list)
-    levels: list[int] = field(default_factory=list)
+    # One per raw column.
+    medians: list[float] = field(default_factory=list)
+    # One per output.
+    names: list[str] = field(default_factory=list)
+    sources: list[int] = field(default_factory=list)  # number of the raw column
+    levels: list[int] = field(default_factory=list)  # code, -1 for a numeric column
     means: list[float] = field(default_factory=list)
     variances: list[float] = field(default_factory=list)
+    # For the notes: names, and numbers of blanks by name.
     constant: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
-    filled: dict[str, int] = field(default_factory=dict)
-    referred: dict[str, int] = field(default_factory=dict)
+    blank_numbers: dict[str, int] = field(default_factory=dict)
+    blank_categories: dict[str, int] = field(default_factory=dict)
 
     def add_numeric(
         self, number: int, column: Column, present: np.ndarray, zeros: int, blanks: int
     ) -> None:
-        """Adds a column of numbers: those stored, so many zeros and so many blanks."""
-        median = _median(present, zeros)
+        """Add a numeric column: stored values, numbers of other zeros and of blanks."""
+        median = _compute_median(present, zeros)
         self.medians.append(median)
         if blanks:
-            self.filled[column.name] = blanks
-        extremes = [*ends(present), *([0.0] if zeros else [])]
+            self.blank_numbers[column.name] = blanks
+        extremes = [*find_range(present), *([0.0] if zeros else [])]
         if max(extremes) - min(extremes) < SMALLEST:
             self.constant.append(column.name)
         else:
-            mean, variance = _moments(present, zeros, blanks, median)
+            mean, variance = _compute_moments(present, zeros, blanks, median)
             self._add_output(column.name, number, -1, mean, variance)
 
     def add_categorical(
         self, number: int, column: Column, present: np.ndarray, blanks: int
     ) -> None:
-        """Adds a column of categories: codes, and so many blanks."""
+        """Add a categorical column: its codes, and the number of its blanks."""
         self.medians.append(np.nan)
         if blanks:
-            self.referred[column.name] = blanks
+            self.blank_categories[column.name] = blanks
         counts = np.bincount(present.astype(np.int64), minlength=len(column.levels))
         reference = int(counts.argmax())
         if counts[reference] == len(present):
@@ -84,8 +83,8 @@ class Design:
         self.means.append(mean)
         self.variances.append(variance)
 
-    def layer(self) -> Preprocessing:
-        """The built layer that makes the matrix."""
+    def build_layer(self) -> Preprocessing:
+        """Build the layer that computes the matrix."""
         unchanged = self.sources == list(range(len(self.medians))) and set(
             self.levels
         ) == {-1}
@@ -97,28 +96,29 @@ class Design:
             layer.design.level.assign(self.levels)
         _set_scaling(layer, np.array(self.means), np.array(self.variances))
         layer.output_names = tuple(self.names)
-        layer.notes = tuple(self._notes())
+        layer.notes = tuple(self._write_notes())
         return layer
 
-    def _notes(self) -> Iterator[str]:
+    def _write_notes(self) -> Iterator[str]:
         if self.constant:
-            yield f"dropped, the same in all training rows: {_listed(self.constant)}"
+            names = quote_first_five(self.constant)
+            yield f"dropped, the same in all training rows: {names}"
         if self.unseen:
-            yield f"levels that no training row has: {_listed(self.unseen)}"
+            yield f"levels that no training row has: {quote_first_five(self.unseen)}"
         for blanks, how in (
-            (self.filled, "filled with the median of the training rows"),
-            (self.referred, "taken as the commonest level"),
+            (self.blank_numbers, "filled with the median of the training rows"),
+            (self.blank_categories, "taken as the commonest level"),
         ):
             if blanks:
                 places = [f"{count} in {name!r}" for name, count in blanks.items()]
                 yield (
                     f"{sum(blanks.values())} blanks in the training rows, {how}: "
-                    f"{_listed(places, quote=False)}"
+                    f"{list_first_five(places)}"
                 )
 
 
-def stored_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
-    """Each column's stored values, and the number of its zeros that are not stored.
+def iterate_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield each column's stored values, and the number of its zeros not stored.
 
     The features are a matrix or a `csr_array`.
     """
@@ -136,8 +136,8 @@ def stored_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
         )
 
 
-def _median(present: np.ndarray, zeros: int) -> float:
-    """The median of the values and that many zeros, as float32 holds it."""
+def _compute_median(present: np.ndarray, zeros: int) -> float:
+    """Return the median of the values and `zeros` zeros, rounded to float32."""
     count = len(present) + zeros
     negative = int(np.count_nonzero(present < 0)) if zeros else 0
     middle = []
@@ -150,14 +150,14 @@ def _median(present: np.ndarray, zeros: int) -> float:
     return float(np.float32(sum(middle) / 2))
 
 
-def _moments(
+def _compute_moments(
     present: np.ndarray, zeros: int, blanks: int, median: float
 ) -> tuple[float, float]:
-    """Mean and variance of the values, that many zeros, and blanks at the median.
+    """Return mean and variance of the values, the zeros, and the blanks as medians.
 
-    The sums are of differences from the median, which lies within a standard
-    deviation of the mean: so subtracting the square of their mean loses no digits, and
-    the blanks add nothing.
+    The sums are of differences from the median. It lies within a standard deviation of
+    the mean, so subtracting the square of their mean loses no digits, and blanks add
+    nothing.
     """
     count = len(present) + zeros + blanks
     difference = present.astype(np.float64) - median
@@ -167,22 +167,16 @@ def _moments(
 
 
 def _set_scaling(layer: Preprocessing, mean: np.ndarray, variance: np.ndarray) -> None:
-    """Sets the powers of two and the statistics of the layer's normalisation."""
+    """Set the powers of two and the statistics of the layer's normalisation."""
     exponent = np.clip(-np.floor(np.log2(np.sqrt(variance))), -126, 126)
     factor = 2.0**exponent
     layer.factor.assign(factor)
     normalization: keras.layers.Normalization = layer.normalization
-    count = np.zeros((), "int32")  # Keras keeps it for old files only
+    count = np.zeros((), "int32")  # Keras keeps it only for old files
     normalization.set_weights([mean * factor, variance * factor**2, count])
     normalization.finalize_state()
 
 
-def ends(values: np.ndarray) -> tuple[float, ...]:
-    """The least and the largest of the values; nothing of none."""
+def find_range(values: np.ndarray) -> tuple[float, ...]:
+    """Return the least and the largest value; nothing if there are no values."""
     return (float(values.min()), float(values.max())) if len(values) else ()
-
-
-def _listed(names: Sequence[str], *, quote: bool = True) -> str:
-    shown = [repr(name) if quote else name for name in names[:_NAMES_IN_A_NOTE]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,13 +1,12 @@
-"""From raw columns to the numbers that a model takes.
+"""The way from raw columns to the numbers that a model takes.
 
-`learn_preprocessing` learns from the training rows how to fill blanks, code categories,
-drop what does not vary and standardise the rest. `serving_model` puts the result, and
-for a table the names and categories of its columns, in front of a trained model.
+`learn_preprocessing` learns from the training rows how to fill blanks, encode
+categories, drop constant columns and standardise the rest. `build_serving_model` puts
+the result, and for a table the names and categories of its columns, in front of a
+trained model.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,51 +15,51 @@ from layers.image_rescaling import ImageRescaling
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 from recipes.errors import InputError
+from recipes.pipeline.datasets import Data, Description
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
-    Design,
-    ends,
-    stored_columns,
+    DesignMatrix,
+    find_range,
+    iterate_columns,
 )
-
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Data, Description
 
 
 def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
-    """Learns the preprocessing of a data set from its training rows.
+    """Learn the preprocessing of a data set from its training rows.
 
-    Each numeric column has its blanks filled by its median. Each categorical column
-    becomes an output of 0 and 1 for every level but the commonest, which is the
-    reference, as are blanks and unknown levels. What is constant over the training
-    rows is dropped. All outputs are brought to mean 0 and standard deviation 1.
+    Blanks in numeric columns are filled with the column's median. Each categorical
+    column becomes outputs of 0 and 1, one for each level but the commonest, which is
+    the reference and stands for blanks and unknown levels, too. Columns and levels that
+    are constant over the training rows are dropped. All outputs are scaled to mean 0
+    and standard deviation 1.
 
-    Medians are exact, means and variances are computed in float64. A dense matrix is
-    copied some columns at a time, a sparse one once by its stored entries.
+    Medians are exact; means and variances are computed in float64. A dense matrix is
+    copied some columns at a time, the stored entries of a sparse one once.
 
     Args:
-        data: The data set; only `data.train` and `data.description` are looked at.
-        images: Whether rows that are images become images, all pixels brought to the
-            range from 0 to 1 together. Other data are not changed by it.
+        data: The data set; only `data.train` and `data.description` are used.
+        images: Whether rows that are images become images, with all pixels rescaled
+            together to the range from 0 to 1. Other data are not affected. Defaults to
+            `False`.
 
     Returns:
-        A built layer, `Preprocessing` `[b, d]` → `[b, p]`, float32; for images
-        `ImageRescaling`, `[b, d]` or `[b, h, w]` → `[b, h, w]`, or `[b, h, w, c]`
-        likewise. Besides what every such layer has, `output_names` (p names, as "age"
-        or "sex=female") and `notes` (what was dropped and filled, in words); neither
-        is saved with it.
+        A built layer: `Preprocessing`, `[b, d]` → `[b, p]`, float32, or for images
+        `ImageRescaling`, `[b, d]` or `[b, h, w]` → `[b, h, w]`, and likewise with
+        channels, `[b, h, w, c]`. It has two more attributes, which are not saved:
+        `output_names` (p names, such as "age" or "sex=female") and `notes` (sentences
+        on what was dropped and filled).
 
     Raises:
-        InputError: A column holds infinity or nothing but blanks in the training
-            rows, or no column varies over them.
+        InputError: A column has an infinity or only blanks in the training rows, or
+            no column varies over them.
     """
     if images and data.description.image_shape:
-        return _image_rescaling(data)
+        return _learn_image_rescaling(data)
     features = data.train.features
     columns = data.description.columns
-    design = Design()
+    design = DesignMatrix()
     for number, (column, (values, zeros)) in enumerate(
-        zip(columns, stored_columns(features), strict=True)
+        zip(columns, iterate_columns(features), strict=True)
     ):
         present = values[~np.isnan(values)]
         if not len(present) + zeros:
@@ -82,24 +81,24 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
         raise InputError(
             f"{data.description.source}: no column varies over the training rows"
         )
-    return design.layer()
+    return design.build_layer()
 
 
-def serving_model(
+def build_serving_model(
     description: Description, preprocessing: Any, model: Any
 ) -> ServingModel:
-    """Puts raw inputs and the preprocessing in front of a model.
+    """Put raw inputs and the preprocessing in front of a model.
 
     Args:
         description: Names and kinds of the raw columns.
         preprocessing: The built preprocessing.
-        model: Layer or model from what the preprocessing gives to its predictions.
+        model: Layer or model that takes the preprocessing's output.
 
     Returns:
-        A built model. For a table its input is a dict with one tensor `[b]` per
-        column under the column's name (string for categorical columns, float32 for
-        the others); for `ImageRescaling` images `[b, h, w]` or `[b, h, w, c]` float32;
-        otherwise a matrix `[b, d]` float32. It returns what `model` does.
+        A built model that returns what `model` does. Its input is, for a table, a dict
+        with one tensor `[b]` per column under the column's name (string for categorical
+        columns, float32 for others); for `ImageRescaling`, images `[b, h, w]` or
+        `[b, h, w, c]`, float32; otherwise a matrix `[b, d]`, float32.
     """
     raw_columns = None
     if description.tabular:
@@ -119,7 +118,7 @@ def serving_model(
         getattr(preprocessing, "image_shape", ()),
         name="serving",
     )
-    # Called once, so that everything in it is built.
+    # Call it once to build everything in it.
     serving(
         tf.nest.map_structure(
             lambda spec: tf.zeros((1, *spec.shape[1:]), spec.dtype),
@@ -129,9 +128,9 @@ def serving_model(
     return serving
 
 
-def _image_rescaling(data: Data) -> ImageRescaling:
+def _learn_image_rescaling(data: Data) -> ImageRescaling:
     about, features = data.description, data.train.features
-    least, largest = ends(features)
+    least, largest = find_range(features)
     if largest - least < SMALLEST:
         raise InputError(
             f"{about.source}: every pixel of the training images is {least:g}; there "

@@ -173,7 +173,7 @@ def row_values(
 
     Args:
         columns: of the data.
-        features: [n, d] raw rows, dense or CSR, as `Rows.features` holds them.
+        features: [n, d] raw rows, dense or CSR, as `Examples.features` holds them.
         i: the row's number.
         summary: of these features.
     """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.fast_fit.buffer_pool import ALIGNMENT, Memory
+from recipes.fast_fit.buffer_pool import ALIGNMENT, BufferPool
 from recipes.fast_fit.feed import RowFeed
 
 
@@ -16,7 +16,7 @@ def address(array):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
 def test_array_is_as_asked_for_and_aligned(dtype):
-    array = Memory().array((3, 5), np.dtype(dtype))
+    array = BufferPool().allocate((3, 5), np.dtype(dtype))
     array[:] = 7
     assert type(array) is np.ndarray
     assert (array.shape, array.dtype) == ((3, 5), np.dtype(dtype))
@@ -25,11 +25,11 @@ def test_array_is_as_asked_for_and_aligned(dtype):
 
 
 def test_memory_is_used_again_when_its_array_is_gone():
-    memory = Memory()
-    first = memory.array((100,), np.dtype(np.float32))
+    pool = BufferPool()
+    first = pool.allocate((100,), np.dtype(np.float32))
     where = address(first)
     del first
-    assert address(memory.array((50,), np.dtype(np.float64))) == where
+    assert address(pool.allocate((50,), np.dtype(np.float64))) == where
 
 
 @pytest.mark.parametrize(
@@ -43,21 +43,21 @@ def test_memory_is_used_again_when_its_array_is_gone():
     ],
 )
 def test_memory_is_not_used_again_while_a_view_is_held(hold):
-    memory = Memory()
-    array = memory.array((100,), np.dtype(np.float32))
+    pool = BufferPool()
+    array = pool.allocate((100,), np.dtype(np.float32))
     array[:] = np.arange(100)
     held = hold(array)
     kept = held.copy()
     del array
     gc.collect()
-    memory.array((100,), np.dtype(np.float32))[:] = -1
+    pool.allocate((100,), np.dtype(np.float32))[:] = -1
     np.testing.assert_array_equal(held, kept)
 
 
 def test_chunks_that_are_held_keep_their_rows():
     x = np.arange(60_000, dtype=np.float32).reshape(3000, 20)
     feed = RowFeed((x, np.arange(3000)), batch_size=50, shuffle_seed=1)
-    held = list(feed.chunks(10).take(4 * 6))
+    held = list(feed.as_chunks(10).take(4 * 6))
     for epoch in range(4):
         chunks = held[6 * epoch : 6 * epoch + 6]
         order = np.random.default_rng((1, epoch)).permutation(3000)
@@ -77,6 +77,6 @@ def test_epochs_after_the_first_need_no_new_memory(monkeypatch):
         lambda *arguments: made.append(arguments) or real(*arguments),
     )
     feed = RowFeed((np.zeros((4000, 20), np.float32),), batch_size=50)
-    for _ in feed.chunks(4).take(3 * feed.steps_per_epoch(4, None)):
+    for _ in feed.as_chunks(4).take(3 * feed.count_chunks(4, None)):
         pass
     assert 1 <= len(made) <= 8

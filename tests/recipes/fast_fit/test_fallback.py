@@ -116,7 +116,7 @@ def test_an_error_of_the_model_is_told():
         model.fit(dataset(), verbose=0)
 
 
-@pytest.mark.filterwarnings("ignore:fit goes step by step")
+@pytest.mark.filterwarnings("ignore:fit proceeds step by step")
 def test_keras_tells_what_is_wrong():
     with pytest.raises(ValueError, match=r"cardinality|samples"):
         functional(True).fit(X, Y[:5], verbose=0)

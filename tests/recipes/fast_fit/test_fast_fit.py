@@ -113,11 +113,11 @@ def test_every_row_comes_once_an_epoch():
     orders = []
     for epoch in range(2):
         rows_feed.epoch = epoch
-        batches = rows_feed.batches().take(rows_feed.steps)
+        batches = rows_feed.as_batches().take(rows_feed.steps)
         taken = np.concatenate([x for x, _ in batches])
         orders.append(taken)
         assert sorted(map(tuple, taken)) == sorted(map(tuple, X))
-        chunks = rows_feed.chunks(4).take(rows_feed.steps_per_epoch(4, None))
+        chunks = rows_feed.as_chunks(4).take(rows_feed.count_chunks(4, None))
         chunked = [chunk.batches[0].numpy().reshape(-1, 5) for chunk in chunks]
         np.testing.assert_array_equal(np.concatenate(chunked), taken)
     assert (orders[0] != orders[1]).any()

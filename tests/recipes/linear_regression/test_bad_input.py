@@ -100,15 +100,20 @@ FILES = {
         "d.libsvm",
         LIBSVM + "1 one:2\n" + LIBSVM,
         (),
-        ("d.libsvm, line 51: '1 one:2' is no LIBSVM line", "1 3:0.5"),
+        ("d.libsvm, line 51: '1 one:2' is not a LIBSVM line", "1 3:0.5"),
     ),
     "falling indices": (
         "d.svm",
         LIBSVM + "1 3:2 1:4\n",
         (),
-        ("d.svm, line 51: '1 3:2 1:4' is no LIBSVM line",),
+        ("d.svm, line 51: '1 3:2 1:4' is not a LIBSVM line",),
     ),
-    "an .npz that is none": ("d.npz", "PK\3\4 nothing", (), ("d.npz is no .npz file",)),
+    "an .npz that is none": (
+        "d.npz",
+        "PK\3\4 nothing",
+        (),
+        ("d.npz is not an .npz file",),
+    ),
     "an unknown suffix": ("d.txt", TABLE, (), ("d.txt has an unknown suffix", ".csv")),
     "classes as the target": (
         "d.csv",

@@ -10,7 +10,7 @@ import pytest
 from recipes.errors import ArgumentError, DivergenceError, InputError
 from recipes.neural_network import Config, train_and_evaluate
 from recipes.neural_network.training.attempt import hold_out
-from recipes.pipeline.datasets.description import Column, Data, Description, Rows
+from recipes.pipeline.datasets.description import Column, Data, Description, Examples
 from tests.commands import run_fresh
 from tests.runs import answers, check_elsewhere, table_of_plants
 
@@ -172,7 +172,7 @@ def data_of(target, levels=()):
     about = Description(
         "made", "made.csv", True, (Column("a"),), Column("y", kind, "", levels), task
     )
-    rows = Rows(np.arange(len(target), dtype=np.float32)[:, None], target)
+    rows = Examples(np.arange(len(target), dtype=np.float32)[:, None], target)
     return Data(rows, rows, about)
 
 

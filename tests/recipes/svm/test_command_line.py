@@ -203,10 +203,10 @@ def test_a_number_that_may_be_a_class_is_told(svm, tmp_path):
     flags = ("--dataset=many.csv", *QUICK, "--out_dir=.")
     ended = svm(tmp_path, *flags)
     assert (ended.code, ended.err) == (0, "")
-    assert "21 different values of 'kind' are taken for numbers" in ended.out
+    assert "21 different values of 'kind' are taken as numbers" in ended.out
     assert "mse" in metrics_of(tmp_path)["test"]
     ended = svm(tmp_path, *flags, "--task=regression")
-    assert "taken for numbers" not in ended.out
+    assert "taken as numbers" not in ended.out
 
 
 # Bad input.

@@ -1,1 +1,1 @@
-"""Readers: a file, an embedded set or a catalogue entry as a `Source`."""
+"""Readers, which return a file, an embedded set or a catalogue entry as a `Source`."""

@@ -1,4 +1,4 @@
-"""The data sets that scikit-learn's wheel carries: real data without a network."""
+"""Data sets in scikit-learn's wheel: real data without a network."""
 
 import numpy as np
 import sklearn.datasets
@@ -9,7 +9,7 @@ from recipes.pipeline.datasets.source import Source
 
 NAMES = ("diabetes", "breast_cancer", "digits", "iris", "wine")
 
-# In the units of the measurements, as far as they are on record.
+# Units of the measurements, where documented.
 _DIABETES_UNITS = {"age": "years", "bmi": "kg/m²", "bp": "mmHg"}
 _TARGETS = {
     "diabetes": "progression",
@@ -27,11 +27,11 @@ def read(name: str) -> Source:
         name: One of `NAMES`.
 
     Returns:
-        Its rows; diabetes is as measured, not in scikit-learn's scaled form.
+        Its rows; diabetes as measured, not scaled by scikit-learn.
     """
     options = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(sklearn.datasets, f"load_{name}")(**options)
-    columns = tuple(_column(name, str(text)) for text in bunch.feature_names)
+    columns = tuple(_describe_column(name, str(text)) for text in bunch.feature_names)
     classes = tuple(str(text) for text in getattr(bunch, "target_names", ()))
     target = Column(
         _TARGETS[name], "categorical" if classes else "numeric", "", classes
@@ -43,12 +43,12 @@ def read(name: str) -> Source:
         tabular=False,
         columns=columns,
         target=target,
-        train=source.checked(bunch.data, labels, columns, target.name, name),
+        train=source.check_rows(bunch.data, labels, columns, target.name, name),
         image_shape=bunch.images.shape[1:] if name == "digits" else (),
     )
 
 
-def _column(name: str, text: str) -> Column:
+def _describe_column(name: str, text: str) -> Column:
     if name == "iris":
         return Column(text.removesuffix(" (cm)"), unit="cm")
     return Column(

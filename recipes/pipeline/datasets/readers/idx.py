@@ -1,4 +1,4 @@
-"""MNIST's form of file: images, and their labels in a file beside them."""
+"""MNIST's file format, idx: images, and their labels in a file next to them."""
 
 import math
 import re
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
-from recipes.pipeline.datasets.encoding import number_name
+from recipes.pipeline.datasets.encoding import format_class
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
@@ -27,7 +27,7 @@ _TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 _BLOCK_BYTES = 4 << 20
-_LARGEST_BYTES = 1 << 28  # of one image; a larger one means that the header is damaged
+_LARGEST_BYTES = 1 << 28  # of an image; a larger one means a damaged header
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz")
 
 
@@ -35,95 +35,98 @@ def read(path: Path) -> Source:
     """Read images and their labels, block by block.
 
     Args:
-        path: The images, as `train-images-idx3-ubyte.gz`. The labels are looked for
-            beside them under the usual name, `train-labels-idx1-ubyte`, compressed or
-            not. Labels that are bytes are classes, others are numbers.
+        path: The images, such as `train-images-idx3-ubyte.gz`. The labels are expected
+            in the same folder under the corresponding name, `train-labels-idx1-ubyte`,
+            compressed or not. Labels stored as bytes are classes, others are numbers.
 
     Raises:
-        InputError: The labels are missing, either file is no idx file, truncated or
-            too long, or their numbers of rows differ.
+        InputError: The labels are missing, the files differ in their number of rows,
+            or one of them is not an idx file, truncated or too long.
     """
-    features, shape, _ = _values(path, (3, 4), np.float32)
-    beside = _labels_of(path)
-    values, _, are_bytes = _values(beside, (1,), np.float64)
+    features, shape, _ = _read_values(path, (3, 4), np.float32)
+    labels_path = _find_labels(path)
+    values, _, are_bytes = _read_values(labels_path, (1,), np.float64)
     labels = values.reshape(-1)
     if len(labels) != len(features):
         raise InputError(
-            f"{path} holds {len(features)} images, but {beside} {len(labels)} labels"
+            f"{path} holds {len(features)} images, but {labels_path} holds "
+            f"{len(labels)} labels"
         )
     target = Column("label")
     if are_bytes:
         keys, labels = np.unique(labels, return_inverse=True)
-        names = tuple(number_name(key) for key in keys)
+        names = tuple(format_class(key) for key in keys)
         target = Column("label", "categorical", levels=names)
-    columns = source.pixels(shape)
+    columns = source.name_pixels(shape)
     return Source(
-        name=_name(path),
+        name=_short_name(path),
         where=str(path),
         tabular=False,
         columns=columns,
         target=target,
-        train=source.checked(features, labels, columns, "label", str(path)),
+        train=source.check_rows(features, labels, columns, "label", str(path)),
         image_shape=shape,
     )
 
 
-def _values(
+def _read_values(
     path: Path, dimensions: tuple[int, ...], dtype: npt.DTypeLike
 ) -> tuple[npt.NDArray[Any], tuple[int, ...], bool]:
-    """Read a file's rows as a matrix, their shape, and whether they were bytes."""
-    with files.reading(path) as stream:
-        stored, (count, *rest) = _header(path, stream, dimensions)
+    """Return a file's rows as a matrix, the shape of a row, and whether it is bytes."""
+    with files.open_decompressed(path) as stream:
+        stored, (count, *rest) = _read_header(path, stream, dimensions)
         width = math.prod(rest)
         matrix = GrowingMatrix(width, dtype)
-        with np.errstate(over="ignore"):  # infinities are refused with their place
-            for block in _blocks(path, stream, count, width * stored.itemsize):
+        with np.errstate(over="ignore"):  # infinities are reported later
+            for block in _read_blocks(path, stream, count, width * stored.itemsize):
                 matrix.append(np.frombuffer(block, stored).reshape(-1, width))
         if stream.read(1):
             raise InputError(
-                f"{path} goes on after the {count} rows that its header tells of; it "
-                "is damaged: fetch it again"
+                f"{path} continues after the {count} rows that its header announces; "
+                "it is damaged: download it again"
             )
     return matrix.finish(), tuple(rest), stored.itemsize == 1
 
 
-def _header(
+def _read_header(
     path: Path, stream: IO[bytes], dimensions: tuple[int, ...]
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Read the type of the entries and the shape of all of them."""
+    """Read the type of the entries and the shape of the whole array."""
     magic = stream.read(4)
     if not files.is_idx(magic):
         raise InputError(
-            f"{path} begins with the bytes '{magic.hex()}'; expected is the magic "
-            f"number of an idx file, as '0000080{dimensions[0]}'"
+            f"{path} begins with the bytes '{magic.hex()}'; expected the magic number "
+            f"of an idx file, such as '0000080{dimensions[0]}'"
         )
     if magic[3] not in dimensions:
         raise InputError(
-            f"{path} has {magic[3]} dimension{'s' * (magic[3] > 1)}; expected are "
+            f"{path} has {magic[3]} dimension{'s' * (magic[3] > 1)}; expected "
             + (
                 "images, [rows, height, width] or [rows, height, width, channels], in "
-                "a file like train-images-idx3-ubyte"
+                "a file such as train-images-idx3-ubyte"
                 if dimensions != (1,)
                 else "labels, [rows]"
             )
         )
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise InputError(f"{path} ends within its header; it is cut off")
+        raise InputError(
+            f"{path} ends within its header; it is truncated: download it again"
+        )
     shape = tuple(np.frombuffer(sizes, ">u4").tolist())
     bytes_each = math.prod(shape[1:]) * _TYPES[magic[2]].itemsize
     if not 0 < bytes_each <= _LARGEST_BYTES:
         raise InputError(
-            f"{path} tells of images of {source.size_of(shape[1:])}; its header is "
-            "damaged: fetch it again"
+            f"{path} announces images of {source.format_size(shape[1:])}; its header "
+            "is damaged: download it again"
         )
     return _TYPES[magic[2]], shape
 
 
-def _blocks(
+def _read_blocks(
     path: Path, stream: IO[bytes], rows: int, row_bytes: int
 ) -> Iterator[bytes]:
-    """Give the bytes of all rows, some whole rows at a time."""
+    """Yield the bytes of all rows, some whole rows at a time."""
     step = max(1, _BLOCK_BYTES // row_bytes)
     for start in range(0, rows, step):
         wanted = min(step, rows - start)
@@ -131,39 +134,41 @@ def _blocks(
         if len(block) < wanted * row_bytes:
             held = start + len(block) // row_bytes
             raise InputError(
-                f"{path} is cut off after {held} of {rows} rows: fetch it again"
+                f"{path} is truncated after {held} of {rows} rows: download it again"
             )
         yield block
 
 
-def _labels_of(path: Path) -> Path:
-    """Find the file of labels beside one of images: images → labels, idx3 → idx1."""
-    name = files.plain(path).name
-    wanted, count = re.subn("images", "labels", _spelt(name))
+def _find_labels(path: Path) -> Path:
+    """Find the labels of a file of images: images → labels, idx3 → idx1."""
+    name = files.strip_compression(path).name
+    wanted, count = re.subn("images", "labels", _normalise_spelling(name))
     if not count:
         raise InputError(
-            f"{path}: the name of its file of labels cannot be told; expected are "
-            "names like train-images-idx3-ubyte and train-labels-idx1-ubyte"
+            f"{path}: the name of its labels' file cannot be derived; expected names "
+            "such as train-images-idx3-ubyte and train-labels-idx1-ubyte"
         )
     wanted = re.sub("idx[34]", "idx1", wanted)
-    there = {
-        _spelt(each.name): each for each in path.parent.iterdir() if each.is_file()
+    present = {
+        _normalise_spelling(each.name): each
+        for each in path.parent.iterdir()
+        if each.is_file()
     }
-    # Some unpack one and not the other.
+    # One file may have been unpacked and the other not.
     for compression in (path.name.removeprefix(name), *_COMPRESSIONS):
-        if beside := there.get(wanted + compression.lower()):
-            return beside
+        if labels_path := present.get(wanted + compression.lower()):
+            return labels_path
     raise InputError(
-        f"{path}: its file of labels, {wanted}, is not beside it; put it there, "
+        f"{path}: its labels, {wanted}, are not in the same folder; put them there, "
         "compressed or not"
     )
 
 
-def _spelt(name: str) -> str:
-    """Spell a file's name as MNIST does: some write train-images.idx3-ubyte."""
+def _normalise_spelling(name: str) -> str:
+    """Spell a file's name as MNIST does: train-images.idx3-ubyte is common, too."""
     return re.sub(r"[._]idx", "-idx", name.lower())
 
 
-def _name(path: Path) -> str:
-    """Give a short name: train-images of train-images-idx3-ubyte.gz."""
-    return re.split(r"(?i)[-._]idx", files.plain(path).name)[0]
+def _short_name(path: Path) -> str:
+    """Shorten train-images-idx3-ubyte.gz to train-images."""
+    return re.split(r"(?i)[-._]idx", files.strip_compression(path).name)[0]

@@ -1,4 +1,4 @@
-"""Files in LIBSVM's sparse form: a label and index:value pairs on every line."""
+"""Files in LIBSVM's sparse format: a label and index:value pairs on each line."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,54 +11,54 @@ from sklearn.datasets import load_svmlight_file
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix, source
-from recipes.pipeline.datasets.description import Column, Matrix, Rows
+from recipes.pipeline.datasets.description import Column, Examples, FeatureMatrix
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
 _BLOCK_BYTES = 8 << 20
-_DENSE_FROM = 1 / 3  # share of entries; below it CSR with 32-bit indices is smaller
+_DENSE_FROM = 1 / 3  # of the entries; below it CSR with 32-bit indices is smaller
 
 
 def read(path: Path, like: Source | None = None) -> Source:
     """Read a LIBSVM file, block by block.
 
-    Indices count from 1, unless index 0 occurs. The rows stay sparse while fewer than
-    a third of the entries are given, and are dense float32 from there on; a file that
-    begins sparse stays so.
+    Indices count from 1 unless index 0 occurs. The rows are dense float32 as long as at
+    least a third of the entries are stored; from the first block below that they are
+    sparse, and stay so.
 
     Args:
         path: The file.
-        like: For a test set: the training set, whose first index also holds here.
+        like: For a test set: the training set, whose first index applies here, too.
 
     Raises:
-        InputError: A line is no LIBSVM line, or a number is not finite.
+        InputError: A line is not in LIBSVM's format, or a number is not finite.
     """
-    collected = _Collected()
+    collector = _Collector()
     line = 1
-    with files.reading(path) as stream:
-        for block in _whole_lines(stream):
-            collected.add(*_parsed(path, block, line))
+    with files.open_decompressed(path) as stream:
+        for block in _read_whole_lines(stream):
+            collector.add(*_parse_block(path, block, line))
             line += block.count(b"\n")
-    if not collected.labels.rows or not collected.width:
-        what = "features" if collected.labels.rows else "rows"
-        raise InputError(f"{path} has no {what}; expected are lines like '1 3:0.5 7:2'")
-    first = _first_index(path, collected, like)
-    features = collected.features(first)
-    labels = collected.labels.finish().reshape(-1)
+    if not collector.labels.rows or not collector.width:
+        what = "features" if collector.labels.rows else "rows"
+        raise InputError(f"{path} has no {what}; expected lines such as '1 3:0.5 7:2'")
+    first = _choose_first_index(path, collector, like)
+    features = collector.finish(first)
+    labels = collector.labels.finish().reshape(-1)
     return Source(
-        name=files.stem_of(path),
+        name=files.strip_suffixes(path),
         where=str(path),
         tabular=False,
-        columns=source.numbered(features.shape[1]),
+        columns=source.number_columns(features.shape[1]),
         target=Column("y"),
-        train=Rows(features, labels.astype(np.float64, copy=False)),
+        train=Examples(features, labels.astype(np.float64, copy=False)),
         first_index=first,
     )
 
 
-def widened(features: Matrix, width: int) -> Matrix:
-    """Add columns of zeros on the right: indices that this file did not use."""
+def widen(features: FeatureMatrix, width: int) -> FeatureMatrix:
+    """Add columns of zeros on the right, for indices that this file does not use."""
     missing = width - features.shape[1]
     if scipy.sparse.issparse(features):
         shape = (features.shape[0], width)
@@ -67,10 +67,10 @@ def widened(features: Matrix, width: int) -> Matrix:
     return np.pad(features, ((0, 0), (0, missing))) if missing else features
 
 
-class _Collected:
-    """Takes parsed blocks; column i is index i of the file, so column 0 may be empty.
+class _Collector:
+    """The blocks parsed so far; column i is index i, so column 0 may be empty.
 
-    Dense as long as a third of the entries are there, sparse otherwise.
+    Dense as long as a third of the entries are stored, then sparse.
     """
 
     def __init__(self) -> None:
@@ -101,16 +101,18 @@ class _Collected:
             block.resize(block.shape[0], self.width)
             self._dense.append(block.toarray())
 
-    def features(self, first: int) -> Matrix:
-        """Give the features [n, d], index `first` in column 0."""
+    def finish(self, first: int) -> FeatureMatrix:
+        """Return the features [n, d], with index `first` in column 0."""
         width = self.width - first
         if self._dense is not None:
             dense = self._dense.finish()
-            return in_place_matrix.keep(dense, columns=np.arange(first, self.width))
+            return in_place_matrix.keep_in_place(
+                dense, columns=np.arange(first, self.width)
+            )
         indices = self._indices.finish().reshape(-1)
         indices -= first
         starts = np.concatenate([[0], np.cumsum(self._lengths.finish())])
-        if starts[-1] <= np.iinfo(np.int32).max:  # else SciPy widens the indices too
+        if starts[-1] <= np.iinfo(np.int32).max:  # or SciPy widens the indices, too
             starts = starts.astype(np.int32)
         parts = (self._values.finish().reshape(-1), indices, starts)
         return scipy.sparse.csr_array(parts, shape=(self.labels.rows, width))
@@ -121,7 +123,7 @@ class _Collected:
         self._lengths.append(np.diff(block.indptr))
 
 
-def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+def _read_whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(_BLOCK_BYTES):
         cut = chunk.rfind(b"\n") + 1
@@ -134,7 +136,7 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _parsed(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
+def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
     try:
         return _parse(block)
     except ValueError:
@@ -150,8 +152,8 @@ def _parsed(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
     text = lines[low].decode(errors="replace").strip()
     shown = text if len(text) <= 40 else text[:40] + "…"
     raise InputError(
-        f"{path}, line {line + low}: '{shown}' is no LIBSVM line; expected is a label "
-        "and index:value pairs with rising indices, all finite, like '1 3:0.5 7:2'"
+        f"{path}, line {line + low}: '{shown}' is not a LIBSVM line; expected a label "
+        "and index:value pairs with rising indices, all finite, as in '1 3:0.5 7:2'"
     )
 
 
@@ -166,8 +168,8 @@ def _parse(block: bytes) -> tuple[Any, Any]:
     return features, labels
 
 
-def _first_index(path: Path, collected: _Collected, like: Source | None) -> int:
-    first = min(collected.smallest, 1)
+def _choose_first_index(path: Path, collector: _Collector, like: Source | None) -> int:
+    first = min(collector.smallest, 1)
     if like is None or like.first_index is None:
         return first
     if first < like.first_index:

@@ -1,4 +1,4 @@
-"""Arrays that numpy saved in an `.npz` file."""
+"""Arrays saved by NumPy in an `.npz` file."""
 
 import shutil
 import tempfile
@@ -13,47 +13,50 @@ import numpy.typing as npt
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
-from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
 _PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
 _CHANNELS_FIRST = (
-    "the images are taken for {} × {} pixels in {} channels; if the channels come "
+    "the images are taken as {} × {} pixels in {} channels; if the channels come "
     "first, save them last: numpy.moveaxis(x, 1, -1)"
 )
 
 
 def read(path: Path) -> Source:
-    """Read features [n, d] and targets [n] or [n, 1], perhaps with their own test part.
+    """Read features [n, d] and targets [n] or [n, 1], with their test part, if any.
 
-    Features [n, h, w] or [n, h, w, c] are images, of h lines, w columns, c channels.
-    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`
-    in any case; with `_train` and `_test` behind the names the file has its own split.
+    Features [n, h, w] or [n, h, w, c] are images of h lines, w columns and c channels.
+    The arrays are called `x` and `y`, `features` and `target`, or `data` and `target`,
+    in upper or lower case. With `_train` and `_test` appended to the names, the file
+    has its own split.
 
     Raises:
-        InputError: The file holds other names, Python objects, or other shapes.
+        InputError: The file has other names, Python objects or other shapes.
     """
-    with files.reading(path) as stream, _seekable(path, stream) as file:
-        arrays = _arrays(path, file)
-        x_name, y_name, parts = _names(path, arrays)
+    with files.open_decompressed(path) as stream, _open_seekable(path, stream) as file:
+        arrays = _open_arrays(path, file)
+        x_name, y_name, parts = _find_names(path, arrays)
         read_part = [
             (
-                _features(path, x_name + part, arrays),
-                _target(path, y_name + part, arrays),
+                _read_features(path, x_name + part, arrays),
+                _read_target(path, y_name + part, arrays),
             )
             for part in parts
         ]
     shape = read_part[0][0].shape[1:]
-    columns = source.pixels(shape) if len(shape) > 1 else source.numbered(*shape)
-    target, labels = _coded([y for _, y in read_part], y_name)
+    columns = (
+        source.name_pixels(shape) if len(shape) > 1 else source.number_columns(*shape)
+    )
+    target, labels = _encode_targets([y for _, y in read_part], y_name)
     rows = [
-        _rows(path, part, x, y, columns, shape, target.name)
+        _make_examples(path, part, x, y, columns, shape, target.name)
         for part, (x, _), y in zip(parts, read_part, labels, strict=True)
     ]
     return Source(
-        name=files.stem_of(path),
+        name=files.strip_suffixes(path),
         where=str(path),
         tabular=False,
         columns=columns,
@@ -66,9 +69,9 @@ def read(path: Path) -> Source:
 
 
 @contextmanager
-def _seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    # A zip archive is read from its end; to seek there in a compressed stream means
-    # to decompress it again for every array.
+def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    # A zip archive is read from its end; seeking there in a compressed stream would
+    # decompress it again for each array.
     if path.suffix.lower() == ".npz":
         yield stream
         return
@@ -79,37 +82,37 @@ def _seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 class _Arrays(dict[str, str]):
-    """Names in lower case → names in the file, with the file that holds them."""
+    """Names in the file by their names in lower case, and the file itself."""
 
     file: Any
 
 
-def _arrays(path: Path, stream: IO[bytes]) -> _Arrays:
+def _open_arrays(path: Path, stream: IO[bytes]) -> _Arrays:
     try:
         file = np.load(stream, allow_pickle=False)
         names = file.files
     except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} is no .npz file, or a damaged one; numpy.savez writes one"
+            f"{path} is not an .npz file, or is damaged; numpy.savez writes one"
         ) from error
     arrays = _Arrays({name.lower(): name for name in names})
     arrays.file = file
     return arrays
 
 
-def _names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
+def _find_names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
     for x, y in _PAIRS:
         for parts in (["_train", "_test"], [""]):
             if all(x + part in arrays and y + part in arrays for part in parts):
                 return x, y, parts
-    held = source.some(arrays.values()) or "nothing"
+    held = source.quote_first_five(arrays.values()) or "nothing"
     raise InputError(
-        f"{path} holds {held}; expected are arrays x and y, "
+        f"{path} holds {held}; expected arrays x and y, "
         "or x_train, y_train, x_test and y_test"
     )
 
 
-def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+def _read_array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     try:
         return np.asarray(arrays.file[arrays[name]])
     except ValueError as error:
@@ -117,57 +120,57 @@ def _array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
             raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
         raise InputError(
             f"{path}: '{arrays[name]}' holds Python objects, which are refused because "
-            "loading them could run any code; save it as numbers: "
+            "loading them could run arbitrary code; save it as numbers: "
             f"numpy.savez(path, {name}={name}.astype(float), …)"
         ) from error
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
 
 
-def _features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
-    x = _array(path, name, arrays)
+def _read_features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    x = _read_array(path, name, arrays)
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected is "
-            "[rows, features], or of images [rows, height, width] or [rows, height, "
+            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected "
+            "[rows, features], or for images [rows, height, width] or [rows, height, "
             "width, channels]"
         )
     if x.dtype.kind not in "biuf":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {x.dtype}; expected are real numbers"
+            f"{path}: '{arrays[name]}' holds {x.dtype}; expected real numbers"
         )
     return x if x.dtype.kind == "f" else x.astype(np.float32)
 
 
-def _target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
-    y = _array(path, name, arrays)
+def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    y = _read_array(path, name, arrays)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected is "
+            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected "
             "[rows] or [rows, 1]"
         )
     if y.dtype.kind not in "biufUS":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {y.dtype}; expected are real numbers or "
-            "class names"
+            f"{path}: '{arrays[name]}' holds {y.dtype}; expected real numbers or class "
+            "names"
         )
     return y
 
 
-def _coded(
+def _encode_targets(
     targets: list[npt.NDArray[Any]], name: str
 ) -> tuple[Column, list[npt.NDArray[np.float64]]]:
-    """Turn class names into codes, the same in every part; leave numbers alone."""
+    """Turn class names into codes, the same in each part; leave numbers unchanged."""
     if all(y.dtype.kind in "biuf" for y in targets):
         return Column(name), [y.astype(np.float64) for y in targets]
     levels = Levels()
-    codes = [levels.codes(y.astype(str).tolist()) for y in targets]
+    codes = [levels.encode_all(y.astype(str).tolist()) for y in targets]
     return Column(name, "categorical", levels=levels.texts), codes
 
 
-def _rows(
+def _make_examples(
     path: Path,
     part: str,
     x: npt.NDArray[Any],
@@ -175,16 +178,16 @@ def _rows(
     columns: tuple[Column, ...],
     shape: tuple[int, ...],
     target: str,
-) -> Rows:
+) -> Examples:
     where = f"{path} (the {part[1:]} part)" if part else str(path)
     if len(x) != len(y):
         raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
     if x.shape[1:] != shape:
         raise InputError(
-            f"{where} has rows of {source.size_of(x.shape[1:])} features, the training "
-            f"part of {source.size_of(shape)}; they should be of one size"
+            f"{where} has rows of {source.format_size(x.shape[1:])} features, the "
+            f"training part of {source.format_size(shape)}; their sizes should be equal"
         )
-    return source.checked(x.reshape(len(x), -1), y, columns, target, where)
+    return source.check_rows(x.reshape(len(x), -1), y, columns, target, where)
 
 
 def _is_channels_first(shape: tuple[int, ...]) -> bool:

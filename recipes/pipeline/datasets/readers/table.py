@@ -1,4 +1,4 @@
-"""Tables as text, `.csv` and `.tsv`, streamed by Arrow into one float32 matrix."""
+"""Text tables, `.csv` and `.tsv`, streamed by Arrow into one float32 matrix."""
 
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,17 @@ import pyarrow.csv
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
-from recipes.pipeline.datasets.description import Column, Rows
+from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.readers.table_layout import (
     Kind,
     Layout,
-    first_fault,
-    kinds_of,
-    layout_of,
-    options,
+    detect_kinds,
+    detect_layout,
+    find_first_fault,
+    make_arrow_options,
 )
 from recipes.pipeline.datasets.source import Source
 
@@ -32,32 +32,33 @@ def read(path: Path, target: str, like: Source | None = None) -> Source:
 
     Args:
         path: The file.
-        target: Name of the target column; empty: the last.
-        like: For a test set: the training set, which says what its columns hold.
+        target: Name of the target column; if empty, the last.
+        like: For a test set: the training set, which determines the kinds of columns.
 
     Raises:
-        InputError: The table is not one, or a cell is wrong; with file, line, column.
+        InputError: The table is malformed, or a cell is wrong; the message names the
+            file, line and column.
     """
-    layout, head = layout_of(path)
+    layout, head = detect_layout(path)
     target = target or (like.target.name if like else layout.names[-1])
     if target not in layout.names:
-        raise source.no_column(target, str(path), layout.names)
+        raise source.missing_column_error(target, str(path), layout.names)
     if like is not None:
         names = [name for name in layout.names if name != target]
         source.check_same_columns(like, str(path), names)
     kinds: dict[str, Kind] = dict.fromkeys(layout.names, "categorical")
     try:
-        kinds = _kinds(layout, head, target, like)
-        found = _read(layout, kinds, target)
+        kinds = _choose_kinds(layout, head, target, like)
+        found = _read_columns(layout, kinds, target)
     except pa.ArrowInvalid as error:
-        raise first_fault(layout, kinds, target) from error
-    return found if like is not None else source.without_useless(found)
+        raise find_first_fault(layout, kinds, target) from error
+    return found if like is not None else source.drop_useless_columns(found)
 
 
-def _kinds(
+def _choose_kinds(
     layout: Layout, head: bytes, target: str, like: Source | None
 ) -> dict[str, Kind]:
-    kinds = kinds_of(layout, head)
+    kinds = detect_kinds(layout, head)
     if like is not None:
         known = {column.name: column.kind for column in (*like.columns, like.target)}
         kinds = {name: known.get(name, "useless") for name in kinds}
@@ -66,33 +67,33 @@ def _kinds(
     texts = [n for n, kind in kinds.items() if kind != "numeric" and n != target]
     if texts and not layout.header:
         raise InputError(
-            f"{layout.path}: the first line looks like a row, and column "
+            f"{layout.path}: the first line looks like a row, but column "
             f"{layout.names.index(texts[0]) + 1} holds text; add a header line with "
             "the columns' names"
         )
     return kinds
 
 
-def _read(layout: Layout, kinds: dict[str, Kind], target: str) -> Source:
+def _read_columns(layout: Layout, kinds: dict[str, Kind], target: str) -> Source:
     names = [n for n in layout.names if n != target and kinds[n] != "useless"]
     levels = {n: Levels() for n in (*names, target) if kinds[n] == "categorical"}
-    features, labels = _filled(layout, kinds, target, names, levels)
+    features, labels = _stream_rows(layout, kinds, target, names, levels)
     if not len(labels):
         raise InputError(f"{layout.path} has a header line but no rows")
-    columns = tuple(_column(name, levels.get(name)) for name in names)
+    columns = tuple(_describe_column(name, levels.get(name)) for name in names)
     return Source(
-        name=files.stem_of(layout.path),
+        name=files.strip_suffixes(layout.path),
         where=str(layout.path),
         tabular=layout.header,
         columns=columns,
-        target=_column(target, levels.get(target)),
-        train=Rows(features, labels),
+        target=_describe_column(target, levels.get(target)),
+        train=Examples(features, labels),
         dropped=tuple(n for n in layout.names if kinds[n] == "useless"),
         notes=() if layout.header else (f"no header line: x1 … x{len(kinds)}",),
     )
 
 
-def _filled(
+def _stream_rows(
     layout: Layout,
     kinds: dict[str, Kind],
     target: str,
@@ -104,29 +105,29 @@ def _filled(
     types[target] = _CATEGORIES if target in levels else pa.float64()
     features = GrowingMatrix(len(names))
     labels = GrowingMatrix(1, np.float64)
-    with files.reading(layout.path) as stream:
-        for batch in pa.csv.open_csv(stream, **options(layout, types)):
+    with files.open_decompressed(layout.path) as stream:
+        for batch in pa.csv.open_csv(stream, **make_arrow_options(layout, types)):
             block = np.empty((batch.num_rows, len(names)), np.float32)
             for place, name in enumerate(names):
-                block[:, place] = _values(batch[name], levels.get(name))
-            label = _values(batch[target], levels.get(target))
+                block[:, place] = _decode(batch[name], levels.get(name))
+            label = _decode(batch[target], levels.get(target))
             if np.isinf(block).any() or not np.isfinite(label).all():
-                raise first_fault(layout, kinds, target)
+                raise find_first_fault(layout, kinds, target)
             features.append(block)
             labels.append(label)
     return features.finish(), labels.finish().reshape(-1)
 
 
-def _values(column: Any, levels: Levels | None) -> npt.NDArray[Any]:
-    """Give a column's numbers or codes, NaN for a blank."""
+def _decode(column: Any, levels: Levels | None) -> npt.NDArray[Any]:
+    """Return a column's numbers or codes, NaN for a blank."""
     if levels is None:
         return np.asarray(column.to_numpy(zero_copy_only=False))
-    codes = np.append(levels.codes(column.dictionary.to_pylist()), np.nan)
+    codes = np.append(levels.encode_all(column.dictionary.to_pylist()), np.nan)
     places = column.indices.fill_null(len(codes) - 1).to_numpy()
     return codes[places]
 
 
-def _column(name: str, levels: Levels | None) -> Column:
+def _describe_column(name: str, levels: Levels | None) -> Column:
     if levels is None:
         return Column(name)
     return Column(name, "categorical", levels=levels.texts)

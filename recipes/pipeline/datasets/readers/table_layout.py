@@ -1,6 +1,6 @@
-"""How a text table is laid out: separator, header, and the kind of every column.
+"""The layout of a text table: its separator, header and kinds of columns.
 
-All of it is read off the first megabyte, before the table is streamed.
+They are detected in the first megabyte, before the table is streamed.
 """
 
 import csv
@@ -21,75 +21,77 @@ from recipes.pipeline.datasets.readers import files
 
 Kind = Literal["numeric", "categorical", "useless"]
 
-# A cell may have blanks around it; Arrow strips them from numbers, not from markers.
+# A cell may have spaces around it; Arrow strips them from numbers, not from markers.
 NULLS = [a + text + b for text in encoding.BLANKS for a in ("", " ") for b in ("", " ")]
 _HEAD_BYTES = 1 << 20
 _MOST_LINES_IN_A_CELL = 100
-_LONGEST_CELL = 1 << 20  # a longer one means a quotation mark that is never closed
+_LONGEST_CELL = 1 << 20  # a longer one means an unclosed quotation mark
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a table's cells are and what they are."""
+    """How a table is divided into cells."""
 
     path: Path
     separator: str
     names: tuple[str, ...]
-    header: bool  # a first line of names; without one they are x1, x2, …
+    header: bool  # whether the first line has names; otherwise they are x1, x2, …
     skipped_lines: int  # lines before the first row
     line_bytes: int  # length of a typical line
 
 
-def layout_of(path: Path) -> tuple[Layout, bytes]:
-    """Read a table's layout and its first megabyte of whole lines.
+def detect_layout(path: Path) -> tuple[Layout, bytes]:
+    """Detect a table's layout, and return it with its first megabyte of whole lines.
 
     Raises:
-        InputError: There are no rows, or no names to go by.
+        InputError: The table has no rows, no usable names, or is not UTF-8 text.
     """
-    with files.reading(path) as stream:
-        head = _whole_head(stream)
+    with files.open_decompressed(path) as stream:
+        head = _read_head(stream)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = head[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8 text") from error
-    separator = "\t" if files.form_of(path) == ".tsv" else _separator(text)
+    separator = "\t" if files.detect_format(path) == ".tsv" else _detect_separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines = [(cells, reader.line_num) for cells in islice(filter(None, reader), 2)]
     if not lines:
-        raise InputError(f"{path} is empty; expected is a header line and rows")
+        raise InputError(f"{path} is empty; expected a header line and rows")
     first, line = lines[0]
     header = not _is_row(path, first, lines[1][0] if len(lines) > 1 else [])
     if header and len(lines) == 1:
         raise InputError(f"{path} has a header line but no rows")
     if len(first) == 1:
         raise InputError(
-            f"{path} has one column, '{first[0][:40]}'; expected are two or more, "
+            f"{path} has one column, '{first[0][:40]}'; expected two or more, "
             "separated by commas, semicolons, tabs or bars"
         )
     names = tuple(cell.strip() for cell in first)
     if header:
         _check_names(path, names)
     else:
-        names = tuple(column.name for column in source.numbered(len(first)))
+        names = tuple(column.name for column in source.number_columns(len(first)))
         line = 0
     typical = max(len(part) for part in head.split(b"\n", 3)[:3])
     return Layout(path, separator, names, header, line, typical), head
 
 
-def kinds_of(layout: Layout, head: bytes) -> dict[str, Kind]:
-    """Decide what each column holds: numbers where half of its filled cells are some.
+def detect_kinds(layout: Layout, head: bytes) -> dict[str, Kind]:
+    """Detect the kind of each column: numeric if half of its filled cells are numbers.
 
     Raises:
-        pyarrow.ArrowInvalid: The head's rows cannot be cut into cells.
+        pyarrow.ArrowInvalid: The rows cannot be divided into cells.
     """
     types = dict.fromkeys(layout.names, pa.string())
-    table = pa.csv.read_csv(io.BytesIO(head), **options(layout, types))
-    return {name: _kind(table[name]) for name in layout.names}
+    table = pa.csv.read_csv(io.BytesIO(head), **make_arrow_options(layout, types))
+    return {name: _detect_kind(table[name]) for name in layout.names}
 
 
-def options(layout: Layout, types: dict[str, pa.DataType]) -> dict[str, object]:
-    """Give Arrow's reader its options, for the columns that `types` names."""
+def make_arrow_options(
+    layout: Layout, types: dict[str, pa.DataType]
+) -> dict[str, object]:
+    """Return the options of Arrow's reader for the columns that `types` names."""
     return {
         "read_options": pa.csv.ReadOptions(
             column_names=list(layout.names),
@@ -108,18 +110,19 @@ def options(layout: Layout, types: dict[str, pa.DataType]) -> dict[str, object]:
     }
 
 
-def first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputError:
-    """Find the first thing in a table that is wrong, line by line.
+def find_first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputError:
+    """Find the first fault in a table, line by line.
 
-    Slow, but only for a table that Arrow has refused or whose numbers are not finite.
+    This is slow, but only needed for tables that Arrow refuses or with numbers that are
+    not finite.
     """
-    with files.reading(layout.path) as stream:
+    with files.open_decompressed(layout.path) as stream:
         text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
         line = 0
         try:
             csv.field_size_limit(_LONGEST_CELL)
-            for line, cells in _rows(text, layout):
-                if fault := _row_fault(cells, layout, kinds, target):
+            for line, cells in _read_rows(text, layout):
+                if fault := _find_row_fault(cells, layout, kinds, target):
                     return InputError(f"{layout.path}, line {line}{fault}")
         except UnicodeDecodeError:
             return InputError(f"{layout.path}, after line {line}: not UTF-8 text")
@@ -127,10 +130,12 @@ def first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> InputErr
             return InputError(
                 f"{layout.path}, after line {line}: a quotation mark is never closed"
             )
-    return InputError(f"{layout.path} is no table that can be read")
+    return InputError(f"{layout.path} cannot be read as a table")
 
 
-def _rows(text: io.TextIOWrapper, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(
+    text: io.TextIOWrapper, layout: Layout
+) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(text, delimiter=layout.separator)
     before = 0
     for cells in reader:
@@ -139,11 +144,11 @@ def _rows(text: io.TextIOWrapper, layout: Layout) -> Iterator[tuple[int, list[st
         before = reader.line_num
 
 
-def _row_fault(
+def _find_row_fault(
     cells: list[str], layout: Layout, kinds: dict[str, Kind], target: str
 ) -> str:
     if len(cells) != len(layout.names):
-        return f": {len(cells)} cells where {len(layout.names)} are expected"
+        return f": {len(cells)} cells, but {len(layout.names)} are expected"
     for name, cell in zip(layout.names, cells, strict=True):
         shown = f"'{' '.join(cell.split())[:40]}'"
         if encoding.is_blank(cell):
@@ -157,8 +162,8 @@ def _row_fault(
     return ""
 
 
-def _whole_head(stream: IO[bytes]) -> bytes:
-    """Read the first megabyte, or three lines where they are longer, to a row's end."""
+def _read_head(stream: IO[bytes]) -> bytes:
+    """Read the first megabyte, or three lines if longer, up to the end of a row."""
     head = stream.read(_HEAD_BYTES)
     while head.count(b"\n") < 3 and (more := stream.read(_HEAD_BYTES)):
         head += more
@@ -172,21 +177,21 @@ def _whole_head(stream: IO[bytes]) -> bytes:
     return head[:end]
 
 
-def _separator(text: str) -> str:
+def _detect_separator(text: str) -> str:
     first = text.lstrip().split("\n", 1)[0]
     outside = "".join(first.split('"')[::2])
     return max(",;\t|", key=outside.count)
 
 
 def _is_row(path: Path, first: list[str], second: list[str]) -> bool:
-    """Say whether the first line is a row already, not a header.
+    """Return whether the first line is a row, not a header.
 
-    It is where all its cells are numbers, and where it has numbers at the same places
-    as the second line.
+    It is a row if all its cells are numbers, or if it has numbers in the same places as
+    the second line.
 
     Raises:
-        InputError: The latter, but all of them are whole numbers: years or codes
-            might well be names, and neither guess may be made silently.
+        InputError: It has numbers in the same places, but all of them are whole: they
+            might be names, such as years or codes, so guessing silently would be wrong.
     """
     numbers = [cell for cell in first if encoding.is_number(cell)]
     if len(numbers) == len(first):
@@ -200,8 +205,8 @@ def _is_row(path: Path, first: list[str], second: list[str]) -> bool:
         return False
     if all(cell.strip().isdigit() for cell in numbers):
         raise InputError(
-            f"{path}: the first line has numbers at the same places as the second, so "
-            "it looks like a row; add a header line, with names that are no numbers"
+            f"{path}: the first line has numbers in the same places as the second, so "
+            "it looks like a row; add a header line with names that are not numbers"
         )
     return True
 
@@ -220,11 +225,13 @@ def _check_names(path: Path, names: tuple[str, ...]) -> None:
             )
 
 
-def _kind(column: pa.ChunkedArray) -> Kind:
+def _detect_kind(column: pa.ChunkedArray) -> Kind:
     filled = column.drop_null()
     pattern = rf"^\s*(?:{encoding.NUMBER})\s*$"
     numbers = pa.compute.match_substring_regex(filled, pattern)
     if 2 * (pa.compute.sum(numbers).as_py() or 0) >= len(filled):
         return "numeric"
     different = len(pa.compute.unique(pa.compute.utf8_trim_whitespace(filled)))
-    return "useless" if encoding.too_varied(different, len(filled)) else "categorical"
+    return (
+        "useless" if encoding.is_too_varied(different, len(filled)) else "categorical"
+    )

@@ -1,7 +1,7 @@
 """Data sets of the TensorFlow Datasets catalogue, `tfds:NAME[/CONFIG][:VERSION]`.
 
-`tensorflow_datasets` takes seconds to import and is an extra, so it is imported only
-where such a name is asked for.
+`tensorflow_datasets` takes seconds to import and is an optional dependency, so it is
+imported only when such a name is requested.
 """
 
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
@@ -21,22 +22,22 @@ from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.source import Source
 
 PREFIX = "tfds:"
-_BATCH = 4096  # rows that are read at a time, fewer of large images
+_BATCH = 4096  # rows read at a time, fewer if they are large images
 _BATCH_BYTES = 16 << 20
 
 
 def read(value: str, target: str, flag: str) -> Source:
-    """Load a data set of the catalogue, downloaded and prepared where need be.
+    """Load a data set of the catalogue, downloading and preparing it if needed.
 
-    It lies where TFDS keeps its data: in `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
+    TFDS keeps its data in `TFDS_DATA_DIR`, by default in `~/tensorflow_datasets`.
 
     Args:
         value: `tfds:NAME[/CONFIG][:VERSION]`.
-        target: Name of the target feature; empty: the supervised one.
-        flag: The flag that asked for it, for messages.
+        target: Name of the target feature; if empty, the supervised one.
+        flag: The flag with the value, for messages.
 
     Raises:
-        InputError: TFDS is not installed, knows no such name, or cannot fetch it.
+        InputError: TFDS is not installed, has no such data set, or cannot load it.
     """
     try:
         import tensorflow_datasets as tfds
@@ -55,15 +56,15 @@ def read(value: str, target: str, flag: str) -> Source:
         if "test" in info.splits:
             splits["test"] = tfds.load(name, split="test", data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
-        hint = source.suggestion(_plain(value), tfds.list_builders())
+        hint = suggest(_short_name(value), tfds.list_builders(), "'{}'")
         raise InputError(f"{flag}: TFDS has no data set '{name}'{hint}") from error
     except (ValueError, AssertionError, OSError, ImportError) as error:
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{flag}: TFDS cannot load '{name}': {words}") from error
-    return from_splits(splits, info.features, info.supervised_keys, target, value)
+    return read_splits(splits, info.features, info.supervised_keys, target, value)
 
 
-def from_splits(
+def read_splits(
     splits: Mapping[str, tf.data.Dataset],
     features: Mapping[str, Any],
     supervised: Any,
@@ -73,37 +74,39 @@ def from_splits(
     """Read TFDS splits into memory.
 
     Args:
-        splits: The dataset of dicts called "train", and perhaps one called "test".
-        features: What TFDS says about them (`info.features`).
+        splits: Datasets of dicts: "train" and, if it exists, "test".
+        features: Their description by TFDS (`info.features`).
         supervised: Its (input, target) keys (`info.supervised_keys`), or `None`.
-        target: Name of the target feature; empty: the supervised one.
+        target: Name of the target feature; if empty, the supervised one.
         where: The `--dataset` value, for messages.
 
     Raises:
-        InputError: There is no target to go by, or a feature is neither one value nor
-            the only one, a vector or images of one size.
+        InputError: The target is not known, or a feature is not a single value, unless
+            it is the only one and a vector or an image of fixed size.
     """
-    leaves = {leaf.name: leaf for leaf in _leaves(features)}
-    label, inputs = _chosen(leaves, supervised, target, where)
-    shape = _shape(inputs, label, where)
-    arrays = {split: _arrays(rows, inputs, label) for split, rows in splits.items()}
+    leaves = {leaf.name: leaf for leaf in _flatten(features)}
+    label, inputs = _choose_columns(leaves, supervised, target, where)
+    shape = _check_shapes(inputs, label, where)
+    arrays = {
+        split: _read_arrays(rows, inputs, label) for split, rows in splits.items()
+    }
     if not shape:
-        columns = tuple(leaf.column() for leaf in inputs)
+        columns = tuple(leaf.describe() for leaf in inputs)
     elif len(shape) == 1:
-        columns = source.numbered(*shape)
+        columns = source.number_columns(*shape)
     else:
-        columns = source.pixels(shape)
+        columns = source.name_pixels(shape)
     rows = {
-        split: source.checked(x, y, columns, label.name, f"{where} ({split})")
+        split: source.check_rows(x, y, columns, label.name, f"{where} ({split})")
         for split, (x, y) in arrays.items()
     }
-    return source.without_useless(
+    return source.drop_useless_columns(
         Source(
-            name=_plain(where),
+            name=_short_name(where),
             where=where,
             tabular=not shape,
             columns=columns,
-            target=label.column(),
+            target=label.describe(),
             train=rows["train"],
             test=rows.get("test"),
             image_shape=shape if len(shape) > 1 else (),
@@ -112,7 +115,7 @@ def from_splits(
 
 
 class _Leaf:
-    """One feature of a TFDS data set: where it is in an example, how it is coded."""
+    """One feature of a TFDS data set: its place in an example, and its encoding."""
 
     def __init__(self, path: tuple[str, ...], feature: Any) -> None:
         self.path = path
@@ -121,46 +124,48 @@ class _Leaf:
         self._classes: tuple[str, ...] = tuple(getattr(feature, "names", None) or ())
         self._texts = Levels() if feature.np_dtype in (object, np.str_) else None
 
-    def values(self, example: Any) -> npt.NDArray[Any]:
-        """Give numbers or codes of a batch: [b] or [b, d], NaN for a blank."""
+    def decode(self, example: Any) -> npt.NDArray[Any]:
+        """Return the numbers or codes of a batch, [b] or [b, d], NaN for a blank."""
         for key in self.path:
             example = example[key]
         if self._texts is not None:
             different, places = np.unique(example.astype(bytes), return_inverse=True)
             texts = [text.decode(errors="replace") for text in different]
-            return self._texts.codes(texts)[places]
+            return self._texts.encode_all(texts)[places]
         values = np.asarray(example, np.float64)
-        # TFDS writes −1 where a class is not told.
+        # TFDS writes −1 for an unknown class.
         return np.where(values < 0, np.nan, values) if self._classes else values
 
-    def column(self) -> Column:
-        """Describe the feature, after its rows have been read."""
+    def describe(self) -> Column:
+        """Describe the feature; call this after its rows have been decoded."""
         levels = self._classes if self._texts is None else self._texts.texts
         kind = "categorical" if levels or self._texts is not None else "numeric"
         return Column(self.name, kind, levels=levels)  # type: ignore[arg-type]
 
 
-def _leaves(features: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Leaf]:
-    # Sorted, because a data set read back from its files has no order of its own.
+def _flatten(
+    features: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[_Leaf]:
+    # Sorted, because features read from the files of a data set have no fixed order.
     for key, feature in sorted(features.items()):
         if hasattr(feature, "items"):
-            yield from _leaves(feature, (*path, key))
+            yield from _flatten(feature, (*path, key))
         else:
             yield _Leaf((*path, key), feature)
 
 
-def _chosen(
+def _choose_columns(
     leaves: dict[str, _Leaf], supervised: Any, target: str, where: str
 ) -> tuple[_Leaf, list[_Leaf]]:
-    """Choose the target and the features that predict it: all others, or TFDS's own."""
+    """Choose the target and its predictors: TFDS's own, or all other features."""
     inputs, usual = supervised[:2] if supervised else (None, "")
     target = target or (usual if isinstance(usual, str) else "")
     if target not in leaves:
         if target and target != usual:
-            raise source.no_column(target, where, leaves)
+            raise source.missing_column_error(target, where, leaves)
         raise InputError(
-            f"--target: {where} does not say what to predict; name one of "
-            f"{source.some(leaves)}"
+            f"--target: {where} does not define what to predict; name one of "
+            f"{source.quote_first_five(leaves)}"
         )
     if target == usual:
         keys = {inputs} if isinstance(inputs, str) else set(tf.nest.flatten(inputs))
@@ -170,15 +175,15 @@ def _chosen(
     return leaves[target], chosen
 
 
-def _shape(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
-    """Give the shape of the only feature, (d,), (h, w) or (h, w, c); else ()."""
+def _check_shapes(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
+    """Return the shape of the only feature, (d,), (h, w) or (h, w, c), otherwise ()."""
     if not inputs:
-        raise InputError(f"{where} has no feature columns beside the target")
+        raise InputError(f"{where} has no feature columns besides the target")
     shape = inputs[0].shape if len(inputs) == 1 else ()
     if len(shape) > 1 and None in shape:
         raise InputError(
             f"{where}: the images in '{inputs[0].name}' have the shape {list(shape)}, "
-            "unequal or unknown sizes; expected are images of one size, [height, "
+            "of unequal or unknown size; expected images of equal size, [height, "
             "width] or [height, width, channels]"
         )
     alone = 0 < len(shape) < 4 and None not in shape
@@ -186,13 +191,13 @@ def _shape(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, ...]:
         if leaf.shape:
             raise InputError(
                 f"{where}: feature '{leaf.name}' has the shape {list(leaf.shape)}; "
-                "expected are single values, or as the only feature one vector [d] or "
-                "one image [height, width] or [height, width, channels]"
+                "expected single values, or as the only feature one vector [d] or one "
+                "image [height, width] or [height, width, channels]"
             )
     return tuple(shape)
 
 
-def _arrays(
+def _read_arrays(
     rows: tf.data.Dataset, inputs: list[_Leaf], label: _Leaf
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     shape = inputs[0].shape if inputs[0].shape else (len(inputs),)
@@ -200,13 +205,13 @@ def _arrays(
     target = GrowingMatrix(1, np.float64)
     size = min(_BATCH, max(1, _BATCH_BYTES // (8 * features.width)))
     for batch in rows.batch(size).as_numpy_iterator():
-        values = [leaf.values(batch) for leaf in inputs]
+        values = [leaf.decode(batch) for leaf in inputs]
         block = values[0] if inputs[0].shape else np.stack(values, axis=1)
-        with np.errstate(over="ignore"):  # infinities are refused with their place
+        with np.errstate(over="ignore"):  # infinities are reported later
             features.append(block.reshape(-1, features.width).astype(np.float32))
-        target.append(label.values(batch))
+        target.append(label.decode(batch))
     return features.finish(), target.finish().reshape(-1)
 
 
-def _plain(value: str) -> str:
+def _short_name(value: str) -> str:
     return value.removeprefix(PREFIX).split("/")[0].split(":")[0]

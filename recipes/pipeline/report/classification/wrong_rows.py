@@ -34,7 +34,7 @@ def mistakes(about: Description, features: Any, made: Decisions) -> Section:
 
     Args:
         about: the data set's description.
-        features: [n, d] raw test rows, dense or CSR, as `Rows.features` holds them.
+        features: [n, d] raw test rows, dense or CSR, as `Examples.features` holds them.
         made: the decisions on them.
     """
     title = "Most surely wrong"

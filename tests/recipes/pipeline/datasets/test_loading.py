@@ -11,8 +11,8 @@ import sklearn.datasets
 from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import load
-from recipes.pipeline.datasets.batches import batches
-from recipes.pipeline.datasets.split import split, stratified_split
+from recipes.pipeline.datasets.batches import make_batches
+from recipes.pipeline.datasets.split import split, split_stratified
 
 
 def loaded(task="auto", **flags):
@@ -73,7 +73,7 @@ def test_class_names_are_in_natural_order():
 
 def test_unknown_name_suggests_the_nearest_and_lists_all():
     message = refused(dataset="diabetis")
-    assert message.startswith("--dataset: no data set 'diabetis'; did you mean")
+    assert message.startswith("--dataset: no data set 'diabetis' (did you mean")
     assert "breast_cancer digits iris wine" in message
     assert refused(dataset="iris", test_dataset="wein").startswith("--test_dataset")
 
@@ -94,7 +94,7 @@ def test_classes_are_no_regression_target(name):
 
 
 def test_a_quantity_is_no_class():
-    assert "no classes" in refused("classification", dataset="diabetes")
+    assert "too many for classes" in refused("classification", dataset="diabetes")
 
 
 def write_labels(folder, labels):
@@ -128,7 +128,7 @@ def test_whole_numbers_are_classes_or_quantities(tmp_path, labels, task, note):
     taken, other = ("classes", "regression"), ("numbers", "classification")
     if task == "regression":
         taken, other = other, taken
-    told = f"{note} 'kind' are taken for {taken[0]}; --task={taken[1]} takes them for "
+    told = f"{note} 'kind' are taken as {taken[0]}; --task={taken[1]} takes them as "
     assert about.notes == ((told + other[0],) if note else ())
     assert loaded("regression", **flags).description.notes == ()
 
@@ -143,7 +143,7 @@ def test_letters_are_classes_and_rings_are_not(recipes_data, tmp_path):
     assert letters.target.levels == tuple(map(str, range(1, 27)))
     rings = loaded(dataset=str(tmp_path / "abalone.svm.gz")).description
     assert rings.task == "regression"
-    assert rings.notes[0].startswith("the 28 different values of 'y' are taken for nu")
+    assert rings.notes[0].startswith("the 28 different values of 'y' are taken as nu")
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
@@ -173,23 +173,23 @@ def test_split_of_too_few_rows():
 
 def test_stratified_split_keeps_the_shares():
     classes = np.repeat([0, 1, 2], [700, 200, 100])
-    train, test = stratified_split(classes, 0.2, seed=1)
+    train, test = split_stratified(classes, 0.2, seed=1)
     np.testing.assert_array_equal(np.bincount(classes[test]), [140, 40, 20])
     np.testing.assert_array_equal(np.sort([*train, *test]), np.arange(1000))
-    np.testing.assert_array_equal(test, stratified_split(classes, 0.2, seed=1)[1])
-    assert not np.array_equal(test, stratified_split(classes, 0.2, seed=2)[1])
+    np.testing.assert_array_equal(test, split_stratified(classes, 0.2, seed=1)[1])
+    assert not np.array_equal(test, split_stratified(classes, 0.2, seed=2)[1])
 
 
 def test_stratified_split_trains_on_a_class_of_one_row():
     classes = np.array([0] * 10 + [1] * 10 + [2])
-    train, test = stratified_split(classes, 0.2, seed=0)
+    train, test = split_stratified(classes, 0.2, seed=0)
     assert 20 in train
     np.testing.assert_array_equal(np.bincount(classes[test]), [2, 2])
 
 
 def test_stratified_split_of_too_few_rows():
     with pytest.raises(InputError, match="every class"):
-        stratified_split(np.array([0, 0, 1, 1]), 0.2, seed=0)
+        split_stratified(np.array([0, 0, 1, 1]), 0.2, seed=0)
 
 
 def test_rows_keep_their_targets_through_the_split():
@@ -212,7 +212,7 @@ def test_batches(sparse):
     x = np.arange(40, dtype=np.float32).reshape(10, 4)
     y = np.arange(10.0)
     source = scipy.sparse.csr_array(x) if sparse else x
-    dataset = batches(source, y, 4, None)
+    dataset = make_batches(source, y, 4, None)
     assert len(dataset) == 3
     assert [len(part) for part, _ in dataset] == [4, 4, 2]
     assert dataset.element_spec[0].shape.as_list() == [None, 4]
@@ -231,7 +231,7 @@ def test_shuffled_batches_are_all_rows_in_a_new_order_each_epoch(sparse):
     source = scipy.sparse.csr_array(x) if sparse else x
 
     def epochs(seed):
-        dataset = batches(source, y, 32, seed)
+        dataset = make_batches(source, y, 32, seed)
         assert len(dataset) == 4
         return [gathered(dataset) for _ in range(3)]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from recipes.errors import InputError
-from recipes.pipeline.datasets import Column, Data, Description, Rows
+from recipes.pipeline.datasets import Column, Data, Description, Examples
 from recipes.pipeline.preprocessing import design_matrix, learn
 
 NAN = np.nan
@@ -32,8 +32,10 @@ def data_of(rows, *, categorical=None, test=None, tabular=True, names=None):
     description = Description(
         "rows", "rows.csv", tabular, columns, Column("y"), "regression"
     )
-    train = Rows(rows, np.zeros(rows.shape[0]))
-    test = Rows(rows if test is None else np.asarray(test, np.float32), train.target)
+    train = Examples(rows, np.zeros(rows.shape[0]))
+    test = Examples(
+        rows if test is None else np.asarray(test, np.float32), train.target
+    )
     return Data(train, test, description)
 
 
@@ -230,7 +232,7 @@ def test_images_are_rescaled_by_their_ends(pixels):
 def test_test_images_are_not_learned_from():
     data = images_of(PIXELS)
     data = dataclasses.replace(
-        data, test=Rows(data.test.features * 10, data.test.target)
+        data, test=Examples(data.test.features * 10, data.test.target)
     )
     assert learn.learn_preprocessing(data, images=True).largest.numpy() == 236
 
@@ -247,7 +249,7 @@ def test_who_does_not_ask_for_images_gets_rows():
         layer.get_weights(), learn.learn_preprocessing(other).get_weights(), strict=True
     ):
         np.testing.assert_array_equal(a, b)
-    serving = learn.serving_model(data.description, layer, keras.layers.Dense(1))
+    serving = learn.build_serving_model(data.description, layer, keras.layers.Dense(1))
     assert serving.signature() == tf.TensorSpec((None, 24), tf.float32, "features")
     # And there are no images where there were none.
     table = data_of([[1, 10], [3, 30]], tabular=False)
@@ -262,7 +264,7 @@ def test_serving_images_takes_images():
     layer = learn.learn_preprocessing(data, images=True)
     model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
     expected = model(layer(data.train.features))
-    serving = learn.serving_model(data.description, layer, model)
+    serving = learn.build_serving_model(data.description, layer, model)
     assert serving.signature() == tf.TensorSpec((None, 2, 3, 4), tf.float32, "features")
     np.testing.assert_array_equal(serving(PIXELS), expected)
     np.testing.assert_allclose(
@@ -305,7 +307,7 @@ def test_serving_raw_rows_equals_the_training_path(dtype):
     layer = learn.learn_preprocessing(data)
     dense = keras.layers.Dense(1, dtype=dtype)
     expected = dense(layer(data.train.features))
-    serving = learn.serving_model(data.description, layer, dense)
+    serving = learn.build_serving_model(data.description, layer, dense)
     output = serving({name: tf.constant(column) for name, column in raw.items()})
     assert output.dtype == dtype
     np.testing.assert_array_equal(output, expected)
@@ -321,7 +323,7 @@ def test_serving_raw_rows_equals_the_training_path(dtype):
 def test_serving_an_array_takes_the_matrix():
     data = data_of([[1, 10], [3, 30]], tabular=False)
     layer, dense = learn.learn_preprocessing(data), keras.layers.Dense(1)
-    serving = learn.serving_model(data.description, layer, dense)
+    serving = learn.build_serving_model(data.description, layer, dense)
     assert serving.signature() == tf.TensorSpec((None, 2), tf.float32, "features")
     np.testing.assert_array_equal(
         serving(data.train.features), dense(layer(data.train.features))
@@ -333,7 +335,7 @@ def test_table_of_300_columns():
     levels = {number: ("no", "yes") for number in range(0, 300, 2)}
     data = data_of(rows, categorical=levels)
     layer = learn.learn_preprocessing(data)
-    serving = learn.serving_model(data.description, layer, keras.layers.Dense(1))
+    serving = learn.build_serving_model(data.description, layer, keras.layers.Dense(1))
     assert len(serving.signature()) == 300
     assert serving.signature()["x0"].dtype == tf.string
     assert serving.signature()["x1"].dtype == tf.float32

@@ -26,7 +26,7 @@ SIGNATURES = ["serving_default", "serve"]
 def model_of(data, dtype="float32"):
     layer = learn.learn_preprocessing(data)
     dense = keras.layers.Dense(1, dtype=dtype, bias_initializer="ones")
-    return learn.serving_model(data.description, layer, dense)
+    return learn.build_serving_model(data.description, layer, dense)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_outputs_may_be_several(tmp_path):
 
     data = data_of(np.random.default_rng(2).normal(size=(9, 3)), tabular=False)
     layer = learn.learn_preprocessing(data)
-    model = learn.serving_model(data.description, layer, keras.layers.Dense(2))
+    model = learn.build_serving_model(data.description, layer, keras.layers.Dense(2))
     folder = export.save_model(model, tmp_path, outputs)
     loaded = tf.saved_model.load(folder)
     result = loaded.serve(data.train.features)
@@ -209,7 +209,7 @@ def test_size_is_that_of_the_weights_once(tmp_path):
 
     data = data_of(np.random.default_rng(3).normal(size=(9, 3)), tabular=False)
     layer = learn.learn_preprocessing(data)
-    model = learn.serving_model(data.description, layer, Wide())
+    model = learn.build_serving_model(data.description, layer, Wide())
     folder = export.save_model(model, tmp_path, export.regression_outputs)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     assert 1.0 <= size / (4 * 3 * 100_000) <= 1.2

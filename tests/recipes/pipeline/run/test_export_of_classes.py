@@ -33,7 +33,7 @@ def matrix_model(width, *, probable):
     data = data_of(rng.normal(size=(50, 4)), tabular=False)
     layer = learn.learn_preprocessing(data)
     model = classifier(4, width, probable=probable)
-    serving = learn.serving_model(data.description, layer, model)
+    serving = learn.build_serving_model(data.description, layer, model)
     return serving, data.train.features
 
 
@@ -89,7 +89,7 @@ def test_named_columns_and_a_dict_of_outputs(tmp_path):
     layer = learn.learn_preprocessing(data)
     width = len(layer.output_names)
     model = classifier(width, 3, probable=True)
-    serving = learn.serving_model(data.description, layer, model)
+    serving = learn.build_serving_model(data.description, layer, model)
     columns = {name: tf.constant(values) for name, values in raw.items()}
     expected = serving(columns)
     assert set(expected) == {"scores", "probabilities"}

@@ -18,7 +18,7 @@ def exported(tmp_path_factory):
     layer = learn.learn_preprocessing(data, images=True)
     parts = [keras.layers.Flatten(), keras.layers.Dense(512, "tanh")]
     inner = keras.Sequential([*parts, keras.layers.Dense(3)])
-    model = learn.serving_model(data.description, layer, inner)
+    model = learn.build_serving_model(data.description, layer, inner)
     directory = tmp_path_factory.mktemp("images")
     outputs = export.classification_outputs(["a", "b", "c"])
     export.save_model(model, directory, outputs)

@@ -146,7 +146,7 @@ def served(model, x):
     """The machine behind the layer that scales, as a recipe joins them."""
     rows = data_of(x, tabular=False)
     layer = learn.learn_preprocessing(rows)
-    return learn.serving_model(rows.description, layer, model.inference_model())
+    return learn.build_serving_model(rows.description, layer, model.inference_model())
 
 
 @pytest.mark.parametrize("name", ["two", "names", "rest", "nu", "regressor", "float64"])

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from recipes.pipeline import report
-from recipes.pipeline.datasets.description import Column, Data, Description, Rows
+from recipes.pipeline.datasets.description import Column, Data, Description, Examples
 from recipes.pipeline.evaluation import decisions
 from recipes.pipeline.preprocessing import learn
 from recipes.svm import SupportVectorClassifier, SupportVectorRegressor
@@ -66,7 +66,7 @@ def fitted(model, x, target, levels=(), raw=None, **parameters):
         target=Column("kind", kind, levels=levels),
         task="classification" if levels else "regression",
     )
-    rows = Rows(raw, np.asarray(target))
+    rows = Examples(raw, np.asarray(target))
     data = Data(rows, rows, about)
     layer = learn.learn_preprocessing(data)
     x = layer(raw).numpy()

@@ -105,18 +105,18 @@ def test_many_classes_of_idx_labels(tmp_path):
 
 CONTENT = as_idx(IMAGES)
 DAMAGED = [
-    (b"hello, world", "begins with the bytes '68656c6c'; expected is the magic"),
+    (b"hello, world", "begins with the bytes '68656c6c'; expected the magic"),
     (b"", "begins with the bytes ''"),
     (b"\0\0\x0a\x03" + CONTENT[4:], "begins with the bytes '00000a03'"),
     (CONTENT[:9], "ends within its header"),
-    (CONTENT[: 16 + 12 * 7 + 5], "is cut off after 7 of 40 rows"),
-    (CONTENT[:16], "is cut off after 0 of 40 rows"),
-    (CONTENT + b"x", "goes on after the 40 rows"),
-    (as_idx(LABELS), "has 1 dimension; expected are images"),
-    (as_idx(IMAGES[:, 0]), "has 2 dimensions; expected are images"),
+    (CONTENT[: 16 + 12 * 7 + 5], "is truncated after 7 of 40 rows"),
+    (CONTENT[:16], "is truncated after 0 of 40 rows"),
+    (CONTENT + b"x", "continues after the 40 rows"),
+    (as_idx(LABELS), "has 1 dimension; expected images"),
+    (as_idx(IMAGES[:, 0]), "has 2 dimensions; expected images"),
     (as_idx(IMAGES[:, :0]), "images of 0 × 4"),
     (CONTENT[:8] + b"\xff" * 8, "images of 4294967295 × 4294967295"),
-    (CONTENT[:4] + b"\xff" * 4 + CONTENT[8:], "is cut off after 40 of 4294967295"),
+    (CONTENT[:4] + b"\xff" * 4 + CONTENT[8:], "is truncated after 40 of 4294967295"),
     (as_idx(IMAGES[:39]), "holds 39 images, but "),
     (as_idx(IMAGES[:0]), "holds 0 images, but "),
     (as_idx(np.where(ONE_VALUE, np.inf, 1.0)), "is infinite"),
@@ -135,9 +135,9 @@ def test_damaged_images(tmp_path, content, expected):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (as_idx(LABELS)[:-1], "is cut off after 39 of 40 rows"),
+        (as_idx(LABELS)[:-1], "is truncated after 39 of 40 rows"),
         (as_idx(LABELS[:10]), "holds 40 images, but "),
-        (CONTENT, "has 3 dimensions; expected are labels, [rows]"),
+        (CONTENT, "has 3 dimensions; expected labels, [rows]"),
         (b"PK\x03\x04", "begins with the bytes '504b0304'"),
         (as_idx(LABELS * 0), "is '0' in every row"),
         (as_idx(np.where(LABELS, LABELS, np.nan)), "row 1: the target 'label' is nan"),
@@ -159,16 +159,16 @@ def test_labels_that_are_not_there(tmp_path):
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     (tmp_path / "train-labels-idx1-ubyte").mkdir()  # as some archives unpack
     message = refused(path)
-    assert message.startswith(f"{path}: its file of labels, train-labels-idx1-ubyte,")
+    assert message.startswith(f"{path}: its labels, train-labels-idx1-ubyte,")
     odd = write(tmp_path, names=("digits-idx3-ubyte", "digits-idx1-ubyte"))
-    assert "the name of its file of labels cannot be told" in refused(odd)
+    assert "the name of its labels' file cannot be derived" in refused(odd)
     assert "has 1 dimension" in refused(tmp_path / "digits-idx1-ubyte")
     assert "there is no file" in refused(tmp_path / "none-images-idx3-ubyte")
 
 
 def test_file_that_is_none_of_the_forms(tmp_path):
     (tmp_path / "table.txt").write_text("a b c")
-    assert "MNIST's form" in refused(tmp_path / "table.txt")
+    assert "MNIST's, …-images-idx3-ubyte" in refused(tmp_path / "table.txt")
 
 
 # Other sources.
@@ -202,7 +202,7 @@ def test_npz_images(tmp_path, shape, dtype):
 def test_npz_channels_that_seem_to_come_first(tmp_path):
     np.savez(tmp_path / "i.npz", x=np.ones((40, 3, 8, 8)) * LABELS[0], y=LABELS)
     note = loaded(tmp_path / "i.npz").description.notes[0]
-    assert note.startswith("the images are taken for 3 × 8 pixels in 8 channels")
+    assert note.startswith("the images are taken as 3 × 8 pixels in 8 channels")
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,9 @@ def test_libsvm_line_that_is_none(tmp_path, monkeypatch, line, place):
     lines[place] = line
     path = write(tmp_path, "\n".join(lines))
     message = refused(path)
-    assert message.startswith(f"{path}, line {place + 1}: '{line}' is no LIBSVM line")
+    assert message.startswith(
+        f"{path}, line {place + 1}: '{line}' is not a LIBSVM line"
+    )
 
 
 def test_libsvm_empty(tmp_path):
@@ -240,14 +242,14 @@ BAD = [
         "'x' holds Python objects",
     ),
     (dict(x=X, y=Y.astype(object)), "'y' holds Python objects"),
-    (dict(a=X, b=Y), "holds 'a', 'b'; expected are"),
+    (dict(a=X, b=Y), "holds 'a', 'b'; expected arrays"),
     (dict(), "holds nothing"),
     (dict(x=X[:, :, None, None, None], y=Y), "shape [40, 3, 1, 1, 1]"),
     (dict(x=X[:, 0], y=Y), "shape [40]"),
     (dict(x=X, y=X), "shape [40, 3]"),
     (dict(x=X[:9], y=Y), "9 rows of features but 40 targets"),
-    (dict(x=X.astype(str), y=Y), "expected are real numbers"),
-    (dict(x=X + 1j, y=Y), "expected are real numbers"),
+    (dict(x=X.astype(str), y=Y), "expected real numbers"),
+    (dict(x=X + 1j, y=Y), "expected real numbers"),
     (dict(x=np.where(X[6, 2] == X, np.inf, X), y=Y), "row 7, column 'x3': inf"),
     (dict(x=np.where(X[6, 2] == X, 1e39, X), y=Y), "row 7, column 'x3': 1e+39"),
     (dict(x=X, y=np.where(Y[3] == Y, np.nan, Y)), "row 4: the target 'y' is nan"),
@@ -272,10 +274,10 @@ def test_a_file_that_is_no_npz(tmp_path):
     path = tmp_path / "data.npz"
     for content in (b"", b"hello", b"PK\x03\x04 and no more"):
         path.write_bytes(content)
-        assert "is no .npz file" in refused(path)
+        assert "is not an .npz file" in refused(path)
     content = save(tmp_path, x=X, y=Y).read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert "is no .npz file" in refused(path)
+    assert "is not an .npz file" in refused(path)
 
 
 def test_npz_test_set_with_other_columns(tmp_path):

@@ -54,7 +54,7 @@ def test_target_by_name(tmp_path):
     data = loaded(path, target="a")
     assert [c.name for c in data.description.columns] == ["b", "price"]
     message = refused(path, target="pirce")
-    assert message == f"--target: no column 'pirce' in {path}; did you mean 'price'?"
+    assert message == f"--target: no column 'pirce' in {path} (did you mean 'price'?)"
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ BAD_CELLS = [
     ("1,2,3\n4,5,nan\n7,8,9\n", 2, ", column 'y': the target is blank"),
     ("1,2,3\n4,5,\n7,8,9\n", 2, ", column 'y': the target is blank"),
     ("1,2,3\n4,5,-inf\n7,8,9\n", 2, ", column 'y': '-inf' is not finite or too large"),
-    ("1,2,3\n4,5\n7,8,9\n", 2, ": 2 cells where 3 are expected"),
-    ("1,2,3\n4,5,6,7\n7,8,9\n", 2, ": 4 cells where 3 are expected"),
-    ('1,2,3\n4,"5,6\n7,8,9\n', 2, ": 2 cells where 3 are expected"),
+    ("1,2,3\n4,5\n7,8,9\n", 2, ": 2 cells, but 3 are expected"),
+    ("1,2,3\n4,5,6,7\n7,8,9\n", 2, ": 4 cells, but 3 are expected"),
+    ('1,2,3\n4,"5,6\n7,8,9\n', 2, ": 2 cells, but 3 are expected"),
 ]
 
 

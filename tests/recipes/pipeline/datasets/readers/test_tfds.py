@@ -163,16 +163,16 @@ def test_images_are_rows_of_pixels(monkeypatch):
 
 
 def test_what_is_no_image_of_one_size():
-    assert "shape [None, None, 3], unequal" in refused("unequal", target="y")
+    assert "shape [None, None, 3], of unequal" in refused("unequal", target="y")
     assert "shape [1, 4, 5, 3]" in refused("films", target="y")
     assert "'x' has the shape [4, 5, 3]" in refused("mixed", target="y")
     assert "no feature columns" in refused("targets", target="y")
 
 
 def test_what_cannot_be_loaded():
-    assert refused("flats").startswith("--target: tfds:flats does not say")
+    assert refused("flats").startswith("--target: tfds:flats does not define")
     assert "did you mean 'price'?" in refused("flats", target="pirce")
-    assert refused("titanicc").endswith("did you mean 'titanic'?")
+    assert refused("titanicc").endswith("(did you mean 'titanic'?)")
     assert "cannot load 'iris:9.9.9'" in refused("iris:9.9.9")
 
 
