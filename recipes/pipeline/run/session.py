@@ -142,7 +142,8 @@ class Session:
                 html = report.render(page(run, flags.command(config, self._recipe)))
                 place = folder / "report.html"
                 with atomic_files.whole_file(place, "the report") as path:
-                    report.write(path, html)
+                    # The command may hold a path that is not valid Unicode: escape it.
+                    path.write_text(html, encoding="utf-8", errors="backslashreplace")
         _write(run, config)
         print("\n".join(_summary(run, config)))
         return run
