@@ -5,12 +5,11 @@ notebook calls `train_and_evaluate(Config(...))`.
 """
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recipes import interrupts, pipeline
+from recipes import pipeline
 from recipes.errors import DivergenceError, InputError
 from recipes.linear_regression.config import Config, LinearRegressionSettings
 from recipes.linear_regression.model import LinearRegression
@@ -19,7 +18,7 @@ from recipes.linear_regression.report.coefficients import Coefficient, Coefficie
 from recipes.linear_regression.solver.standard_errors import estimates
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
-from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run, Session
 
 NAME = "linear_regression"
 
@@ -43,7 +42,7 @@ def train_and_evaluate(config: Config) -> Run:
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
     with session.stage("fit"):
-        model = fit(config, data, preprocessing, session.folder)
+        model = fit(config, data, preprocessing, session)
     serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, model
     )
@@ -77,22 +76,21 @@ def load(config: Config) -> Data:
 
 
 def fit(
-    config: Config, data: Data, preprocessing: Any, folder: Path
+    config: Config, data: Data, preprocessing: Any, session: Session
 ) -> LinearRegression:
-    """Fits the model to the preprocessed training rows, logging to `folder`."""
+    """Fit the model to the preprocessed training rows, logging to the run's folder."""
     model = LinearRegression(**LinearRegressionSettings.taken_from(config))
-    backup = pipeline.run.checkpoint.begin(config, folder)
-    logs = pipeline.run.tensorboard(folder, goes_on=config.resume)
+    checkpoint = pipeline.run.checkpoint.create(config, session.folder)
+    logs = pipeline.run.tensorboard(session.folder, resumes=config.resume)
     rows = data.train_dataset(config.batch_size).map(lambda x, y: (preprocessing(x), y))
     if config.method == "full":
         rows = rows.cache()
     try:
-        with interrupts.as_keyboard_interrupt():
-            model.fit(rows, callbacks=[logs, backup], verbose=pipeline.run.verbosity())
-    except KeyboardInterrupt:
-        raise pipeline.run.interrupted(folder, backup) from None
+        with session.training(has_checkpoints=True):
+            model.fit(
+                rows, callbacks=[logs, checkpoint], verbose=pipeline.run.verbosity()
+            )
     except DivergenceError as error:
-        pipeline.run.discard(folder)
         raise InputError(f"--learning_rate={config.learning_rate}: {error}") from None
     return model
 

@@ -4,13 +4,12 @@ The article, sections 3.3 and 4.3. `python -m recipes.neural_network` runs it; a
 notebook calls `train_and_evaluate(Config(...))`.
 """
 
-from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from recipes import interrupts, pipeline
+from recipes import pipeline
 from recipes.checks.suggestions import suggest
 from recipes.errors import DivergenceError, InputError
 from recipes.neural_network.config import (
@@ -24,7 +23,7 @@ from recipes.neural_network.report import page
 from recipes.neural_network.training import attempt as training
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
-from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run, Session
 
 NAME = "neural_network"
 ATTEMPTS = 3  # to train, where a rate that a range test found is too large
@@ -56,7 +55,7 @@ def train_and_evaluate(config: Config) -> Run:
             part: pipeline.evaluation.matrix(rows, preprocessing)
             for part, rows in data.parts.items()
         }
-        done = fit(config, data, features, session.folder)
+        done = fit(config, data, features, session)
     inference = done.model.inference_model()
     serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
@@ -127,28 +126,25 @@ def network(config: Config, data: Data, learning_rate: float | Literal["auto"]) 
 
 
 def fit(
-    config: Config, data: Data, features: dict[str, np.ndarray], folder: Path
+    config: Config, data: Data, features: dict[str, np.ndarray], session: Session
 ) -> training.Training:
-    """Fits the network to the preprocessed training rows, logging to `folder`.
+    """Fits the network to the preprocessed training rows, logging to the run's folder.
 
     Where it diverges at a rate that a range test found, it begins again at a tenth.
     """
     rate = config.learning_rate
     for again in range(ATTEMPTS):
-        attempt = training.Attempt(config, folder, rate, is_first=not again)
+        attempt = training.Attempt(config, session.folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
-            with interrupts.as_keyboard_interrupt():
+            with session.training(has_checkpoints=True):
                 return attempt.fit(model, data, features)
-        except KeyboardInterrupt:
-            raise pipeline.run.interrupted(folder, attempt.backup) from None
         except DivergenceError as error:
             message = str(error)
         if config.learning_rate != "auto":
             break
         rate = attempt.rate_of(model) / 10
         print(f"it diverged, and begins again at the rate {rate:.3g}", flush=True)
-    pipeline.run.discard(folder)
     raise InputError(f"--learning_rate={config.learning_rate}: {message}")
 
 

@@ -5,16 +5,15 @@ The article, sections 3.2 and 4.2. `python -m recipes.svm` runs it; a notebook c
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recipes import interrupts, pipeline
+from recipes import pipeline
 from recipes.errors import InputError
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
-from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
     Config,
     SupportVectorClassifierSettings,
@@ -51,7 +50,7 @@ def train_and_evaluate(config: Config) -> Run:
         session.open_folder(data.description)
     with session.stage("fit"):
         x_train = pipeline.evaluation.matrix(data.train, preprocessing)
-        model = fit(config, data, x_train, session.folder)
+        model = fit(config, data, x_train, session)
     inference = model.inference_model()
     serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
@@ -151,30 +150,25 @@ def machine(config: Config, data: Data) -> SupportVectorMachine:
 
 
 def fit(
-    config: Config, data: Data, features: np.ndarray, folder: Path
+    config: Config, data: Data, features: np.ndarray, session: Session
 ) -> SupportVectorMachine:
-    """Fits the machine to the preprocessed training rows, logging to `folder`."""
+    """Fits the machine to the preprocessed training rows, logging to the run."""
     model = machine(config, data)
-    logs = pipeline.run.tensorboard(folder, update_freq=1)  # a batch is an iteration
+    # A batch is an iteration.
+    logs = pipeline.run.tensorboard(session.folder, update_freq=1)
     options: dict[str, Any] = {}
     if data.description.task == "classification" and config.class_weight != "none":
         options["class_weight"] = config.class_weight
     for line in notes_on_cost(config.multiclass, data):
         print(line, flush=True)
-    try:
-        with interrupts.as_keyboard_interrupt():
-            model.fit(
-                features,
-                data.train.target,
-                callbacks=[logs],
-                verbose=pipeline.run.verbosity(),
-                **options,
-            )
-    except KeyboardInterrupt:
-        raise pipeline.run.interrupted(folder) from None
-    except ValueError:
-        pipeline.run.discard(folder)
-        raise
+    with session.training():
+        model.fit(
+            features,
+            data.train.target,
+            callbacks=[logs],
+            verbose=pipeline.run.verbosity(),
+            **options,
+        )
     return model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from recipes.pipeline import report
 
@@ -74,10 +74,7 @@ def _drawn(values: Matrix, names: Sequence[str], label: str, log: bool = False) 
             axes.plot(epochs, np.maximum(line, _LEAST), linewidth=2, label=name, **look)
             axes.plot(epochs[-1:], np.maximum(line[-1:], _LEAST), "o", **look)
         if log:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(numticks=8))
-            axes.yaxis.set_major_formatter(report.PowerTicks())
-            axes.minorticks_off()
+            report.set_log_scale(axes)
         else:
             axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))

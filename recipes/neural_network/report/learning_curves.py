@@ -233,13 +233,7 @@ def _drawn(
 
     def paint(canvas: Any) -> None:
         axes = report.plot_axes(canvas, "Epoch", label)
-        axes.axvline(
-            kept + 1,
-            color=report.color("muted"),
-            linestyle=(0, (4, 3)),
-            linewidth=1.2,
-            label="weights kept",
-        )
+        axes.axvline(kept + 1, label="weights kept", **report.REFERENCE_LINE)
         for values, hue, name in (
             (train, "accent", "train"),
             (validation, "orange", "validation"),
@@ -266,12 +260,11 @@ def _scale(axes: Any, values: Vector) -> None:
     """A logarithmic axis where the values differ by factors."""
     if not values.min() > 0 or values.max() < 10 * values.min():
         return
-    axes.set_yscale("log")
+    report.set_log_scale(axes)
     decades = np.log10(values.max() / values.min())
     subs = (1, 2, 5) if decades < 2 else (1,)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.yaxis.set_major_formatter(_Numbers())
-    axes.minorticks_off()
 
 
 class _Numbers(report.PlainTicks):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import LogLocator
 
 from recipes.pipeline import report
 
@@ -28,21 +27,13 @@ def range_test(found: RangeTest) -> report.Section:
 
     def paint(canvas: Any) -> None:
         axes = report.plot_axes(canvas, "Learning rate", "Loss")
-        axes.axvline(
-            found.chosen,
-            color=report.color("muted"),
-            linestyle=(0, (4, 3)),
-            linewidth=1.2,
-            label=f"chosen: {chosen}",
-        )
+        label = f"chosen: {chosen}"
+        axes.axvline(found.chosen, label=label, **report.REFERENCE_LINE)
         line = np.where(finite, losses, np.nan)
         axes.plot(rates, line, color=report.color("accent"), linewidth=2)
-        axes.set_xscale("log")
+        report.set_log_scale(axes, "x")
         axes.set_xlim(rates[0], rates[-1])
         axes.set_ylim(min(0.0, float(losses[finite].min())), top)
-        axes.xaxis.set_major_locator(LogLocator(numticks=8))
-        axes.xaxis.set_major_formatter(report.PowerTicks())
-        axes.minorticks_off()
         report.legend(axes)
 
     caption = (

@@ -70,7 +70,6 @@ class Attempt:
         if self._is_resumed and self._place.exists():
             self.learning_rate = float(self._place.read_text())
         self._is_first = is_first
-        self.backup: checkpoint.Backup | None = None
 
     def rate_of(self, model: Any) -> float:
         """The rate that the model was trained with, before any schedule."""
@@ -100,14 +99,14 @@ class Attempt:
                 stopper = EarlyStopping(config.patience)
         if config.class_weight != "none":
             options["class_weight"] = config.class_weight
-        logs = session.tensorboard(self._folder, goes_on=self._is_resumed)
+        logs = session.tensorboard(self._folder, resumes=self._is_resumed)
         companions: list[Any] = [course, *([stopper] if stopper else [])]
         model.fit(
             x,
             y,
             batch_size=config.batch_size,
             epochs=config.epochs,
-            callbacks=[logs, *companions, self._backup(companions)],
+            callbacks=[logs, *companions, self._checkpoint(companions)],
             verbose=session.verbosity(),
             **options,
         )
@@ -117,12 +116,12 @@ class Attempt:
             model, course, stopper is not None, self.rate_of(model), model.range_test
         )
 
-    def _backup(self, companions: list[Any]) -> checkpoint.Backup:
+    def _checkpoint(self, companions: list[Any]) -> checkpoint.Checkpoint:
         config = dataclasses.replace(self._config, resume=self._is_resumed)
-        self.backup = checkpoint.begin(config, self._folder, companions)
+        made = checkpoint.create(config, self._folder, companions)
         if not self._is_first:
             self._place.write_text(repr(self.learning_rate))
-        return self.backup
+        return made
 
 
 def hold_out(config: Config, data: Data) -> Data:

@@ -1,7 +1,7 @@
 """Report: building blocks for one self-contained HTML page about a run.
 
 A recipe puts a `Page` together from sections, those here and its own, then calls
-`write(path, render(page))`. A new kind of block is a dataclass in `blocks` and a
+`render(page)`. A new kind of block is a dataclass in `blocks` and a
 template of the same name; a new figure is a function given to `draw`.
 """
 
@@ -32,8 +32,10 @@ from recipes.pipeline.report.data_section import (
 )
 from recipes.pipeline.report.descent_curve import descent_curve
 from recipes.pipeline.report.figures import (
+    DASHES,
     MAX_POINTS,
     PALETTE,
+    REFERENCE_LINE,
     PlainTicks,
     PowerTicks,
     color,
@@ -41,6 +43,7 @@ from recipes.pipeline.report.figures import (
     legend,
     plot_axes,
     sample,
+    set_log_scale,
 )
 from recipes.pipeline.report.number_format import (
     MISSING,
@@ -52,7 +55,7 @@ from recipes.pipeline.report.number_format import (
     quoted,
     shorten,
 )
-from recipes.pipeline.report.page import render, write
+from recipes.pipeline.report.page import render
 from recipes.pipeline.report.regression import (
     Pairs,
     highlights,
@@ -71,10 +74,12 @@ from recipes.pipeline.report.run_page import (
 )
 
 __all__ = [
+    "DASHES",
     "MAX_POINTS",
     "MAX_VALUES",
     "MISSING",
     "PALETTE",
+    "REFERENCE_LINE",
     "Block",
     "Cell",
     "Command",
@@ -120,8 +125,8 @@ __all__ = [
     "row_values",
     "sample",
     "scores",
+    "set_log_scale",
     "shorten",
     "summarise",
     "worth",
-    "write",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from recipes.pipeline.report import figures
 
@@ -31,11 +31,8 @@ def descent_curve(values: npt.ArrayLike, label: str) -> str:
         line = np.where(np.isfinite(heights), heights, np.nan)
         axes.plot(line, linewidth=2, solid_capstyle="round", **look)
         axes.plot([last], [heights[last]], "o", markersize=7, **look)
-        axes.set_yscale("log")
+        figures.set_log_scale(axes)
         axes.set_ylim(*_decades(heights[shown]))
-        axes.yaxis.set_major_locator(LogLocator(numticks=8))
-        axes.yaxis.set_major_formatter(figures.PowerTicks())
-        axes.minorticks_off()
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlim(0, max(heights.size - 1, 1))
 

@@ -12,7 +12,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import matplotlib
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, MaxNLocator
+from matplotlib.ticker import Formatter, LogLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from recipes.pipeline.report.number_format import number, power_of_ten, scientific
@@ -45,6 +45,13 @@ PALETTE: dict[str, tuple[str, str]] = {
 }
 Canvas = Figure  # matplotlib's figure, as against the report's block of that name
 MAX_POINTS = 2000  # of one series; more make a blot and a heavy file
+DASHES = (0, (4, 3))
+# The look of a line that shows no data but what to compare the data with.
+REFERENCE_LINE: dict[str, Any] = {
+    "color": PALETTE["muted"][0],
+    "linestyle": DASHES,
+    "linewidth": 1.2,
+}
 
 _STYLE = {
     "axes.axisbelow": True,
@@ -123,6 +130,15 @@ def plot_axes(canvas: Canvas, x_label: str, y_label: str) -> Axes:
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(PlainTicks())
     return axes
+
+
+def set_log_scale(axes: Axes, name: Literal["x", "y"] = "y") -> None:
+    """Make an axis logarithmic, with labels at powers of ten and no minor ticks."""
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(numticks=8))
+    axis.set_major_formatter(PowerTicks())
+    axes.minorticks_off()
 
 
 def legend(axes: Axes, columns: int | None = None) -> None:

@@ -1,8 +1,6 @@
 """One self-contained HTML file from a `Page`: no network, no script."""
 
-import os
 import re
-from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
@@ -31,17 +29,3 @@ _TEMPLATES.filters["flags_as_code"] = _flags_as_code
 def render(page: Page) -> str:
     """The page as HTML. The same page gives the same text, to the byte."""
     return _TEMPLATES.get_template("page.html").render(page=page, palette=PALETTE)
-
-
-def write(path: str | os.PathLike[str], html: str) -> None:
-    """Writes the file; `files.whole_file` lets that appear whole or not at all.
-
-    Args:
-        path: where to; its folder must exist.
-        html: what `render` gave.
-
-    Raises:
-        OSError: it could not be written.
-    """
-    # A path that is no valid Unicode may stand in the command: show it escaped.
-    Path(path).write_text(html, encoding="utf-8", errors="backslashreplace")

@@ -154,7 +154,7 @@ def predicted_against_actual(target: Column, train: Pairs, test: Pairs) -> Secti
         axes = figures.plot_axes(canvas, f"Actual {label}", f"Predicted {label}")
         points = np.concatenate([*_shown(train), *_shown(test)])
         ends = points.min(), points.max()
-        _line(axes, ends, ends)
+        axes.plot(ends, ends, **figures.REFERENCE_LINE)
         _points(axes, train, test, lambda each: each)
         axes.set_aspect("equal", adjustable="datalim")
         figures.legend(axes)
@@ -186,7 +186,8 @@ def _residual_scatter(target: Column, train: Pairs, test: Pairs) -> Figure:
         label = f"Predicted {shorten(target.name, 30)}"
         axes = figures.plot_axes(canvas, label, _RESIDUAL)
         points = np.concatenate((_shown(train).predicted, _shown(test).predicted))
-        _line(axes, (points.min(), points.max()), (0, 0))
+        ends = points.min(), points.max()
+        axes.plot(ends, (0, 0), **figures.REFERENCE_LINE)
         _points(axes, train, test, lambda e: (e.predicted, e.actual - e.predicted))
         figures.legend(axes)
 
@@ -217,9 +218,7 @@ def _residual_histogram(target: Column, test: Pairs) -> Figure:
         axes.stairs(
             heights, edges, fill=True, color=figures.color("accent"), alpha=0.45
         )
-        axes.axvline(
-            0, color=figures.color("muted"), linestyle=(0, (4, 3)), linewidth=1.2
-        )
+        axes.axvline(0, **figures.REFERENCE_LINE)
         if deviation > 0:
             x = np.linspace(edges[0], edges[-1], 200)
             bell = np.exp(-0.5 * ((x - mean) / deviation) ** 2)
@@ -277,11 +276,6 @@ def _points(
         x, y = place(_shown(each))
         size, alpha = (5, 0.8) if x.size < 500 else (4, 0.5)
         axes.plot(x, y, "o", markersize=size, alpha=alpha, label=name, **look)
-
-
-def _line(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
-    """The line on which predictions are right."""
-    axes.plot(x, y, color=figures.color("muted"), linestyle=(0, (4, 3)), linewidth=1.2)
 
 
 def _shown(rows: Pairs) -> Pairs:

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all.
+"""Files and folders that appear complete or not at all.
 
-They are written beside their place under a name that begins with `.tmp-`, and renamed
-when complete.
+Each is written next to its final place under a name that begins with `.tmp-`, and
+renamed once complete.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from recipes.errors import InputError
 
 _TEMPORARY = ".tmp-"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-# TensorFlow's errors carry the system's message and no number.
+# TensorFlow's errors carry the system's message but not its number.
 _SYSTEM_ERRORS = {
     os.strerror(number): number
     for number in (
@@ -32,35 +32,57 @@ _SYSTEM_ERRORS = {
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str], what: str = "the file") -> Iterator[Path]:
-    """Lets a file be written so that it appears whole or not at all.
+def write_atomically(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
+    """Write a file so that it appears complete or not at all.
 
     Args:
-        path: The file; replaced if it exists. Its folder is made if it is not there.
-        what: What it is, for the message.
+        path: The file; replaced if it exists. Its folder is created if necessary.
+        what: What the file is, for the error message.
 
     Yields:
-        The path to write to, in the same folder and with the same suffix. It becomes
-        `path` at the end, or is removed if an exception comes.
+        The path to write to, in the same folder and with the same suffix. It is renamed
+        to `path` at the end, or removed if the block raises an exception.
 
     Raises:
-        InputError: The disk is full or the folder cannot be written.
+        InputError: The disk is full or the folder is not writable.
     """
     path = Path(path)
-    with system_errors_told(what, path), beside(path.parent, path.name) as temporary:
+    with (
+        system_errors_as_input_errors(what, path),
+        temporary_beside(path.parent, path.name) as temporary,
+    ):
         yield temporary
         os.replace(temporary, path)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file, in UTF-8, that appears whole or not at all."""
-    with whole_file(path, path.name) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def write_text(
+    path: Path, text: str, what: str | None = None, *, errors: str = "strict"
+) -> None:
+    """Write a UTF-8 text file that appears complete or not at all.
+
+    Args:
+        path: The file; replaced if it exists.
+        text: Its content.
+        what: What the file is, for the error message. Default value: its name.
+        errors: What to do about text that is not valid Unicode, as for `open`.
+
+    Raises:
+        InputError: The disk is full or the folder is not writable.
+    """
+    with write_atomically(path, what or path.name) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors=errors)
 
 
 @contextlib.contextmanager
-def beside(directory: Path, name: str) -> Iterator[Path]:
-    """A free path in the directory; nothing of it remains where an error comes."""
+def temporary_beside(directory: Path, name: str) -> Iterator[Path]:
+    """Yield an unused path in a directory, and remove it if the block fails.
+
+    What killed processes have left in the directory is removed too.
+
+    Args:
+        directory: Created if it does not exist.
+        name: The end of the temporary name.
+    """
     is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     for stale in directory.glob(f"{_TEMPORARY}*-*"):
@@ -73,13 +95,13 @@ def beside(directory: Path, name: str) -> Iterator[Path]:
     except BaseException:
         _remove(path)
         if is_new:
-            with contextlib.suppress(OSError):  # somebody else uses it already
+            with contextlib.suppress(OSError):  # another process already uses it
                 directory.rmdir()
         raise
 
 
 def _is_running(process: int) -> bool:
-    """Whether it is the number of a process that runs and is not this one."""
+    """Return whether another process with this number is running."""
     if process == os.getpid():
         return False
     try:
@@ -100,12 +122,20 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def system_errors_told(what: str, path: Path) -> Iterator[None]:
-    """Turns what the system reports while writing into a line for the user."""
+def system_errors_as_input_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn the system's errors on writing into a one-line message for the user.
+
+    Args:
+        what: What is written, for the message.
+        path: Where it is written.
+
+    Raises:
+        InputError: If the block raises an error that the system caused.
+    """
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        number = _system_error(error)
+        number = _find_system_error(error)
         if number is None:
             raise
         if number in _DISK_FULL:
@@ -115,8 +145,8 @@ def system_errors_told(what: str, path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot write {what}: {text}") from error
 
 
-def _system_error(error: Exception) -> int | None:
-    """The system's error number, where the system is the cause."""
+def _find_system_error(error: Exception) -> int | None:
+    """Return the system's error number, if the system is the cause."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     message = str(error)

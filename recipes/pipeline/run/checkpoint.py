@@ -1,4 +1,4 @@
-"""The state of a training, kept while it goes on, so that a killed run can go on."""
+"""The state of a training, saved as it progresses, so that a killed run can resume."""
 
 import shutil
 import time
@@ -12,87 +12,90 @@ import numpy as np
 from recipes.errors import InputError
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.run.atomic_files import whole_file, write_text
+from recipes.pipeline.run.atomic_files import write_atomically, write_text
 
-FOLDER = "backup"  # in that of the run
+FOLDER = "backup"  # in the run's folder
 
 
-class Companion(Protocol):
-    """A callback with a state of its own, to be kept with the model's."""
+class StatefulCallback(Protocol):
+    """A callback with a state of its own, to be saved with the model's."""
 
     def state(self) -> dict[str, Any]:
-        """The state, by name: what `numpy.savez` can keep."""
+        """Return the state by name, in values that `numpy.savez` can store."""
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Takes up a state that `state` gave, as numpy arrays."""
+        """Restore a state that `state` returned, read back as NumPy arrays."""
 
 
-class Backup(keras.callbacks.Callback):
-    """Keeps the model's state in a folder, so that a killed run can go on.
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the model's state in a folder, so that a killed run can resume.
 
-    As `keras.callbacks.BackupAndRestore`, but killed while it writes it leaves the last
-    state whole, and it writes once a second at most: an epoch can be shorter than that.
-    The file is none of HDF5's, which crashes the process where the disk is full.
+    It differs from `keras.callbacks.BackupAndRestore` in three ways. A process that is
+    killed while writing leaves the previous state intact. It writes at most once a
+    second, as an epoch can be shorter than that. The file is not HDF5, which crashes
+    the process when the disk is full.
 
     Args:
-        folder: where the state is kept, in a file `EPOCHS.npz`.
-        restore: whether to begin with the state that is there.
-        companions: callbacks whose state is kept with the model's. They stand before
+        folder: where to save the state, in a file `EPOCHS.npz`.
+        restore: whether to start from the state in the folder.
+        callbacks: callbacks whose state is saved with the model's. They must precede
             this one in the list of callbacks.
     """
 
     def __init__(
-        self, folder: Path, *, restore: bool, companions: Sequence[Companion] = ()
+        self,
+        folder: Path,
+        *,
+        restore: bool,
+        callbacks: Sequence[StatefulCallback] = (),
     ) -> None:
         super().__init__()
         self._folder = folder
         self._restore = restore
-        self._companions = companions
+        self._callbacks = callbacks
         self._due = 0.0
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Takes up the state that was kept; the model must be built."""
-        path = self.newest()
+        """Restore the saved state; the model must be built."""
+        path = latest_state(self._folder)
         if self._restore and path:
-            with np.load(path) as kept:
+            with np.load(path) as saved:
                 for number, variable in enumerate(self._variables()):
-                    variable.assign(kept[f"arr_{number}"])
-                for number, companion in enumerate(self._companions):
-                    head = f"{number}_"
-                    companion.restore_state(
+                    variable.assign(saved[f"arr_{number}"])
+                for number, callback in enumerate(self._callbacks):
+                    prefix = f"{number}_"
+                    callback.restore_state(
                         {
-                            name.removeprefix(head): kept[name]
-                            for name in kept.files
-                            if name.startswith(head)
+                            name.removeprefix(prefix): saved[name]
+                            for name in saved.files
+                            if name.startswith(prefix)
                         }
                     )
-            self.model._initial_epoch = _epochs(path)  # what Keras's callback sets
-        self._restore = False  # a second `fit` goes on from the first
+            # What Keras's own callback sets.
+            self.model._initial_epoch = _epochs_in(path)
+        self._restore = False  # a second `fit` continues from the first
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keeps the state, unless that was done less than a second ago."""
+        """Save the state, unless it was saved less than a second ago."""
         if time.monotonic() < self._due or self.model.stop_training:
             return
-        last, path = self.newest(), self._folder / f"{epoch + 1}.npz"
+        last = latest_state(self._folder)
+        path = self._folder / f"{epoch + 1}.npz"
         states = {
             f"{number}_{name}": value
-            for number, companion in enumerate(self._companions)
-            for name, value in companion.state().items()
+            for number, callback in enumerate(self._callbacks)
+            for name, value in callback.state().items()
         }
         variables = (each.numpy() for each in self._variables())
-        with whole_file(path, "the backup") as temporary:
+        with write_atomically(path, "the backup") as temporary:
             np.savez(temporary, *variables, **states)
         if last and last != path:
             last.unlink()
         self._due = time.monotonic() + 1
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Removes the folder: the training is done."""
+        """Remove the folder: the training is complete."""
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def newest(self) -> Path | None:
-        """The state that was kept last, if one was."""
-        return max(self._folder.glob("[0-9]*.npz"), key=_epochs, default=None)
 
     def _variables(self) -> list[Any]:
         optimizer = self.model.optimizer
@@ -103,38 +106,43 @@ class Backup(keras.callbacks.Callback):
         return [*self.model.variables, *optimizer.variables]
 
 
-def _epochs(state: Path) -> int:
+def latest_state(folder: Path) -> Path | None:
+    """Return the file of the most recent state in a folder, if there is one."""
+    return max(folder.glob("[0-9]*.npz"), key=_epochs_in, default=None)
+
+
+def _epochs_in(state: Path) -> int:
     return int(state.stem)
 
 
-def begin(
-    config: DataConfig, folder: Path, companions: Sequence[Companion] = ()
-) -> Backup:
-    """The callback that keeps a run's state, for `--resume` after it was killed.
+def create(
+    config: DataConfig, folder: Path, callbacks: Sequence[StatefulCallback] = ()
+) -> Checkpoint:
+    """Return the callback that saves a run's state, for `--resume` if it is killed.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
-        companions: callbacks before it whose state is to be kept too.
+        callbacks: callbacks before it whose state is to be saved too.
 
     Raises:
-        InputError: with `--resume`, if the backup there was made with other settings.
+        InputError: with `--resume`, if the backup in the folder was made with other
+            settings.
     """
     place = folder / FOLDER
     settings = place / "flags.txt"
     text = flags.flags_text(config)
-    callback = Backup(place, restore=config.resume, companions=companions)
     if config.resume and settings.exists():
-        kept = settings.read_text(encoding="utf-8").splitlines()
-        other = sorted(set(kept) ^ set(text.splitlines()))
+        saved = settings.read_text(encoding="utf-8").splitlines()
+        other = sorted(set(saved) ^ set(text.splitlines()))
         if other:
             raise InputError(
                 f"--resume: the backup in {str(place)!r} was made with other settings "
-                f"({other[0]}); give the same flags, or leave --resume away"
+                f"({other[0]}); give the same flags, or omit --resume"
             )
     elif place.exists():
         shutil.rmtree(place)
-    if config.resume and not callback.newest():
+    if config.resume and not latest_state(place):
         print(f"no backup in {folder}: starting from the beginning")
     write_text(settings, text)
-    return callback
+    return Checkpoint(place, restore=config.resume, callbacks=callbacks)

@@ -1,6 +1,6 @@
-"""What a run leaves to be used: `model.keras` and the SavedModel under `export/N`.
+"""The models that a run saves: `model.keras` and the SavedModel under `export/N`.
 
-Both appear whole or not at all.
+Both appear complete or not at all.
 """
 
 import errno
@@ -16,13 +16,17 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from layers.serving_model import ServingModel
 from recipes.pipeline.datasets.description import Description
-from recipes.pipeline.run.atomic_files import beside, system_errors_told, whole_file
+from recipes.pipeline.run.atomic_files import (
+    system_errors_as_input_errors,
+    temporary_beside,
+    write_atomically,
+)
 
 Outputs = Callable[[Any], Mapping[str, Any]]
 
 
 def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
-    """Saves a model in Keras's own format.
+    """Save a model in Keras's own format.
 
     Args:
         model: A built model.
@@ -32,9 +36,9 @@ def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         The file's path.
 
     Raises:
-        InputError: The disk is full or the folder cannot be written.
+        InputError: The disk is full or the folder is not writable.
     """
-    with whole_file(path, "the model") as temporary, warnings.catch_warnings():
+    with write_atomically(path, "the model") as temporary, warnings.catch_warnings():
         # Keras reads TensorFlow's variables in a way that NumPy 2 deprecates.
         warnings.filterwarnings("ignore", "__array__ implementation")
         model.save(temporary)
@@ -44,65 +48,67 @@ def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
 def save_model(
     model: ServingModel, directory: str | os.PathLike[str], outputs: Outputs
 ) -> Path:
-    """Saves a serving model as the next version of a SavedModel.
+    """Save a serving model as the next version of a SavedModel.
 
     The signatures `serving_default` and `serve` take the model's raw inputs, named
     columns under their own names. Loaded in Python, `loaded.serve(inputs)` takes them
-    as the model does: a dict, or the matrix. Only what inference needs is saved, once.
+    as the model does: as a dict or as the matrix. Only what inference needs is saved,
+    and only once.
 
     Args:
         model: A built model of raw inputs.
-        directory: The versions' folder; made if it is not there. Versions in it are
-            kept, the next number is taken.
-        outputs: Turns what the model returns for a batch into the named outputs.
+        directory: The folder of the versions; created if necessary. Existing versions
+            are kept; the new one gets the next number.
+        outputs: Turns the model's output for a batch into the named outputs.
 
     Returns:
         The new version's folder, `directory/N`.
 
     Raises:
-        InputError: The disk is full or the folder cannot be written.
+        InputError: The disk is full or the folder is not writable.
     """
     directory = Path(directory)
     with (
-        system_errors_told("the SavedModel", directory),
-        beside(directory, "version") as temporary,
+        system_errors_as_input_errors("the SavedModel", directory),
+        temporary_beside(directory, "version") as temporary,
     ):
         _write_saved_model(model, temporary, outputs)
         return _rename_to_next_version(temporary, directory)
 
 
 def outputs(description: Description) -> Outputs:
-    """What turns the answer of a model of such data into the named outputs."""
+    """Return the function that names the outputs of a model of such data."""
     if description.task == "regression":
         return regression_outputs
     return classification_outputs(description.target.levels)
 
 
 def regression_outputs(prediction: Any) -> dict[str, Any]:
-    """The outputs of a regression: `prediction` `[batch, 1]` float32."""
+    """Return the outputs of a regression: `prediction` `[batch, 1]` float32."""
     return {"prediction": tf.reshape(tf.cast(prediction, tf.float32), (-1, 1))}
 
 
 def classification_outputs(levels: Sequence[str]) -> Outputs:
-    """The outputs of a classification, the classes' names in the graph.
+    """Return the function that names a classifier's outputs, with labels in the graph.
 
     Args:
         levels: the classes' names, k ≥ 2; index i stands for `levels[i]`.
 
     Returns:
-        What turns a model's output into `scores` `[batch, 1 or k]` float32,
-        `probabilities` `[batch, k]` float32 where the model gives them, `class_index`
+        A function that turns a model's output into `scores` `[batch, 1 or k]` float32,
+        `probabilities` `[batch, k]` float32 if the model gives them, `class_index`
         `[batch]` int64 and `label` `[batch]` string. The model's output is a tensor of
-        scores, or a dict of `scores` and perhaps `probabilities`. Scores decide on the
-        class, as in `evaluation.decisions`. A row with a score that is not a number
-        has no class: its index is −1, its label is empty.
+        scores, or a dict of `scores` and optionally `probabilities`. The scores decide
+        on the class, as in `evaluation.decide`. A row with a score that is not a number
+        has no class: its index is −1 and its label is empty.
 
     Raises:
-        ValueError: on fewer levels and, when it is called, on outputs of other shapes.
+        ValueError: if there are fewer levels; the function itself raises it if the
+            output has another shape.
     """
     if len(levels) < 2:
         raise ValueError(f"levels should be two or more. Received: {list(levels)}")
-    names = [*levels, ""]  # the last one is that of index −1
+    names = [*levels, ""]  # the last one is for index −1
 
     def outputs(output: Any) -> dict[str, Any]:
         given = output if isinstance(output, Mapping) else {"scores": output}
@@ -141,8 +147,8 @@ def _write_saved_model(model: ServingModel, directory: Path, outputs: Outputs) -
     def serve(inputs: Any) -> Mapping[str, Any]:
         return outputs(model(inputs))
 
-    # The module holds what the function uses, and not the model: so nothing is
-    # saved twice, and no state of the optimiser or the metrics.
+    # The module holds what the function uses, not the model: so nothing is saved
+    # twice, and neither the optimiser's nor the metrics' state is saved.
     module = tf.Module()
     module.serve = serve
     function = serve.get_concrete_function()
@@ -159,10 +165,10 @@ def _write_saved_model(model: ServingModel, directory: Path, outputs: Outputs) -
 
 
 def _rename_inputs(directory: Path, names: Mapping[str, str]) -> None:
-    """Gives the signatures' inputs their real names.
+    """Give the signatures' inputs their real names.
 
-    In a signature they may be any strings, but `tf.saved_model.save` takes them for
-    the names of Python parameters: it fails at "class" and alters "fixed acidity".
+    A signature allows any string, but `tf.saved_model.save` takes the names for those
+    of Python parameters: it fails for "class" and changes "fixed acidity".
     """
     file = directory / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -177,7 +183,7 @@ def _rename_inputs(directory: Path, names: Mapping[str, str]) -> None:
             keywords = node.bare_concrete_function.argument_keywords
             keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
     file.write_bytes(saved.SerializeToString(deterministic=True))
-    # A file that need not be there, of checksums that are no longer right.
+    # An optional file; its checksums are no longer correct.
     (directory / "fingerprint.pb").unlink(missing_ok=True)
 
 
@@ -188,7 +194,7 @@ def _rename_to_next_version(temporary: Path, directory: Path) -> Path:
         try:
             os.rename(temporary, target)
         except OSError as error:
-            # Another run has just taken the number.
+            # Unless another run has just taken the number.
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
         else:

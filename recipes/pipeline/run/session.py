@@ -1,4 +1,4 @@
-"""A run's folder, its clock and its record: what is the same whatever was trained."""
+"""A run's folder, timing and record: all that does not depend on the learner."""
 
 import contextlib
 import importlib.metadata
@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,28 +19,28 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from recipes.errors import InputError
+from recipes import interrupts
+from recipes.errors import DivergenceError, InputError
 from recipes.pipeline import report
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import Data, Description
 from recipes.pipeline.run import atomic_files, checkpoint, export
-from recipes.pipeline.run.checkpoint import Backup
 
 LOGS = "logs"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a recipe's `train_and_evaluate` gives back.
+    """The result of a recipe's `train_and_evaluate`.
 
     Attributes:
         model: the trained learner, on preprocessed features.
         serving_model: from raw inputs to predictions.
         metrics: as written to `metrics.json`.
         out_dir: the folder that holds the run's files.
-        data: what it was trained and tested on.
-        predictions: of the training and of the test rows: `[n, 1]` each, or of
+        data: the data that the learner was trained and tested on.
+        predictions: for the training and for the test rows: `[n, 1]` each, or for
             classes `evaluation.Decisions`.
     """
 
@@ -52,17 +53,17 @@ class Run:
 
 
 class Session:
-    """A run under way: its settings, its clock, its folder.
+    """A run in progress: its settings, its folder and the time its stages take.
 
-    It begins with the seed, so that the same one gives the same numbers.
+    It sets the random seed, so that runs with the same seed give the same numbers.
 
     Args:
         recipe: the recipe's name.
         config: the run's settings.
 
     Attributes:
-        folder: the run's, once it is open.
-        seconds: of each stage so far, by name.
+        folder: the run's folder, once it is open.
+        seconds: the time of each stage so far, by name.
     """
 
     def __init__(self, recipe: str, config: DataConfig) -> None:
@@ -73,19 +74,19 @@ class Session:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times the block under it."""
+        """Time the block."""
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 4)
 
     def open_folder(self, description: Description) -> None:
-        """Makes the run's folder and checks that files can be written there.
+        """Create the run's folder and check that it is writable.
 
         Args:
-            description: of the data set, whose name is in the default folder's.
+            description: of the data set, whose name is part of the default folder.
 
         Raises:
-            InputError: if the folder cannot be made or written.
+            InputError: if the folder cannot be created or written to.
         """
         default = Path("runs", self._recipe, description.name)
         self.folder = folder = Path(self._config.out_dir or default)
@@ -100,27 +101,66 @@ class Session:
                 "name a folder that you may write to"
             ) from None
 
+    @contextlib.contextmanager
+    def training(self, *, has_checkpoints: bool = False) -> Iterator[None]:
+        """Train in the block, and clean up if it is interrupted or fails.
+
+        A checkpoint is kept for `--resume`, unless the training diverged: resumed, it
+        would diverge again. Without a checkpoint nothing of the training is kept.
+
+        Args:
+            has_checkpoints: whether the recipe saves checkpoints.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C; its message says what is kept.
+        """
+        try:
+            with interrupts.as_keyboard_interrupt():
+                yield
+        except (Exception, KeyboardInterrupt) as error:
+            state = checkpoint.latest_state(self.folder / checkpoint.FOLDER)
+            is_kept = bool(has_checkpoints and state)
+            if not is_kept or isinstance(error, DivergenceError):
+                self._discard()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            if is_kept:
+                raise KeyboardInterrupt(
+                    f"the backup in {self.folder} is kept; the same command with "
+                    "--resume goes on from there"
+                ) from None
+            end = "first backup" if has_checkpoints else "training was done"
+            raise KeyboardInterrupt(
+                f"before the {end}; nothing is kept in {self.folder}"
+            ) from None
+
+    def _discard(self) -> None:
+        """Remove what the training has left in the run's folder."""
+        for name in (checkpoint.FOLDER, LOGS):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it holds files of an earlier run
+            self.folder.rmdir()
+
     def finish(
         self,
         model: keras.Model,
         serving: Any,
         data: Data,
-        answers: Mapping[str, Any],
+        predictions: Mapping[str, Any],
         contents: Mapping[str, Any],
         page: Callable[[Run, list[str]], report.Page],
     ) -> Run:
-        """Exports the model, records the numbers, reports and tells the outcome.
+        """Export the model, write the metrics and the report, and print a summary.
 
         Args:
             model: the trained learner, on preprocessed features.
             serving: from raw inputs to predictions.
-            data: what it was trained and tested on.
-            answers: what it makes of the rows of each part, `train` and `test` at
-                least.
-            contents: scores of each part and of the `baseline`, the `certificate`, and
-                what else the recipe tells.
-            page: makes the report's page of the run and of the words of the command
-                that repeats it.
+            data: the data that the learner was trained and tested on.
+            predictions: for the rows of each part, at least `train` and `test`.
+            contents: the scores of each part and of the `baseline`, the `certificate`,
+                and what else the recipe records.
+            page: builds the report's page from the run and the words of the command
+                that reproduces it.
 
         Returns:
             The run.
@@ -134,75 +174,55 @@ class Session:
                 outputs = export.outputs(data.description)
                 export.save_keras(serving, folder / "model.keras")
                 export.save_model(serving, folder / "export", outputs)
-        metrics = record(self._recipe, data, contents, self.seconds)
-        predictions = answers["train"], answers["test"]
-        run = Run(model, serving, metrics, folder, data, predictions)
+        metrics = build_metrics(self._recipe, data, contents, self.seconds)
+        both = predictions["train"], predictions["test"]
+        run = Run(model, serving, metrics, folder, data, both)
         if config.report:
             with self.stage("report"):
                 html = report.render(page(run, flags.command(config, self._recipe)))
-                place = folder / "report.html"
-                with atomic_files.whole_file(place, "the report") as path:
-                    report.write(path, html)
-        _write(run, config)
-        print("\n".join(_summary(run, config)))
+                atomic_files.write_text(
+                    folder / "report.html",
+                    html,
+                    "the report",
+                    # The command may hold a path that is not valid Unicode.
+                    errors="backslashreplace",
+                )
+        _write_record(run, config)
+        print("\n".join(_summarise(run, config)))
         return run
 
 
 def tensorboard(
-    folder: Path, *, goes_on: bool = False, **options: Any
+    folder: Path, *, resumes: bool = False, **options: Any
 ) -> keras.callbacks.Callback:
-    """The callback that logs a training for TensorBoard.
+    """Return the callback that logs a training for TensorBoard.
 
     Args:
         folder: the run's folder.
-        goes_on: whether it adds to what an earlier training logged there.
+        resumes: whether to add to the logs of an earlier training.
         **options: of Keras's `TensorBoard`.
     """
     logs = folder / LOGS
-    if not goes_on:
+    if not resumes:
         shutil.rmtree(logs, ignore_errors=True)
     return keras.callbacks.TensorBoard(str(logs), write_graph=False, **options)
 
 
-def interrupted(folder: Path, kept: Backup | None = None) -> KeyboardInterrupt:
-    """Makes the interrupt that says what a stopped training has kept in `folder`.
-
-    Args:
-        folder: the run's folder.
-        kept: what keeps the model's state, where the recipe has one.
-    """
-    if kept and kept.newest():
-        return KeyboardInterrupt(
-            f"the backup in {folder} is kept; the same command with --resume goes on "
-            "from there"
-        )
-    discard(folder)
-    when = "before the first backup" if kept else "before the training was done"
-    return KeyboardInterrupt(f"{when}; nothing is kept in {folder}")
-
-
-def discard(folder: Path) -> None:
-    """Removes what a training that came to nothing has left in the run's folder."""
-    for name in (checkpoint.FOLDER, LOGS):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    with contextlib.suppress(OSError):  # an earlier run's files are in it
-        folder.rmdir()
-
-
-def record(
+def build_metrics(
     recipe: str,
     data: Data,
-    parts: Mapping[str, Any],
+    contents: Mapping[str, Any],
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """The content of `metrics.json`.
+    """Return the content of `metrics.json`.
 
     Args:
         recipe: the recipe's name.
-        data: what it was trained and tested on.
-        parts: scores under `train`, `test` and `baseline`, the `certificate`, and what
-            else the recipe tells.
-        seconds: of each stage; the same dict, so that stages to come are in it too.
+        data: the data that the learner was trained and tested on.
+        contents: scores under `train`, `test` and `baseline`, the `certificate`, and
+            what else the recipe records.
+        seconds: the time of each stage. The same dict is put into the metrics, so that
+            they include later stages.
     """
     description = data.description
     return {
@@ -214,29 +234,38 @@ def record(
             "features": len(description.columns),
             "classes": list(description.target.levels),
         },
-        **parts,
+        **contents,
         "seconds": seconds,
         "peak_memory_bytes": _peak_memory_bytes(),
         "versions": {
             "python": platform.python_version(),
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
-            "recipes": importlib.metadata.version("descent-recipes"),
+            "recipes": _version(),
         },
     }
 
 
-def _write(run: Run, config: DataConfig) -> None:
-    known = _without_nan(run.metrics)
-    text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
+def _version() -> str:
+    """Return the project's version, also in a checkout that is not installed."""
+    try:
+        return importlib.metadata.version("descent-recipes")
+    except importlib.metadata.PackageNotFoundError:
+        project = Path(__file__).parents[3] / "pyproject.toml"
+        return tomllib.loads(project.read_text("utf-8"))["project"]["version"]
+
+
+def _write_record(run: Run, config: DataConfig) -> None:
+    metrics = _replace_nan(run.metrics)
+    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
     atomic_files.write_text(run.out_dir / "metrics.json", text + "\n")
     atomic_files.write_text(run.out_dir / "flags.txt", flags.flags_text(config))
 
 
-def _summary(run: Run, config: DataConfig) -> Iterator[str]:
+def _summarise(run: Run, config: DataConfig) -> Iterator[str]:
     yield from run.data.description.notes
-    yield _told("test", run.metrics["test"])
-    yield _told("certificate", run.metrics["certificate"])
+    yield _format_numbers("test", run.metrics["test"])
+    yield _format_numbers("certificate", run.metrics["certificate"])
     if config.report:
         yield f"report: {run.out_dir / 'report.html'}"
     if config.export:
@@ -244,31 +273,31 @@ def _summary(run: Run, config: DataConfig) -> Iterator[str]:
 
 
 def newest_export(folder: Path) -> Path:
-    """The SavedModel that was written last into a run's folder."""
+    """Return the SavedModel that was written last to a run's folder."""
     versions = (p for p in (folder / "export").iterdir() if p.name.isdecimal())
     return max(versions, key=lambda version: int(version.name))
 
 
-def _told(what: str, numbers: Mapping[str, Any]) -> str:
+def _format_numbers(title: str, numbers: Mapping[str, Any]) -> str:
     words = (
         f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in numbers.items()
         if value is not None and " " not in str(value)  # sentences are for the report
     )
-    return f"{what}: {' '.join(words)}"
+    return f"{title}: {' '.join(words)}"
 
 
-def _without_nan(value: Any) -> Any:
-    """The same with null for numbers that JSON cannot hold."""
+def _replace_nan(value: Any) -> Any:
+    """Return the value with None in place of numbers that JSON cannot represent."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: _replace_nan(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(each) for each in value]
+        return [_replace_nan(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def verbosity() -> int:
-    """Keras's `verbose`: a bar on a terminal, plain lines elsewhere."""
+    """Return Keras's `verbose`: a progress bar on a terminal, plain lines elsewhere."""
     return 1 if sys.stdout.isatty() else 2
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from recipes.pipeline import report
 
@@ -254,24 +254,15 @@ def _violations(way: _Way, tolerance: float) -> report.Figure:
 
     def paint(canvas: Any) -> None:
         axes = _axes(canvas, way, "")
-        axes.axhline(
-            tolerance,
-            color=report.color("muted"),
-            linestyle=(0, (4, 3)),
-            linewidth=1.2,
-            label="tolerance",
-        )
+        axes.axhline(tolerance, label="tolerance", **report.REFERENCE_LINE)
         _line(axes, gap, "orange", "relative gap")
         _line(axes, violation, "accent", "KKT violation")
         every = np.concatenate((gap, violation, [tolerance]))
-        axes.set_yscale("log")
+        report.set_log_scale(axes)
         axes.set_ylim(
             10.0 ** math.floor(np.log10(every.min())),
             10.0 ** math.ceil(np.log10(every.max())),
         )
-        axes.yaxis.set_major_locator(LogLocator(numticks=8))
-        axes.yaxis.set_major_formatter(report.PowerTicks())
-        axes.minorticks_off()
         report.legend(axes)
 
     caption = (

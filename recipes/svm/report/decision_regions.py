@@ -186,8 +186,8 @@ def _two_regions(axes: Any, picture: _Picture) -> None:
     hues = [report.color(hue) for hue in _HUES[:2]]
     axes.contourf(picture.x, picture.y, score, [-far, 0, far], colors=hues, alpha=0.15)
     for level, hue, dashes, width in (
-        (-1.0, "muted", (0, (4, 3)), 1.2),
-        (1.0, "muted", (0, (4, 3)), 1.2),
+        (-1.0, "muted", report.DASHES, 1.2),
+        (1.0, "muted", report.DASHES, 1.2),
         (0.0, "ink", "solid", 1.8),
     ):
         if score.min() < level < score.max():

@@ -115,7 +115,7 @@ def _band(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
         linewidth=0,
         label="tube",
     )
-    axes.plot(x, y, color=report.color("muted"), linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.plot(x, y, **report.REFERENCE_LINE)
 
 
 def _curve(run: Run, column: Column) -> report.Figure:

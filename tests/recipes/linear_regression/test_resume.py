@@ -10,7 +10,7 @@ import pytest
 from recipes.errors import ConvergenceWarning, InputError
 from recipes.linear_regression.model import LinearRegression
 from recipes.pipeline.run import checkpoint
-from recipes.pipeline.run.checkpoint import Backup
+from recipes.pipeline.run.checkpoint import Checkpoint
 from tests.recipes.linear_regression.fitting import data, theta_of
 from tests.runs import epochs_kept, killed, metrics_of, numbers_of
 
@@ -90,7 +90,7 @@ def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     model = model_after(0)
-    callback = Backup(tmp_path, restore=False)
+    callback = Checkpoint(tmp_path, restore=False)
     callback.set_model(model)
     callback.on_epoch_end(0)
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: 1e9)
@@ -105,7 +105,7 @@ def test_state_holds_all_that_the_next_step_needs(optimizer, tmp_path):
     """Momentum, the optimiser's slots, and the number of epochs."""
     x, y = data()
     model = model_after(3, optimizer)
-    kept = Backup(tmp_path, restore=False)
+    kept = Checkpoint(tmp_path, restore=False)
     kept.set_model(model)
     kept.on_epoch_end(2)
     expected = model_after(7, optimizer)
@@ -113,7 +113,7 @@ def test_state_holds_all_that_the_next_step_needs(optimizer, tmp_path):
     resumed = model_after(0, optimizer)
     with pytest.warns(ConvergenceWarning):
         history = resumed.fit(
-            x, y, epochs=7, verbose=0, callbacks=[Backup(tmp_path, restore=True)]
+            x, y, epochs=7, verbose=0, callbacks=[Checkpoint(tmp_path, restore=True)]
         )
     assert history.epoch == [3, 4, 5, 6]
     np.testing.assert_array_equal(theta_of(resumed), theta_of(expected))

@@ -11,7 +11,7 @@ import pytest
 
 from recipes.neural_network.training.early_stopping import EarlyStopping
 from recipes.neural_network.training.history_callback import Course
-from recipes.pipeline.run.checkpoint import Backup
+from recipes.pipeline.run.checkpoint import Checkpoint
 from tests.runs import killed, metrics_of, numbers_of
 
 # All that a next step may depend on: momentum, schedule, dropout and noise drawn in
@@ -139,12 +139,14 @@ def test_backup_keeps_its_companions_apart(tmp_path):
         made.restore_state = lambda state: vars(made).update(value=state["value"])
         return made
 
-    kept = Backup(tmp_path, restore=False, companions=[companion(1), companion([2, 3])])
+    kept = Checkpoint(
+        tmp_path, restore=False, callbacks=[companion(1), companion([2, 3])]
+    )
     kept.set_model(model)
     model.stop_training = False
     kept.on_epoch_end(6)
     others = companion(0), companion(0)
-    resumed = Backup(tmp_path, restore=True, companions=others)
+    resumed = Checkpoint(tmp_path, restore=True, callbacks=others)
     resumed.set_model(model)
     resumed.on_train_begin()
     assert others[0].value == 1 and others[1].value.tolist() == [2, 3]

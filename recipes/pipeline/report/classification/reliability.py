@@ -75,8 +75,7 @@ def _reliability(
     def paint(canvas: figures.Canvas) -> None:
         axes = figures.plot_axes(canvas, axis, "Share of the rows")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-        muted = figures.color("muted")
-        axes.plot((0, 1), (0, 1), color=muted, linestyle=(0, (4, 3)), linewidth=1.2)
+        axes.plot((0, 1), (0, 1), **figures.REFERENCE_LINE)
         look: dict[str, Any] = {"color": figures.color("accent"), "clip_on": False}
         axes.vlines(mean, low, high, linewidth=6, alpha=0.3, **look)
         axes.plot(mean, observed, "o-", markersize=6, linewidth=1.5, **look)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
     from recipes.pipeline.datasets import Column
 
 _COLORS = ("orange", "teal", "purple", "pink", "grey")  # of so many classes at most
-_DASHES = (0, (4, 3))
 _GRID = np.linspace(0, 1, 401)
 _POINTS = 400  # of one curve: more than pixels
 
@@ -106,9 +105,7 @@ def _roc_figure(
 ) -> Figure:
     def paint(canvas: figures.Canvas) -> None:
         axes = figures.plot_axes(canvas, "False positive rate", "True positive rate")
-        axes.plot(
-            (0, 1), (0, 1), color=figures.color("muted"), linestyle=_DASHES, lw=1.2
-        )
+        axes.plot((0, 1), (0, 1), **figures.REFERENCE_LINE)
         _curves(axes, curves, shown, steps=False)
         if len(curves) == 1:
             _dot(axes, *_rates(made)[:2])
@@ -142,9 +139,7 @@ def _precision_figure(
     def paint(canvas: figures.Canvas) -> None:
         axes = figures.plot_axes(canvas, "Recall", "Precision")
         if single:
-            axes.axhline(
-                base, color=figures.color("muted"), linestyle=_DASHES, linewidth=1.2
-            )
+            axes.axhline(base, **figures.REFERENCE_LINE)
         _curves(axes, curves, shown, steps=True)
         if single:
             _, recall, precision = _rates(made)

@@ -440,11 +440,3 @@ def test_data_summary_of_many_columns_is_cut_and_says_so():
     table = section.body[-1]
     assert len(table.rows) == 501 and table.folded
     assert "the first 500 of 700 columns" in table.caption
-
-
-def test_write_replaces_the_file(tmp_path):
-    path = tmp_path / "report.html"
-    report.write(path, "<p>old</p>")
-    report.write(path, "<p>naïve \udcff</p>")  # a path that is no valid Unicode
-    assert path.read_text("utf-8") == "<p>naïve \\udcff</p>"
-    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]

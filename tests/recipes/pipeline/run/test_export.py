@@ -15,8 +15,7 @@ import tensorflow as tf
 
 from recipes.errors import InputError
 from recipes.pipeline.preprocessing import learn
-from recipes.pipeline.run import atomic_files as files
-from recipes.pipeline.run import export
+from recipes.pipeline.run import atomic_files, export
 from tests.commands import ROOT, run_forked
 from tests.recipes.pipeline.preprocessing.test_learn import data_of, odd_table
 
@@ -463,11 +462,14 @@ def test_full_disk_is_told(tmp_path):
 
 def test_whole_file_appears_at_the_end_or_never(tmp_path):
     path = tmp_path / "new" / "report.html"
-    with files.whole_file(path) as temporary:
+    with atomic_files.write_atomically(path, "the report") as temporary:
         temporary.write_text("first")
         assert not path.exists()
     assert path.read_text() == "first"
-    with pytest.raises(ZeroDivisionError), files.whole_file(path) as temporary:
+    with (
+        pytest.raises(ZeroDivisionError),
+        atomic_files.write_atomically(path, "the report") as temporary,
+    ):
         temporary.write_text("second")
         raise ZeroDivisionError
     assert path.read_text() == "first"
