@@ -1,1 +1,1 @@
-"""Recipes beside their peers, in one run on one machine, as ratios."""
+"""Recipes compared with their peers, in one run on one machine, as ratios."""

@@ -18,17 +18,22 @@ class Dense(Linear):
     y = activation(z)
     ```
 
-    It equals `keras.layers.Dense`, less its regularisers, constraints and
-    quantisation: the layer for reading, and for models that need no more.
+    It equals `keras.layers.Dense` without the regularisers and constraints of weights
+    and without quantisation: the layer for reading, and for models that need no more.
 
     Args:
         units: Number of outputs, a positive integer.
         activation: g, a name or a function that Keras knows, applied to each output;
             `None` for none. Defaults to `None`.
         use_bias: Whether to add b. Defaults to `True`.
-        kernel_initializer: Initialiser of W. Defaults to `"glorot_uniform"`.
-        bias_initializer: Initialiser of b. Defaults to `"zeros"`.
-        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+        kernel_initializer: Initialiser of W: a name, a config or a
+            `keras.initializers.Initializer`. Defaults to `"glorot_uniform"`.
+        bias_initializer: Initialiser of b, likewise. Defaults to `"zeros"`.
+        activity_regularizer: Penalty of the outputs: a name, a config or a
+            `keras.regularizers.Regularizer`; `None` for none. Defaults to `None`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         kernel: W, trainable, shape `(features, units)`.
@@ -36,7 +41,7 @@ class Dense(Linear):
 
     Raises:
         ValueError: If `units` is not a positive integer, the activation is unknown, or
-            the last axis of the input has no known size when the layer is built.
+            the size of the input's last axis is unknown when the layer is built.
 
     Example:
     >>> layer = Dense(2, activation="relu", kernel_initializer="ones")
@@ -56,26 +61,32 @@ class Dense(Linear):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        activity_regularizer: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
     ) -> None:
         super().__init__(
             units,
             use_bias=use_bias,
             kernel_initializer=kernel_initializer,
             bias_initializer=bias_initializer,
-            **kwargs,
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
         )
         self.activation = keras.activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
+        """Map `inputs` of shape `(..., features)` to `(..., units)`."""
         z = keras.ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             z = z + self.bias
         return self.activation(z)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, those that are objects serialised."""
+        """Return the constructor's arguments, objects serialised."""
         return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),

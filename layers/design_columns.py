@@ -1,4 +1,4 @@
-"""The layer that makes the columns of a design matrix."""
+"""The layer that builds the columns of a design matrix."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import keras
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class DesignColumns(keras.layers.Layer):
-    """Picks columns, and tells levels of categorical ones by 0 and 1.
+    """Selects columns, and encodes the levels of categorical ones by 0 and 1.
 
     For an input `x` of shape `(..., columns)` the layer computes
 
@@ -16,18 +16,20 @@ class DesignColumns(keras.layers.Layer):
     y[..., j] = 1 if x[..., source[j]] == level[j] else 0  # elsewhere
     ```
 
-    So one layer drops columns (those that are no output's source) and codes a column
-    of category codes one-hot: an output for each level that is to have one. A level
-    without an output is the reference: all of its column's outputs are 0, as they are
-    for a blank (NaN) and for an unknown code.
+    So one layer drops columns (those that are not the source of any output) and
+    encodes category codes one-hot, with an output for each chosen level. A level
+    without an output is the reference: all outputs of its column are 0, as they are
+    for a missing value (NaN) and for an unknown code.
 
-    Which columns and levels is held by weights, not by the config, since it is
-    learned from data. They are assigned once.
+    Weights, not the config, hold the columns and levels, because these are learned
+    from data. They are assigned once.
 
     Args:
         num_outputs: Number of output columns, a positive integer.
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`. Codes must be
-            exact in the dtype: float16 ends at 2048.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: no weight here is trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Codes must be exact in it: float16 holds integers
+            up to 2048. Defaults to `None`, the global policy.
 
     Attributes:
         source: Non-trainable int32 weight of shape `(num_outputs,)`, zeros until
@@ -46,8 +48,15 @@ class DesignColumns(keras.layers.Layer):
     array([[7.5, 0. , 1. ], [8.5, 0. , 0. ]], dtype=float32)
     """
 
-    def __init__(self, num_outputs: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        num_outputs: int,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         if not isinstance(num_outputs, int) or num_outputs < 1:
             raise ValueError(
                 "`num_outputs` should be a positive integer. "
@@ -56,7 +65,7 @@ class DesignColumns(keras.layers.Layer):
         self.num_outputs = num_outputs
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `source` and `level`."""
+        """Create `source` and `level`."""
         for name, initial in (("source", 0), ("level", -1)):
             weight = self.add_weight(
                 name=name,
@@ -69,7 +78,7 @@ class DesignColumns(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `(..., columns)` to `(..., num_outputs)`."""
+        """Map `inputs` of shape `(..., columns)` to `(..., num_outputs)`."""
         picked = keras.ops.take(inputs, self.source, axis=-1)
         level = keras.ops.cast(self.level, picked.dtype)
         is_level = keras.ops.cast(keras.ops.equal(picked, level), picked.dtype)
@@ -78,9 +87,9 @@ class DesignColumns(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `num_outputs`."""
+        """Return the input's shape with the last axis replaced by `num_outputs`."""
         return (*input_shape[:-1], self.num_outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "num_outputs": self.num_outputs}

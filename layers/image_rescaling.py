@@ -1,4 +1,4 @@
-"""The layer that brings images to the range from 0 to 1."""
+"""The layer that rescales images to the range from 0 to 1."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class ImageRescaling(keras.layers.Layer):
-    """Rescales images by the least and the largest value of a pixel.
+    """Rescales images by the smallest and the largest pixel value.
 
     For an input `x` the layer computes
 
@@ -17,18 +17,21 @@ class ImageRescaling(keras.layers.Layer):
     y = (reshape(x, (batch, *image_shape)) - least) / (largest - least)
     ```
 
-    so that images which lie as rows, pixel after pixel, become images again. `least`
-    and `largest` are weights, assigned once from training images; all pixels share
-    them. Values beyond them come out below 0 or above 1.
+    so that flattened images become images again. `least` and `largest` are weights,
+    assigned once from training images and shared by all pixels. Values beyond them are
+    mapped to below 0 or above 1.
 
     Args:
-        image_shape: An image's shape, `(h, w)` or `(h, w, c)`.
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`. `dtype` is
-            `"float32"` by default, whatever the global policy.
+        image_shape: An image's shape in pixels, `(height, width)` or
+            `(height, width, channels)`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: no weight here is trained. Defaults to `True`.
+        dtype: Dtype or dtype policy; `None` for the global policy. Defaults to
+            `"float32"`.
 
     Call arguments:
-        inputs: A tensor of shape `(batch, *image_shape)`, or of any other with as many
-            numbers to the row.
+        inputs: A tensor of shape `(batch, *image_shape)`, or any other with as many
+            numbers per row.
 
     Returns:
         A tensor of shape `(batch, *image_shape)`.
@@ -36,8 +39,8 @@ class ImageRescaling(keras.layers.Layer):
     Attributes:
         least: Non-trainable weight of shape `()`, 0 until assigned.
         largest: Non-trainable weight of shape `()`, 1 until assigned.
-        output_names: Names of the pixels, as whoever set them; not saved.
-        notes: What was done to the images, in words, likewise.
+        output_names: Names of the pixels, for the caller to set; not saved.
+        notes: A description of the rescaling in words, likewise.
 
     Example:
     >>> layer = ImageRescaling((1, 2))
@@ -47,14 +50,21 @@ class ImageRescaling(keras.layers.Layer):
     array([[[0. , 0.2]]], dtype=float32)
     """
 
-    def __init__(self, image_shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = "float32",
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.image_shape = tuple(image_shape)
         self.output_names: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `least` and `largest`."""
+        """Create `least` and `largest`."""
         self.least = self.add_weight(
             name="least", shape=(), initializer="zeros", trainable=False
         )
@@ -64,7 +74,7 @@ class ImageRescaling(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `(batch, …)` to `(batch, *image_shape)`."""
+        """Map `inputs` of shape `(batch, …)` to `(batch, *image_shape)`."""
         images = ops.reshape(inputs, (ops.shape(inputs)[0], *self.image_shape))
         images = ops.cast(images, self.compute_dtype)
         return (images - self.least) / (self.largest - self.least)
@@ -72,9 +82,9 @@ class ImageRescaling(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The batch's size and the image's shape."""
+        """Return `(batch, *image_shape)`."""
         return (input_shape[0], *self.image_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "image_shape": list(self.image_shape)}

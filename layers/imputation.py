@@ -1,4 +1,4 @@
-"""The layer that fills blanks."""
+"""The layer that fills missing values."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import keras
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class MedianImputation(keras.layers.Layer):
-    """Fills the blanks (NaN) of each column with that column's median.
+    """Replaces the missing values (NaN) of each column by that column's median.
 
     For an input `x` of shape `(..., columns)` the layer computes
 
@@ -15,18 +15,20 @@ class MedianImputation(keras.layers.Layer):
     y[..., j] = median[j] if isnan(x[..., j]) else x[..., j]
     ```
 
-    The medians are a weight, so that they are saved with the model, and stand still in
-    training. They are assigned once, from the training rows. A column whose median is
-    NaN keeps its blanks.
+    The medians are a weight, so that they are saved with the model, but training does
+    not change them. They are assigned once, from the training rows. A column whose
+    median is NaN keeps its missing values.
 
     Args:
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: no weight here is trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         median: Non-trainable weight of shape `(columns,)`, zeros until assigned.
 
     Raises:
-        ValueError: If the last axis of the input has no known size when the layer is
+        ValueError: If the size of the input's last axis is unknown when the layer is
             built.
 
     Example:
@@ -37,8 +39,17 @@ class MedianImputation(keras.layers.Layer):
     array([[1., 7.]], dtype=float32)
     """
 
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `median` for inputs of `input_shape`."""
+        """Create `median` for inputs of `input_shape`."""
         columns = input_shape[-1]
         if columns is None:
             raise ValueError(
@@ -51,11 +62,11 @@ class MedianImputation(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Fills the blanks of `inputs` of shape `(..., columns)`."""
+        """Fill the missing values of `inputs` of shape `(..., columns)`."""
         return keras.ops.where(keras.ops.isnan(inputs), self.median, inputs)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """Return the input's shape."""
         return input_shape

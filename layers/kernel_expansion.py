@@ -24,38 +24,42 @@ class KernelExpansion(keras.layers.Layer):
     ```
 
     All outputs share one set of support vectors, so that each kernel value is computed
-    once. Give the weights by `assign`, or train them: with the kernel `"rbf"` and
-    `train_vectors=True` this is a radial basis function network.
+    once. Set the weights by `assign`, or train them: with the kernel `"rbf"` and
+    `train_vectors=True` the layer is a radial basis function network.
 
     Precision: kernel values are float32, and float64 in a layer of `dtype="float64"`.
-    Sums are float64 in any case, and so are `dual_coefficients` and `bias`: in an SVM
-    the sum of |β| may be 10⁵ times the result, of which float32 would leave two digits.
-    Nothing is computed in half precision: under `mixed_float16` only the outputs are
-    rounded to the compute dtype, as that policy wants it.
+    Sums are always float64, and `dual_coefficients` and `bias` are by default: in an
+    SVM the sum of |β| may be 10⁵ times the result, of which float32 would leave two
+    digits. Nothing is computed in half precision: under `mixed_float16` only the
+    outputs are rounded to the compute dtype, as that policy requires.
 
-    Memory: the matrix of all kernel values is never held. Rows are taken in tiles
-    whose matrices take at most 128 MiB (one row, where a row takes more), and twice
-    that while a gradient is computed. Beside these there are copies of inputs and
-    outputs. A `kernels.CallableKernel` takes what its function takes.
+    Memory: the matrix of all kernel values is never held. Rows are processed in tiles
+    whose matrices take at most 128 MiB (a single row may take more), and twice that
+    while a gradient is computed. Copies of inputs and outputs come on top, and with a
+    `kernels.CallableKernel` whatever its function allocates.
 
     Args:
         num_vectors: Number of support vectors, a positive integer.
         units: Number of outputs, a positive integer. Defaults to `1`.
-        kernel: A kernel's name, its config, a `kernels.Kernel` or a function of two
+        kernel: Name of a kernel, its config, a `kernels.Kernel` or a function of two
             tensors, as `kernels.get` takes them. Defaults to `"rbf"`, with gamma 1.
         use_bias: Whether to add `bias`. Defaults to `True`.
         train_vectors: Whether `support_vectors` is trainable. Defaults to `False`.
         coefficients_dtype: Dtype of `dual_coefficients` and `bias`: `"float64"`,
-            `"float32"`, or `None` for that of the layer's policy, so that all weights
-            of a model are of one dtype, which an optimiser's `global_clipnorm` asks
-            for. Defaults to `"float64"`.
+            `"float32"`, or `None` for that of the layer's policy. The latter gives all
+            weights of a model one dtype, which an optimiser's `global_clipnorm`
+            requires. Defaults to `"float64"`.
         vectors_initializer: Initialiser of `support_vectors`: a name, a config or a
             `keras.initializers.Initializer`. Defaults to `None`: standard normal
             numbers, and zeros for the kernel `"precomputed"`.
         coefficients_initializer: Initialiser of `dual_coefficients`, likewise.
             Defaults to `"glorot_uniform"`.
         bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
-        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+        activity_regularizer: Penalty of the outputs: a name, a config or a
+            `keras.regularizers.Regularizer`; `None` for none. Defaults to `None`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         support_vectors: Weight of shape `(num_vectors, features)`, float32 or float64;
@@ -65,15 +69,15 @@ class KernelExpansion(keras.layers.Layer):
         bias: Trainable weight of shape `(units,)`, or `None` without bias.
 
     Raises:
-        ValueError: If an argument is not as said, or the last axis of the input has no
-            known size when the layer is built.
+        ValueError: If an argument is not as documented, or the size of the input's last
+            axis is unknown when the layer is built.
 
     Example:
     >>> layer = KernelExpansion(num_vectors=2, kernel=kernels.RBFKernel(gamma=0.5))
     >>> layer.build((None, 1))
     >>> layer.support_vectors.assign([[0.0], [2.0]])
     >>> layer.dual_coefficients.assign([[1.0], [-1.0]])
-    >>> layer(keras.ops.array([[1.0]]))  # as far from the one as from the other
+    >>> layer(keras.ops.array([[1.0]]))  # equally far from both
     array([[0.]], dtype=float32)
 
     Reference:
@@ -92,14 +96,24 @@ class KernelExpansion(keras.layers.Layer):
         vectors_initializer: Any = None,
         coefficients_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        activity_regularizer: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
     ) -> None:
         # Inputs are cast in `call`: Keras would cast them to half precision.
-        super().__init__(autocast=False, **kwargs)
-        for name, value in (("num_vectors", num_vectors), ("units", units)):
+        super().__init__(
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
+            autocast=False,
+        )
+        for argument, value in (("num_vectors", num_vectors), ("units", units)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(
-                    f"`{name}` should be a positive integer. Received: {name}={value!r}"
+                    f"`{argument}` should be a positive integer. "
+                    f"Received: {argument}={value!r}"
                 )
         if coefficients_dtype not in ("float64", "float32", None):
             raise ValueError(
@@ -123,7 +137,7 @@ class KernelExpansion(keras.layers.Layer):
         return "float64" if self.compute_dtype == "float64" else "float32"
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the weights for inputs of `input_shape`."""
+        """Create the weights for inputs of `input_shape`."""
         features = input_shape[-1]
         if features is None:
             raise ValueError(
@@ -160,7 +174,7 @@ class KernelExpansion(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
+        """Map `inputs` of shape `(..., features)` to `(..., units)`."""
         inputs = tf.cast(inputs, self.kernel_dtype)
         rows = tf.reshape(inputs, (-1, inputs.shape[-1]))
         outputs = expand(
@@ -180,11 +194,11 @@ class KernelExpansion(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `units`."""
+        """Return the input's shape with the last axis replaced by `units`."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, kernel and initialisers serialised."""
+        """Return the constructor's arguments, kernel and initialisers serialised."""
         initializer = keras.initializers.serialize
         return {
             **super().get_config(),
@@ -200,15 +214,22 @@ class KernelExpansion(keras.layers.Layer):
         }
 
     def packed(self, coefficients: np.ndarray) -> np.ndarray:
-        """What `dual_coefficients` keeps of a column for each output: all of it."""
+        """Return the value of `dual_coefficients` for a column per output.
+
+        Args:
+            coefficients: Shape `(num_vectors, units)`.
+
+        Returns:
+            The same array.
+        """
         return coefficients
 
     def unpacked(self) -> np.ndarray:
-        """The coefficients with a column for each output, `(num_vectors, units)`."""
+        """Return the coefficients with a column per output, `(num_vectors, units)`."""
         return self.dual_coefficients.numpy()
 
     def _weighted_sums(self, values: tf.Tensor, coefficients: tf.Tensor) -> tf.Tensor:
-        """The outputs without bias: kernel values `(n, m)` → `(n, units)`."""
+        """Return the outputs without bias: kernel values `(n, m)` → `(n, units)`."""
         return tf.matmul(values, coefficients)
 
     def _coefficients_shape(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Sums of kernel values that are never held all at a time, but a tile of rows."""
+"""Sums of kernel values, computed one tile of rows at a time to bound the memory."""
 
 import functools
 from collections.abc import Callable
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from layers import kernels
 
-# What the matrices of one tile take at most.
+# An upper bound on the memory of one tile's matrices.
 _TILE_BYTES = 2**27
-# Matrices of a tile's shape that live at the same time: the kernel's, their float64
-# copy, and those of a gradient.
+# Matrices of a tile's shape that are alive at the same time: the kernel's, their
+# float64 copy, and those of a gradient.
 _TILE_MATRICES = 8
 
 WeightedSums = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -26,23 +26,23 @@ def expand(
     coefficients: tf.Tensor,
     recompute: bool,
 ) -> tf.Tensor:
-    """Σᵢ βᵢ·k(xᵢ, x) for each row x, tile by tile.
+    """Compute Σᵢ βᵢ·k(xᵢ, x) for each row x, tile by tile.
 
     Args:
         kernel: k.
-        weighted_sums: Sums kernel values `(n, m)` with the coefficients, as each output
-            wants them: → `(n, units)`.
+        weighted_sums: Function of kernel values `(n, m)` and coefficients that returns
+            their weighted sums for each output, `(n, units)`.
         units: Number of outputs.
         rows: The rows x, `(n, d)`.
         vectors: The xᵢ, `(m, d)`.
         coefficients: The βᵢ, float64, in the shape that `weighted_sums` takes.
-        recompute: Whether a gradient will be asked for, and tiles are to be computed
-            again for it rather than kept.
+        recompute: Whether to compute tiles again for a gradient instead of keeping
+            them.
 
     Returns:
         `(n, units)`, float64.
     """
-    evaluate = functools.partial(_tile, kernel, weighted_sums)
+    evaluate = functools.partial(_evaluate_tile, kernel, weighted_sums)
     # What does not depend on the tile is computed once.
     if isinstance(kernel, kernels.InnerProductKernel):
         squares = tf.reduce_sum(tf.square(vectors), axis=1)
@@ -64,22 +64,22 @@ def _in_tiles(
     constants: tuple[tf.Tensor, ...],
     recompute: bool,
 ) -> tf.Tensor:
-    """`evaluate(tile, *constants)` for all tiles of `size` rows, and for the rest.
+    """Evaluate all tiles of `size` rows, and the remaining rows.
 
-    Every tile has the same static shape and nothing is empty, so that all of this
-    compiles under XLA and serves any number of rows.
+    Every tile has the same static shape and no tensor is empty, so that the loop
+    compiles under XLA and works for any number of rows.
     """
     count = tf.shape(rows)[0]
     full = count // size
-    # A tile more than are full, which holds the rest.
+    # One tile more than the full ones holds the remaining rows.
     padded = tf.pad(rows, [[0, (full + 1) * size - count], [0, 0]])
     tiles = tf.reshape(padded, (full + 1, size, rows.shape[1]))
-    # In training a tile is computed again for its gradient, or all would be kept. A
-    # SavedModel would hold that as a gradient of our own, and warn when it is loaded.
-    again = tf.recompute_grad(evaluate) if recompute else evaluate
+    # In training a tile is computed again for its gradient, or all would be kept. In
+    # inference a SavedModel would store a custom gradient for it, and warn when loaded.
+    evaluate_tile = tf.recompute_grad(evaluate) if recompute else evaluate
 
     def step(tile: tf.Tensor, outputs: tf.TensorArray) -> Any:
-        output = again(tf.gather(tiles, tile), *constants)
+        output = evaluate_tile(tf.gather(tiles, tile), *constants)
         return tile + 1, outputs.write(tile, output)
 
     outputs = tf.TensorArray(tf.float64, full + 1, element_shape=(size, units))
@@ -88,16 +88,16 @@ def _in_tiles(
         step,
         (0, outputs),
         parallel_iterations=1,
-        maximum_iterations=full,  # XLA's gradient needs to know
+        maximum_iterations=full,  # XLA's gradient needs it
     )
-    of_full = tf.reshape(outputs.stack(), (-1, units))[: full * size]
-    # One after the other, for the memory's sake.
-    with tf.control_dependencies([of_full]):
+    full_outputs = tf.reshape(outputs.stack(), (-1, units))[: full * size]
+    # One after the other, to save memory.
+    with tf.control_dependencies([full_outputs]):
         rest = tf.identity(rows[full * size :])
-    return tf.concat([of_full, evaluate(rest, *constants)], 0)
+    return tf.concat([full_outputs, evaluate(rest, *constants)], 0)
 
 
-def _tile(
+def _evaluate_tile(
     kernel: kernels.Kernel,
     weighted_sums: WeightedSums,
     rows: tf.Tensor,
@@ -105,7 +105,7 @@ def _tile(
     squares: tf.Tensor,
     coefficients: tf.Tensor,
 ) -> tf.Tensor:
-    """Σᵢ βᵢ·k(xᵢ, x) of one tile, summed in float64."""
+    """Compute Σᵢ βᵢ·k(xᵢ, x) for one tile, summed in float64."""
     if isinstance(kernel, kernels.InnerProductKernel):
         products = tf.matmul(rows, vectors, transpose_b=True)
         own = tf.reduce_sum(tf.square(rows), axis=1)

@@ -15,10 +15,10 @@ class Linear(keras.layers.Layer):
     y = x @ kernel + bias  # y[..., j] = Σᵢ x[..., i]·kernel[i, j] + bias[j]
     ```
 
-    The weights start at zero, as the article's listing has it: the squared error of a
-    linear model is convex, so the start changes the way to the optimum and not the
-    optimum itself. `keras.layers.Dense` does the same and more (an activation,
-    regularisers, quantisation); this one is the equation alone.
+    The weights start at zero, as in the article's listing: the squared error of a
+    linear model is convex, so the start changes the path to the optimum, not the
+    optimum. `keras.layers.Dense` does the same and more (an activation, regularisers,
+    quantisation); this layer is the equation alone.
 
     Args:
         units: Number of outputs, a positive integer. Defaults to `1`.
@@ -26,15 +26,19 @@ class Linear(keras.layers.Layer):
         kernel_initializer: Initialiser of `kernel`: a name, a config or a
             `keras.initializers.Initializer`. Defaults to `"zeros"`.
         bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
-        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+        activity_regularizer: Penalty of the outputs: a name, a config or a
+            `keras.regularizers.Regularizer`; `None` for none. Defaults to `None`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         kernel: Trainable weight of shape `(features, units)`.
         bias: Trainable weight of shape `(units,)`, or `None` without bias.
 
     Raises:
-        ValueError: If `units` is not a positive integer, or the last axis of the
-            input has no known size when the layer is built.
+        ValueError: If `units` is not a positive integer, or the size of the
+            input's last axis is unknown when the layer is built.
 
     Example:
     >>> layer = Linear(units=1, kernel_initializer="ones")
@@ -53,9 +57,17 @@ class Linear(keras.layers.Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "zeros",
         bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        activity_regularizer: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
+        )
         if not isinstance(units, int) or isinstance(units, bool) or units < 1:
             raise ValueError(
                 f"`units` should be a positive integer. Received: units={units!r}"
@@ -67,7 +79,7 @@ class Linear(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `kernel` and `bias` for inputs of `input_shape`."""
+        """Create `kernel` and `bias` for inputs of `input_shape`."""
         features = input_shape[-1]
         if features is None:
             raise ValueError(
@@ -90,18 +102,18 @@ class Linear(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `(..., features)` to `(..., units)`."""
+        """Map `inputs` of shape `(..., features)` to `(..., units)`."""
         outputs = keras.ops.matmul(inputs, self.kernel)
         return outputs if self.bias is None else outputs + self.bias
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `units`."""
+        """Return the input's shape with the last axis replaced by `units`."""
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, initialisers serialised."""
+        """Return the constructor's arguments, initialisers serialised."""
         return {
             **super().get_config(),
             "units": self.units,

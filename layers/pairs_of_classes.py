@@ -1,4 +1,4 @@
-"""What layers share that make something of each class of something of each pair."""
+"""The base of layers that turn pairs of classes into classes."""
 
 from typing import Any
 
@@ -6,22 +6,31 @@ import keras
 
 
 class PairsOfClasses(keras.layers.Layer):
-    """A layer from an input for each pair of classes to an output for each class.
+    """A layer with an input for each pair of classes and an output for each class.
 
     The last axis of the input holds the pairs (a, b) with a < b in lexicographic
     order: (0, 1), (0, 2), …, (1, 2), ….
 
     Args:
         num_classes: Number of classes k, an integer of at least 2.
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: there are no weights. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Raises:
-        ValueError: If `num_classes` is not an integer of at least 2, or the last axis
-            of the input is not of size k·(k − 1)/2 when the layer is built.
+        ValueError: If `num_classes` is not an integer of at least 2, or the size
+            of the input's last axis is not k·(k − 1)/2 when the layer is built.
     """
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         if (
             not isinstance(num_classes, int)
             or isinstance(num_classes, bool)
@@ -34,7 +43,7 @@ class PairsOfClasses(keras.layers.Layer):
         self.num_classes = num_classes
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Checks that there is an input for each pair."""
+        """Check that there is an input for each pair."""
         pairs = self.num_classes * (self.num_classes - 1) // 2
         if input_shape[-1] != pairs:
             raise ValueError(
@@ -48,9 +57,9 @@ class PairsOfClasses(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape with the last axis replaced by `num_classes`."""
+        """Return the input's shape with the last axis replaced by `num_classes`."""
         return (*input_shape[:-1], self.num_classes)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), "num_classes": self.num_classes}

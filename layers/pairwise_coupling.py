@@ -1,4 +1,4 @@
-"""The layer that couples probabilities of pairs to probabilities of classes."""
+"""The layer that couples pairwise probabilities to probabilities of classes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 from layers.pairs_of_classes import PairsOfClasses
 
 # Pairwise probabilities are kept this far from 0 and 1, as LIBSVM keeps them, so that
-# no class is ruled out altogether.
+# no class is ruled out completely.
 MARGIN = 1e-7
 
 
@@ -26,28 +26,31 @@ class PairwiseCoupling(PairsOfClasses):
     minimise  Σ_a Σ_{b≠a} (r[b, a]·p[a] − r[a, b]·p[b])²    subject to  Σ_a p[a] = 1
     ```
 
-    the second method of Wu, Lin and Weng. If some p agrees with all the pairs, that is
-    the answer. For two classes it is `(r, 1 - r)`.
+    the second method of Wu, Lin and Weng. If some p agrees with all pairs, it is the
+    solution. For two classes it is `(r, 1 - r)`.
 
-    The objective is 2·pᵀ·Q·p with Q[a, a] = Σ_b r[b, a]² and, beside the diagonal,
+    The objective is 2·pᵀ·Q·p with Q[a, a] = Σ_b r[b, a]² and, off the diagonal,
     Q[a, b] = −r[b, a]·r[a, b], so at the optimum Q·p is a multiple of e = (1, …, 1).
     Since eᵀ·p = 1, (Q + e·eᵀ)·p is one too: p is the solution z of (Q + e·eᵀ)·z = e,
-    divided by its sum. That is one Cholesky factorisation of a k × k matrix for each
-    row, and no iterations. The matrix is well conditioned whatever the input: an x of
-    unit length with Σx = 0 has entries x[a] ≥ k^(−1/2) and x[b] ≤ −k^(−3/2), or the
-    same with other signs, and their term (r[b, a]·|x[a]| + r[a, b]·|x[b]|)² of xᵀ·Q·x
+    divided by its sum. This takes one Cholesky factorisation of a k × k matrix for each
+    row, and no iterations. The matrix is well conditioned for any input: an x of unit
+    length with Σx = 0 has entries x[a] ≥ k^(−1/2) and x[b] ≤ −k^(−3/2), or the same
+    with opposite signs, and their term (r[b, a]·|x[a]| + r[a, b]·|x[b]|)² of xᵀ·Q·x
     is at least 1/k³.
 
-    It is solved in float64; the probabilities are then rounded to the layer's dtype.
-    They are never negative, and a row of the input with a NaN gives a row of NaN.
+    The system is solved in float64; the probabilities are then rounded to the layer's
+    dtype. They are never negative, and a row of the input with a NaN gives a row of
+    NaN.
 
     Args:
         num_classes: Number of classes k, an integer of at least 2.
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: there are no weights. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Raises:
-        ValueError: If `num_classes` is not an integer of at least 2, or the last axis
-            of the input is not of size k·(k − 1)/2 when the layer is built.
+        ValueError: If `num_classes` is not an integer of at least 2, or the size
+            of the input's last axis is not k·(k − 1)/2 when the layer is built.
 
     Example:
     >>> layer = PairwiseCoupling(num_classes=3)
@@ -57,15 +60,15 @@ class PairwiseCoupling(PairsOfClasses):
     Reference:
         Wu, Lin and Weng, “Probability estimates for multi-class classification by
         pairwise coupling”, Journal of Machine Learning Research 5, 2004, section 4.2.
-        LIBSVM solves the same problem by iterations, up to 0.005/k in the gradient.
+        LIBSVM solves the same problem iteratively, to 0.005/k in the gradient.
     """
 
     def call(self, inputs: Any) -> Any:
-        """Maps pairs of shape `(..., pairs)` to classes `(..., num_classes)`."""
+        """Map pairs of shape `(..., pairs)` to classes `(..., num_classes)`."""
         pairs = keras.ops.cast(inputs, "float64")
         pairs = keras.ops.clip(pairs, MARGIN, 1 - MARGIN)
         if self.num_classes == 2:
-            # The same as below, without its rounding.
+            # The same as below, without the rounding.
             coupled = keras.ops.concatenate([pairs, 1 - pairs], axis=-1)
         else:
             coupled = self._couple(pairs)

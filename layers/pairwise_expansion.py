@@ -1,4 +1,4 @@
-"""Kernel expansions for every pair of classes, with no coefficient that is zero."""
+"""Kernel expansions for every pair of classes, without storing zeros."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from layers.kernel_expansion import KernelExpansion
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class PairwiseExpansion(KernelExpansion):
-    """One kernel expansion for each pair of classes: a one-vs-one SVM's decisions.
+    """One kernel expansion for each pair of classes: the decisions of a one-vs-one SVM.
 
     The output for the pair (a, b), a < b, in the order (0, 1), (0, 2), …, (1, 2), …, is
 
@@ -21,26 +21,45 @@ class PairwiseExpansion(KernelExpansion):
       + sum(β(j, a) * kernel(x, xⱼ) for xⱼ of class b) + bias[pair]
     ```
 
-    A support vector has a coefficient for each class but its own: k − 1 of them, where
-    a `KernelExpansion` with an output for each pair would keep k·(k − 1)/2, most of
-    them zeros, and multiply by them. For 26 classes that is a thirteenth.
+    A support vector has a coefficient for each class but its own: k − 1 of them. A
+    `KernelExpansion` with an output for each pair would store k·(k − 1)/2, most of them
+    zeros, and multiply by them; for 26 classes that is 13 times as many.
+
+    Precision and memory are those of `KernelExpansion`.
 
     Args:
-        vectors_per_class: Number of support vectors of each class, in order; integers
-            that are not negative, at least two, with a positive sum.
-        kernel: As for `KernelExpansion`. Defaults to `"rbf"`, with gamma 1.
-        **kwargs: Further arguments of `KernelExpansion`: `num_vectors` and `units`
-            follow from `vectors_per_class`.
+        vectors_per_class: Number of support vectors of each class, in order: at least
+            two integers of at least 0, with a positive sum. `num_vectors` is their sum
+            and `units` the number of pairs.
+        kernel: Name of a kernel, its config, a `kernels.Kernel` or a function of two
+            tensors, as `kernels.get` takes them. Defaults to `"rbf"`, with gamma 1.
+        use_bias: Whether to add `bias`. Defaults to `True`.
+        train_vectors: Whether `support_vectors` is trainable. Defaults to `False`.
+        coefficients_dtype: Dtype of `dual_coefficients` and `bias`: `"float64"`,
+            `"float32"`, or `None` for that of the layer's policy. Defaults to
+            `"float64"`.
+        vectors_initializer: Initialiser of `support_vectors`: a name, a config or a
+            `keras.initializers.Initializer`. Defaults to `None`: standard normal
+            numbers, and zeros for the kernel `"precomputed"`.
+        coefficients_initializer: Initialiser of `dual_coefficients`, likewise.
+            Defaults to `"glorot_uniform"`.
+        bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
+        activity_regularizer: Penalty of the outputs: a name, a config or a
+            `keras.regularizers.Regularizer`; `None` for none. Defaults to `None`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         support_vectors: Weight of shape `(num_vectors, features)`, class after class.
         dual_coefficients: Trainable weight of shape `(num_vectors, k − 1)`: column c of
-            a vector of class a belongs to the pair of a with class c, or c + 1 from
-            c = a on.
+            a vector of class a belongs to the pair of a with class c if c < a, and with
+            class c + 1 otherwise.
         bias: Trainable weight of shape `(units,)`, or `None` without bias.
 
     Raises:
-        ValueError: If an argument is not as said.
+        ValueError: If an argument is not as documented, or the size of the input's last
+            axis is unknown when the layer is built.
 
     Example:
     >>> layer = PairwiseExpansion(vectors_per_class=(1, 2, 1), kernel="linear")
@@ -54,27 +73,55 @@ class PairwiseExpansion(KernelExpansion):
     """
 
     def __init__(
-        self, vectors_per_class: Sequence[int], kernel: Any = "rbf", **kwargs: Any
+        self,
+        vectors_per_class: Sequence[int],
+        kernel: Any = "rbf",
+        *,
+        use_bias: bool = True,
+        train_vectors: bool = False,
+        coefficients_dtype: str | None = "float64",
+        vectors_initializer: Any = None,
+        coefficients_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        activity_regularizer: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
     ) -> None:
         counts = tuple(vectors_per_class)
-        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in counts)
-        if len(counts) < 2 or not whole or min(counts) < 0 or not sum(counts):
+        integers = all(isinstance(n, int) and not isinstance(n, bool) for n in counts)
+        if len(counts) < 2 or not integers or min(counts) < 0 or not sum(counts):
             raise ValueError(
-                "`vectors_per_class` should be integers from 0 on, two at least, with "
-                f"a positive sum. Received: vectors_per_class={vectors_per_class!r}"
+                "`vectors_per_class` should be integers of at least 0, two or more, "
+                "with a positive sum. "
+                f"Received: vectors_per_class={vectors_per_class!r}"
             )
         pairs = len(counts) * (len(counts) - 1) // 2
-        super().__init__(sum(counts), pairs, kernel, **kwargs)
+        super().__init__(
+            sum(counts),
+            pairs,
+            kernel,
+            use_bias=use_bias,
+            train_vectors=train_vectors,
+            coefficients_dtype=coefficients_dtype,
+            vectors_initializer=vectors_initializer,
+            coefficients_initializer=coefficients_initializer,
+            bias_initializer=bias_initializer,
+            activity_regularizer=activity_regularizer,
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
+        )
         self.vectors_per_class = counts
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         config = super().get_config()
         del config["num_vectors"], config["units"]
         return {**config, "vectors_per_class": self.vectors_per_class}
 
     def packed(self, coefficients: np.ndarray) -> np.ndarray:
-        """What `dual_coefficients` keeps of a column for each pair.
+        """Return the value of `dual_coefficients` for a column per pair.
 
         Args:
             coefficients: Shape `(num_vectors, units)`.
@@ -82,18 +129,17 @@ class PairwiseExpansion(KernelExpansion):
         Returns:
             Array of shape `(num_vectors, k - 1)`.
         """
-        rows, pairs = self._places()
-        return coefficients[rows, pairs]
+        return coefficients[self._positions()]
 
     def unpacked(self) -> np.ndarray:
-        """The coefficients with a column for each pair, `(num_vectors, units)`."""
-        rows, pairs = self._places()
-        whole = np.zeros((self.num_vectors, self.units))
-        whole[rows, pairs] = self.dual_coefficients.numpy()
-        return whole
+        """Return the coefficients with a column per pair, `(num_vectors, units)`."""
+        rows, pairs = self._positions()
+        coefficients = np.zeros((self.num_vectors, self.units))
+        coefficients[rows, pairs] = self.dual_coefficients.numpy()
+        return coefficients
 
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the coefficients stand with a column for each pair."""
+    def _positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and pairs of the coefficients, with a column per pair."""
         classes = len(self.vectors_per_class)
         pair = np.zeros((classes, classes), int)
         pair[np.triu_indices(classes, 1)] = np.arange(self.units)
@@ -107,7 +153,7 @@ class PairwiseExpansion(KernelExpansion):
 
     def _weighted_sums(self, values: tf.Tensor, coefficients: tf.Tensor) -> tf.Tensor:
         sizes = self.vectors_per_class
-        # [n, class, column]: what a class's vectors add to its pairs.
+        # [n, class, column]: the sums over the vectors of one class, for its pairs.
         parts = tf.stack(
             [
                 tf.matmul(own, factors)
@@ -119,8 +165,8 @@ class PairwiseExpansion(KernelExpansion):
             ],
             axis=1,
         )
-        # In the matrix of all places without its diagonal, class b stands in column
-        # b − 1 of a lesser class's row.
+        # A class has no column for itself: class b has column b − 1 in the rows of the
+        # classes before it.
         first, second = np.triu_indices(len(sizes), 1)
         columns = len(sizes) - 1
         flat = tf.reshape(parts, [-1, len(sizes) * columns])

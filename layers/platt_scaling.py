@@ -1,4 +1,4 @@
-"""The layer that turns decisions into probabilities."""
+"""The layer that turns decision values into probabilities."""
 
 from typing import Any
 
@@ -7,31 +7,34 @@ import keras
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class PlattScaling(keras.layers.Layer):
-    """The probability of the positive class, by a sigmoid of the decision.
+    """The probability of the positive class: a sigmoid of the decision value.
 
-    For decisions `f` of shape `(..., units)` the layer computes
+    For decision values `f` of shape `(..., units)` the layer computes
 
     ```python
     p[..., j] = 1 / (1 + exp(slope[j] * f[..., j] + offset[j]))
     ```
 
-    The sign is Platt's: where larger decisions speak for the positive class, `slope`
-    is negative. Each unit stands alone: one for two classes, one a pair for several.
-    What overflows in the exponential becomes a probability of 0 or 1, never NaN.
+    The sign is Platt's: where larger decision values favour the positive class, `slope`
+    is negative. The units are independent: one for two classes, one per pair of
+    several. Where the exponential overflows, the probability is 0 or 1, never NaN.
 
     A new layer is the logistic function, `slope = -1` and `offset = 0`. The weights
-    are those of a logistic regression, so the cross-entropy can train them; a support
-    vector classifier assigns them from decisions on rows that it was not trained on.
+    are those of a logistic regression, so cross-entropy can train them; a support
+    vector classifier assigns them from its decision values on rows held out of its
+    training.
 
     Args:
-        **kwargs: `name`, `dtype`, `trainable`, as in every `keras.layers.Layer`.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy. Defaults to `None`, the global policy.
 
     Attributes:
         slope: Trainable weight of shape `(units,)`: Platt's A.
         offset: Trainable weight of shape `(units,)`: Platt's B.
 
     Raises:
-        ValueError: If the last axis of the input has no known size when the layer is
+        ValueError: If the size of the input's last axis is unknown when the layer is
             built.
 
     Example:
@@ -46,8 +49,17 @@ class PlattScaling(keras.layers.Layer):
         machines”, Machine Learning 68, 2007.
     """
 
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `slope` and `offset` for inputs of `input_shape`."""
+        """Create `slope` and `offset` for inputs of `input_shape`."""
         units = input_shape[-1]
         if units is None:
             raise ValueError(
@@ -64,11 +76,11 @@ class PlattScaling(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Maps decisions of shape `(..., units)` to probabilities, likewise."""
+        """Map decision values of shape `(..., units)` to probabilities, likewise."""
         return keras.ops.sigmoid(-(self.slope * inputs + self.offset))
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """The input's shape."""
+        """Return the input's shape."""
         return input_shape

@@ -11,15 +11,17 @@ import tensorflow as tf
 class RawColumns(keras.layers.Layer):
     """Gathers a table's named columns into a matrix of numbers.
 
-    Numeric columns pass as they are. A categorical column holds strings; the layer
-    gives the string's place in the list of levels, or NaN for one that is not in it.
+    Numeric columns pass unchanged. A categorical column holds strings; the layer maps
+    each to its index in the list of levels, or to NaN if it is not in the list.
 
     Args:
-        names: The columns' names, any strings, in the matrix's order.
-        levels: The levels of each categorical column, by its name.
-        **kwargs: `name`, `dtype`, as in every `keras.layers.Layer`. `dtype` is
-            `"float32"` by default, whatever the global policy: raw columns do not fit
-            into float16.
+        names: Names of the columns, different strings, in the order of the matrix.
+        levels: The levels of each categorical column, by its name. Defaults to `None`:
+            all columns are numeric.
+        name: Name of the layer. Defaults to `None`: Keras chooses one.
+        trainable: Has no effect: there are no weights. Defaults to `True`.
+        dtype: Dtype or dtype policy; `None` for the global policy. Defaults to
+            `"float32"`, because raw columns do not fit into float16.
 
     Call arguments:
         inputs: A dict with a tensor of shape `(batch,)` for every name: strings for
@@ -29,8 +31,8 @@ class RawColumns(keras.layers.Layer):
         A tensor of shape `(batch, columns)`.
 
     Raises:
-        ValueError: If there are no names, or one twice, or levels of an unknown name;
-            in a call, if a column is missing.
+        ValueError: If there are no names, a name is repeated, or levels are given for
+            an unknown name; in a call, if a column is missing.
 
     Example:
     >>> layer = RawColumns(["age", "sex"], {"sex": ["female", "male"]})
@@ -42,22 +44,25 @@ class RawColumns(keras.layers.Layer):
         self,
         names: Sequence[str],
         levels: Mapping[str, Sequence[str]] | None = None,
-        **kwargs: Any,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         levels = {} if levels is None else levels
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`names` should be different names. Received: {names=}")
         if not set(levels) <= set(names):
             raise ValueError(
-                "`levels` should be of columns in `names`. "
+                "`levels` should be given for columns in `names`. "
                 f"Received: {names=}, levels of {list(levels)}"
             )
-        # Tuples, since Keras wraps lists and dicts and they come back changed.
+        # Tuples, because Keras wraps lists and dicts and they come back changed.
         self.names = tuple(names)
         self.levels = tuple((name, tuple(levels[name])) for name in levels)
-        # One attribute each: an exported model that keeps them in a list loses them
-        # before TensorFlow 2.21.
+        # One attribute each: before TensorFlow 2.21, an exported model loses tables
+        # that are kept in a list.
         for number, (_, words) in enumerate(self.levels):
             setattr(self, f"table_{number}", _code_table(words))
 
@@ -67,14 +72,16 @@ class RawColumns(keras.layers.Layer):
         return tuple(getattr(self, f"table_{i}") for i in range(len(self.levels)))
 
     def build(self, input_shape: Any) -> None:
-        """Creates nothing: there are no weights."""
+        """Mark the layer as built: it has no weights."""
         self.built = True
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
-        """Gathers the columns in `inputs` into a matrix `(batch, columns)`."""
+        """Gather the columns in `inputs` into a matrix `(batch, columns)`."""
         missing = [name for name in self.names if name not in inputs]
         if missing:
-            raise ValueError(f"`inputs` should have every column. Missing: {missing}")
+            raise ValueError(
+                f"`inputs` should have every column. Received: inputs without {missing}"
+            )
         tables = {
             name: t for (name, _), t in zip(self.levels, self.tables, strict=True)
         }
@@ -88,11 +95,11 @@ class RawColumns(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: Mapping[str, tuple[int | None, ...]]
     ) -> tuple[int | None, ...]:
-        """The shape `(batch, columns)`."""
+        """Return the shape `(batch, columns)`."""
         return (*input_shape[self.names[0]], len(self.names))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {
             **super().get_config(),
             "names": list(self.names),

@@ -1,4 +1,4 @@
-"""The model that takes what users have: raw columns, before any scaling."""
+"""The model that takes raw columns, before any scaling."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,16 +16,20 @@ class ServingModel(keras.Model):
     Args:
         preprocessing: Layer from a matrix of raw columns to the model's features.
         model: The layer or model that predicts.
-        num_features: Number of raw columns.
-        raw_columns: What gathers named columns into the matrix; `None` where the
-            input is the matrix itself.
-        image_shape: Where the input is images, which `preprocessing` takes as they
-            are: their shape, `(h, w)` or `(h, w, c)`. Empty otherwise.
-        **kwargs: `name`, as in every `keras.Model`.
+        num_features: Number of raw columns, a positive integer.
+        raw_columns: Layer that gathers named columns into the matrix; `None` if the
+            input is the matrix itself. Defaults to `None`.
+        image_shape: Shape in pixels of the images that are the input,
+            `(height, width)` or `(height, width, channels)`; empty for other inputs.
+            Defaults to `()`.
+        name: Name of the model. Defaults to `None`: Keras chooses one.
+        trainable: Whether the weights of `model` are trained. Defaults to `True`.
+        dtype: Dtype or dtype policy of the model itself, not of its parts; `None` for
+            the global policy. Defaults to `"float32"`.
 
     Call arguments:
         inputs: A matrix of shape `(batch, num_features)`, images of shape
-            `(batch, *image_shape)`, or with `raw_columns` a dict as that takes it.
+            `(batch, *image_shape)`, or the dict that `raw_columns` takes.
 
     Returns:
         What `model` returns.
@@ -38,9 +42,12 @@ class ServingModel(keras.Model):
         num_features: int,
         raw_columns: RawColumns | None = None,
         image_shape: Sequence[int] = (),
-        **kwargs: Any,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.preprocessing = preprocessing
         self.model = model
         self.num_features = num_features
@@ -48,7 +55,7 @@ class ServingModel(keras.Model):
         self.image_shape = tuple(image_shape)
 
     def build(self, input_shape: Any) -> None:
-        """Builds what is not built yet."""
+        """Build the parts that are not built yet."""
         shape: tuple[int | None, ...] = (None, self.num_features)
         for layer in (self.preprocessing, self.model):
             if not layer.built:
@@ -57,18 +64,18 @@ class ServingModel(keras.Model):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Predicts from raw inputs."""
-        # Keras hands `training` on to the layers that take it.
+        """Predict from raw inputs."""
+        # Keras passes `training` on to the layers that take it.
         del training
         if self.raw_columns is not None:
             inputs = self.raw_columns(inputs)
         return self.model(self.preprocessing(inputs))
 
     def signature(self) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
-        """The raw inputs, as `call` takes them.
+        """Return the specification of the raw inputs, as `call` takes them.
 
-        The specs of named columns bear the names `input_0`, `input_1`, …, since a
-        column's own may be anything and TensorFlow takes only some.
+        The specs of named columns are called `input_0`, `input_1`, …, because
+        TensorFlow does not accept every column name.
         """
         if self.raw_columns is None:
             shape = self.image_shape or (self.num_features,)
@@ -89,7 +96,7 @@ class ServingModel(keras.Model):
         return () if self.raw_columns is None else self.raw_columns.tables
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, layers serialised."""
+        """Return the constructor's arguments, layers serialised."""
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
@@ -102,7 +109,7 @@ class ServingModel(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ServingModel":
-        """Builds the model from its config."""
+        """Build the model from its config."""
         deserialize = keras.saving.deserialize_keras_object
         parts = {
             name: deserialize(config[name])

@@ -1,4 +1,4 @@
-"""What every layer of this project must do, checked by one call."""
+"""The contract of all layers of this project, checked by one call."""
 
 import json
 import textwrap
@@ -25,7 +25,7 @@ def check_layer(
     non_trainable=(),
     policies=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
 ):
-    """Runs the whole contract.
+    """Check the whole contract.
 
     Args:
         layer_class: The class.
@@ -33,10 +33,10 @@ def check_layer(
         inputs: One batch of several rows: an array, or a dict of arrays.
         output_shape: The output's shape for that batch.
         tmp_path: A folder for the saved models.
-        set_up: Gives a built layer weights that make a difference.
+        set_up: Function that gives a built layer weights that make a difference.
         trainable: The shapes of the trainable weights, in order.
         non_trainable: The shapes of the others.
-        policies: The dtype policies that the layer serves.
+        policies: The dtype policies that the layer supports.
     """
     layer = layer_class(**arguments)
     before = layer.get_config()
@@ -64,7 +64,7 @@ def _check_config(layer, inputs, expected):
     assert json.loads(json.dumps(again.get_config())) == config
     again(inputs)
     again.set_weights(layer.get_weights())
-    # Some layers keep what they derive from weights; Keras renews it on loading.
+    # Some layers keep values derived from weights; Keras recomputes them on loading.
     for sublayer in again._flatten_layers():
         getattr(sublayer, "finalize_state", lambda: None)()
     np.testing.assert_allclose(_array(again(inputs)), expected, **TOLERANCE)
@@ -103,7 +103,7 @@ def _check_policy(layer_class, arguments, inputs, policy):
 
 
 def _check_keras_file(layer, inputs, expected, tmp_path):
-    """Saved, and loaded in a new process that imports only `layers`."""
+    """Save the layer, and load it in a new process that imports only `layers`."""
     symbolic = _symbolic(inputs)
     model = keras.Model(symbolic, layer(symbolic))
     with warnings.catch_warnings():
@@ -118,7 +118,7 @@ def _check_keras_file(layer, inputs, expected, tmp_path):
 
 
 def _check_saved_model(layer, inputs, expected, tmp_path):
-    """Exported, and loaded in a process in which this project cannot be imported."""
+    """Export the layer, and load it in a process that cannot import this project."""
     specs = keras.tree.map_structure(
         lambda path, x: tf.TensorSpec((None, *x.shape[1:]), x.dtype, name=path),
         _names(inputs),
@@ -139,7 +139,7 @@ def _check_saved_model(layer, inputs, expected, tmp_path):
 
 
 def _check_elsewhere(load, inputs, expected, folder, *flags):
-    """Runs `load`, which defines `call`, in a new process, and calls it there."""
+    """Run `load`, which defines `call`, in a new process, and call it there."""
     named = inputs if isinstance(inputs, dict) else {"": inputs}
     np.savez(folder / "inputs.npz", **named)
     code = """

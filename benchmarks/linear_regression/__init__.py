@@ -1,1 +1,1 @@
-"""Linear regression beside its peers."""
+"""Linear regression compared with its peers."""

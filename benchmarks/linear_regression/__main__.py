@@ -1,7 +1,7 @@
-"""Linear regression beside scikit-learn, oneDAL and the article's loop.
+"""Linear regression compared with scikit-learn, oneDAL and the article's loop.
 
-`make bench` runs it and writes `results/linear_regression.md` and `.svg`. Ours starts
-from zero in every run; its time includes the certificate, which is also shown alone.
+`make bench` runs it and writes `results/linear_regression.md` and `.svg`. This recipe
+starts from zero in every run; its time includes the certificate, also shown alone.
 """
 
 import os
@@ -37,7 +37,7 @@ EXCESS = 1e-10
 
 
 def make_data(n: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Independent normal columns, a linear target and as much noise as one weight."""
+    """Make normal columns and a linear target with as much noise as one weight."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, features), dtype=np.float32)
     weights = np.random.default_rng(1).standard_normal(features).astype(np.float32)
@@ -46,7 +46,7 @@ def make_data(n: int, features: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def excess(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], float]:
-    """θ ↦ relative excess loss, by float64 NumPy, apart from the recipe's code."""
+    """Return θ ↦ relative excess loss, in float64 NumPy without the recipe's code."""
     gram, cross, n = 0.0, 0.0, len(x)
     for i in range(0, n, 100_000):
         z = np.column_stack([x[i : i + 100_000], np.ones(len(x[i : i + 100_000]))])
@@ -57,15 +57,15 @@ def excess(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], float]:
     square = float(y.astype(np.float64) @ y.astype(np.float64))
     least = (square - cross @ best) / n
 
-    def of(theta: np.ndarray) -> float:
+    def excess_of(theta: np.ndarray) -> float:
         away = np.asarray(theta, np.float64).reshape(-1) - best
         return float(away @ gram @ away / n / least)
 
-    return of
+    return excess_of
 
 
 def article_loop(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The article's listing, made right: 1000 steps at a rate of 0.01."""
+    """Run the article's listing, corrected: 1000 steps at a learning rate of 0.01."""
     theta = np.zeros(x.shape[1], np.float32)
     for _ in range(1000):
         y_pred = x @ theta
@@ -74,7 +74,7 @@ def article_loop(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def ours(x: Any, y: Any = None, **settings: Any) -> Callable[[], LinearRegression]:
-    """A fit from zero, on a model that is traced by its first run."""
+    """Return a function that fits from zero; its first call traces the model."""
     model = LinearRegression(**{"tolerance": EXCESS, **settings})
 
     def fit() -> LinearRegression:
@@ -87,7 +87,7 @@ def ours(x: Any, y: Any = None, **settings: Any) -> Callable[[], LinearRegressio
 
 
 def theta_of(fitted: Any) -> np.ndarray:
-    """(w, b) of ours or of a scikit-learn estimator."""
+    """Return (w, b) of this recipe or of a scikit-learn estimator."""
     if isinstance(fitted, LinearRegression):
         return np.append(fitted.linear.kernel, fitted.linear.bias)
     if isinstance(fitted, np.ndarray):
@@ -96,7 +96,7 @@ def theta_of(fitted: Any) -> np.ndarray:
 
 
 def peers(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """The other programs, by name; only those that are installed."""
+    """Return the fits of the other programs that are installed, by name."""
     linear_model = sklearn.linear_model
     known = {
         "scikit-learn LinearRegression": linear_model.LinearRegression(),
@@ -105,7 +105,9 @@ def peers(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
     try:
         import sklearnex.linear_model
     except ImportError:
-        warnings.warn("no scikit-learn-intelex: its rows are left out", stacklevel=1)
+        warnings.warn(
+            "scikit-learn-intelex is not installed: its rows are omitted", stacklevel=1
+        )
     else:
         known = {
             "scikit-learn-intelex": sklearnex.linear_model.LinearRegression(),
@@ -115,7 +117,7 @@ def peers(x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Any]]:
 
 
 def compare() -> str:
-    """One large set in memory: every program's time and how good its answer is."""
+    """Compare times and quality of all programs on one large data set in memory."""
     x, y = make_data(ROWS, FEATURES)
     excess_of = excess(x, y)
     part, zero = list(row_sums.parts(x, y)), tf.zeros([FEATURES + 1], tf.float64)
@@ -143,7 +145,13 @@ def compare() -> str:
         ["the article's loop, 1000 steps", f"{loop:.1f}", "", f"{mine / loop:.4f}",
          f"{excess_of(theta):.1e}"]
     )  # fmt: skip
-    head = ("program", "fit, s", "compile or first, s", "ours / it", "rel. excess loss")
+    head = (
+        "program",
+        "fit, s",
+        "compilation or first, s",
+        "ours / it",
+        "rel. excess loss",
+    )
     return (
         f"## {ROWS:,} × {FEATURES} float32, in memory\n\n{table(head, lines)}\n\n"
         f"{step(x, y)}\n"
@@ -151,7 +159,7 @@ def compare() -> str:
 
 
 def step(x: np.ndarray, y: np.ndarray) -> str:
-    """One step over all rows against the rate at which memory can be read at all."""
+    """Compare a step over all rows with the rate at which memory can be read."""
     part = list(row_sums.parts(x, y))
     theta = tf.zeros([FEATURES + 1], tf.float64)
     works = {
@@ -162,24 +170,24 @@ def step(x: np.ndarray, y: np.ndarray) -> str:
     read, stepping = (x.nbytes / measured[name][1] / 1e9 for name in works)
     return (
         f"A step of `method=full` (loss and gradient over all rows) reads x once, at "
-        f"{stepping:.1f} GB/s; summing x up and nothing else reads it at {read:.1f} "
+        f"{stepping:.1f} GB/s; a plain sum of x reads it at {read:.1f} "
         f"GB/s: {stepping / read:.0%} of the machine's rate."
     )
 
 
 def memory() -> str:
-    """The peak of a fit over what the process took with the data already made."""
+    """Measure the peak of a fit above the memory of the process with its data."""
     baseline, peak = peak_bytes_over_baseline("benchmarks.linear_regression.memory")
     data = ROWS * FEATURES * 4
     return (
         f"Memory: the data are {data / 1e6:.0f} MB; a fit peaks "
-        f"{(peak - baseline) / 1e6:.0f} MB above the process that holds them and has "
+        f"{(peak - baseline) / 1e6:.0f} MB above a process that holds them and has "
         f"trained on a small set: {1 + (peak - baseline) / data:.2f} × the data."
     )
 
 
 def streamed(n: int, folder: Path) -> tf.data.Dataset:
-    """Rows in a file, 4000 a record, dropped from the system's cache."""
+    """Write rows to a file, 4000 per record, dropped from the system's cache."""
     block = 4000
     path = folder / "rows.f32"
     with path.open("wb") as file:
@@ -199,7 +207,7 @@ def streamed(n: int, folder: Path) -> tf.data.Dataset:
 
 
 def growth() -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
-    """How the time grows with rows and with features; a table and the curves."""
+    """Measure how the time grows with rows and features: a table and the curves."""
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
     lines, names = [], []
     by_rows = [(n, FEATURES) for n in (10_000, 100_000, 1_000_000)]
@@ -207,7 +215,7 @@ def growth() -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
     for axis, sizes in (("rows", by_rows), ("features", by_features)):
         curves[axis] = {}
         for n, features in sizes:
-            times = grown(n, features)
+            times = seconds_at(n, features)
             names = list(times)
             for name, value in times.items():
                 point = (n if axis == "rows" else features, value)
@@ -225,11 +233,11 @@ def growth() -> tuple[str, dict[str, dict[str, list[tuple[float, float]]]]]:
     last = [f"{n:,} × {FEATURES}, from disk, once", f"{mine:.1f}"]
     lines.append(last + ["—"] * (len(names) - 1))
     head = ("rows × features", *names)
-    return f"## How it grows (fit, s)\n\n{table(head, lines)}\n", curves
+    return f"## Growth (fit, s)\n\n{table(head, lines)}\n", curves
 
 
-def grown(n: int, features: int) -> dict[str, float]:
-    """Each program's seconds on one size."""
+def seconds_at(n: int, features: int) -> dict[str, float]:
+    """Return each program's seconds on one size."""
     x, y = make_data(n, features)
     _, mine, model = seconds(ours(x, y))
     if not model.certificate["converged"]:
@@ -241,7 +249,7 @@ def grown(n: int, features: int) -> dict[str, float]:
 
 
 def plot(curves: dict[str, dict[str, list[tuple[float, float]]]], path: Path) -> None:
-    """Time against rows and against features, on logarithmic axes."""
+    """Plot time against rows and against features, on logarithmic axes."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     titles = {"rows": f"{FEATURES} features", "features": "100,000 rows"}
     for axes, (axis, programs) in zip(
@@ -256,17 +264,17 @@ def plot(curves: dict[str, dict[str, list[tuple[float, float]]]], path: Path) ->
 
 
 def main() -> None:
-    """Runs everything and writes the results."""
+    """Run everything and write the results."""
     kernels = {
         f"{p['internal_api']} {p.get('architecture') or ''}".strip()
         + f" ×{p['num_threads']}"
         for p in threadpoolctl.threadpool_info()
     }
     text = [
-        "# Linear regression: measured\n",
+        "# Linear regression: measurements\n",
         f"{machine()}. TensorFlow {tf.__version__}, scikit-learn "
-        f"{sklearn.__version__}; {', '.join(sorted(kernels))}. Medians of 3 runs or "
-        "more after a first one; written by `make bench`.\n",
+        f"{sklearn.__version__}; {', '.join(sorted(kernels))}. Medians of at least "
+        "3 runs after a first one; written by `make bench`.\n",
         compare(),
         memory() + "\n",
     ]

@@ -1,1 +1,1 @@
-"""Neural networks beside their peers."""
+"""Neural networks compared with their peers."""

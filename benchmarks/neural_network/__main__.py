@@ -1,9 +1,9 @@
-"""Neural networks beside Keras's `fit`, PyTorch and scikit-learn.
+"""Neural networks compared with Keras's `fit`, PyTorch and scikit-learn.
 
 `python -m benchmarks.neural_network` trains the same network on MNIST by all of them
-and writes `results/neural_network.md` and `.json`; `--parts` measures some and keeps
-the rest. Each program has a process of its own; they run in turn, so that drift of the
-machine hits all alike.
+and writes `results/neural_network.md` and `.json`; `--parts` measures some parts and
+keeps the other results. Each program has a process of its own; they run in turn, so
+that drift of the machine affects all alike.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data import folder
 from benchmarks.measure import PAUSE, RESULTS, machine, now, table, versions
 from benchmarks.neural_network.worker import CLASSES, HIDDEN
-from benchmarks.svm.data import folder
 
 BATCHES = (32, 256)
 PARTS = (*map(str, BATCHES), "streaming", "serving")
@@ -28,30 +28,34 @@ ROWS, FEATURES = 60_000, 784
 TITLES = {
     "ours": "this recipe",
     "keras_fast": "Keras, with this recipe's `FastFit`",
-    "keras": "Keras, `fit` as it comes",
+    "keras": "Keras, default `fit`",
     "keras_compiled": "Keras, jit_compile and steps_per_execution=100",
     "pytorch": "PyTorch, plain loop",
     "sklearn": "scikit-learn, MLPClassifier",
 }
 NEEDS = {"pytorch": "torch"}
 HOW = """\
-MNIST, 784-128-10, cross-entropy, SGD with rate 0.1, float32, rows in memory. All begin
-with the same weights; this recipe, PyTorch and scikit-learn take the same batches in
-the same order, so their accuracy is the same but for rounding (scikit-learn draws other
-weights); Keras shuffles for itself. *Epoch* is the median over all runs of the epochs
-after a process's first, the spread is least to most. *First step* is the time from
-making the model to the end of the first step (here: of the first chunk of steps), with
-everything that is traced and compiled for it. scikit-learn's rows are put in order
-outside the clock. The *floor* is an epoch's multiplications and additions at the rate
-of TensorFlow's product of two 2048 × 2048 matrices in the same run.
+MNIST, 784-128-10, cross-entropy, SGD with learning rate 0.1, float32, rows in memory.
+All programs but scikit-learn start with the same weights. This recipe, PyTorch and
+scikit-learn take the same batches in the same order; the accuracies of the first two
+differ by rounding only. Keras shuffles on its own. *Epoch* is the median over all runs
+of the epochs after the first of a process; *range* is minimum to maximum. *First step*
+is the time from creating the model to the end of the first step (for this recipe, of
+the first chunk of steps), including tracing and compilation. Permuting the rows for
+scikit-learn is not timed. The *floor* is the time of an epoch's multiplications and
+additions at the rate of TensorFlow's product of two 2048 × 2048 matrices in the same
+run.
 """
 
 
 def run(module: str, *arguments: Any) -> dict[str, Any]:
-    """The JSON that a module prints, run in a process of its own."""
+    """Run a module in a process of its own, and return the JSON that it prints."""
     time.sleep(PAUSE)
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    hidden = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"}  # slow down NumPy's kernels
+    hidden = {
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+    }  # these slow down NumPy's kernels
     environment = {key: os.environ[key] for key in os.environ.keys() - hidden}
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, env=environment
@@ -60,7 +64,7 @@ def run(module: str, *arguments: Any) -> dict[str, Any]:
 
 
 def compare(programs: list[str], batch: int, epochs: int, runs: int) -> dict[str, Any]:
-    """Each program's runs, in turn, and the rate of matrix products."""
+    """Run each program, in turn, and measure the rate of matrix products."""
     programs = [
         name for name in programs if importlib.util.find_spec(NEEDS.get(name, "keras"))
     ]
@@ -76,7 +80,7 @@ def compare(programs: list[str], batch: int, epochs: int, runs: int) -> dict[str
 
 
 def streaming(batch: int, epochs: int, runs: int, copies: int) -> dict[str, Any]:
-    """Epochs from a file of `copies` times MNIST."""
+    """Time epochs from a file with `copies` copies of MNIST."""
     from benchmarks.neural_network.stream import store
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -88,7 +92,7 @@ def streaming(batch: int, epochs: int, runs: int, copies: int) -> dict[str, Any]
 
 
 def serving() -> dict[str, float]:
-    """The SavedModel of a run of the recipe."""
+    """Time the SavedModel of a run of the recipe."""
     from benchmarks.neural_network.serving import inference
 
     mnist = folder() / "mnist"
@@ -105,18 +109,21 @@ def serving() -> dict[str, float]:
 
 
 def operations() -> int:
-    """Of an epoch: forward, and back for all but the first layer's input."""
+    """Return the operations of an epoch.
+
+    That is forward, and backward for all but the first layer's input.
+    """
     return 2 * ROWS * (2 * FEATURES * HIDDEN + 3 * HIDDEN * CLASSES)
 
 
 def epoch_seconds(runs: list[dict[str, Any]]) -> list[float]:
-    """Of all epochs after each process's first."""
+    """Return the seconds of all epochs after each process's first."""
     return [seconds for each in runs for seconds in each["epochs"][1:]]
 
 
 def text(record: dict[str, Any]) -> str:
-    """The results, from their record."""
-    parts = ["# Neural networks: measured\n", HOW]
+    """Return the results as Markdown, from their record."""
+    parts = ["# Neural networks: measurements\n", HOW]
     parts += [_batch_text(record[str(b)], b) for b in BATCHES if str(b) in record]
     if "streaming" in record and str(BATCHES[0]) in record:
         parts.append(_streaming_text(record))
@@ -127,7 +134,7 @@ def text(record: dict[str, Any]) -> str:
             "probabilities and labels, 784-128-10.\n\n"
             f"One row: {served['latency_ms']:.2f} ms (99 % within "
             f"{served['latency_99_ms']:.2f} ms). Batches of 1,024: "
-            f"{served['rows_per_second']:,.0f} rows a second.\n"
+            f"{served['rows_per_second']:,.0f} rows per second.\n"
         )
     return "\n".join(parts)
 
@@ -152,14 +159,14 @@ def _batch_text(part: dict[str, Any], batch: int) -> str:
                 f"{accuracy:.4f}",
             ]
         )
-    header = ["program", "epoch, s", "least to most", "ours ÷ it", "÷ floor",
+    header = ["program", "epoch, s", "range, s", "ours ÷ it", "÷ floor",
               "first step, s", "test accuracy"]  # fmt: skip
     runs = part["programs"]["ours"]
     return (
         f"## Batches of {batch}\n\n{part['run']} {len(runs)} runs of "
         f"{len(runs[0]['epochs'])} epochs.\n\n{table(header, rows)}\n\n"
-        f"Floor: {operations() / 1e9:.1f} · 10⁹ operations an epoch at "
-        f"{part['rate'] / 1e9:.0f} · 10⁹ a second are {floor:.3f} s.\n"
+        f"Floor: {operations() / 1e9:.1f} · 10⁹ operations per epoch at "
+        f"{part['rate'] / 1e9:.0f} · 10⁹ per second take {floor:.3f} s.\n"
     )
 
 
@@ -172,30 +179,31 @@ def _streaming_text(record: dict[str, Any]) -> str:
     return (
         f"## From disk\n\n{stream['run']}\n\n"
         f"{stream['rows']:,} rows, {stream['bytes'] / 2**30:.2f} GiB, "
-        f"in batches of {batch}; the process was allowed 1 GiB for data after its "
-        f"imports and had {stream['peak'] / 2**30:.2f} GiB in all at most. For 60,000 "
-        f"rows {rate:.3f} s, {rate / memory:.2f} × an epoch in memory "
+        f"in batches of {batch}; the process was limited to 1 GiB for data after its "
+        f"imports and peaked at {stream['peak'] / 2**30:.2f} GiB in total. 60,000 "
+        f"rows take {rate:.3f} s, {rate / memory:.2f} × an epoch in memory "
         f"({memory:.3f} s).\n"
     )
 
 
 def options() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--runs", type=int, default=3, help="processes of each program")
-    parser.add_argument("--epochs", type=int, default=5, help="in each process")
-    parser.add_argument("--copies", type=int, default=10, help="of MNIST, on disk")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs in each process")
+    parser.add_argument(
+        "--copies", type=int, default=10, help="copies of MNIST on disk"
+    )
     parser.add_argument("--programs", nargs="+", choices=TITLES, default=[*TITLES])
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    if not folder().is_dir():
-        parser.error(f"no data in {folder()}: set RECIPES_DATA")
+    folder()
     return chosen
 
 
 def main() -> None:
-    """Measures the parts that are asked for, and writes the results after each."""
+    """Measure the requested parts, and write the results after each."""
     chosen = options()
     chosen.out.mkdir(parents=True, exist_ok=True)
     stored = chosen.out / "neural_network.json"

@@ -1,4 +1,4 @@
-"""scikit-learn's network on the rows that a command's flags name.
+"""scikit-learn's network on the rows that a command's flags select.
 
 `python -m benchmarks.neural_network.peer --dataset=… --target=… SEEDS` prints the root
 mean squared error of `MLPRegressor()` on the test rows of each seed, as JSON.
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def error(flags: dict[str, str], seed: int) -> float:
-    """Of a network on preprocessed columns and a standardised target."""
+    """Return the error of a network on preprocessed columns, target standardised."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
@@ -30,14 +30,16 @@ def error(flags: dict[str, str], seed: int) -> float:
     centre, scale = data.train.target.mean(), data.train.target.std()
     model = MLPRegressor(random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # its default of 200 epochs
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # it stops after 200 epochs by default
         model.fit(x, (data.train.target - centre) / scale)
     predicted = model.predict(test_x) * scale + centre
     return float(np.sqrt(np.mean((predicted - data.test.target) ** 2)))
 
 
 def main() -> None:
-    """Runs what the command line names."""
+    """Run what the command line names."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     *given, seeds = sys.argv[1:]
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in given)

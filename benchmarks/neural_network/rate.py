@@ -1,4 +1,4 @@
-"""Prints the operations a second of TensorFlow's product of two large matrices."""
+"""Prints the operations per second of TensorFlow's product of two large matrices."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a SavedModel takes to answer: one row, and many.
+"""The time a SavedModel takes for one row, and for many.
 
 `python -m benchmarks.neural_network.serving FOLDER` prints it for a SavedModel with an
 input `features`.
@@ -17,13 +17,13 @@ CALLS, ROWS = 500, 1024
 
 
 def inference(folder: Path | str) -> dict[str, float]:
-    """Calls the `serving_default` signature of a SavedModel, as a server would.
+    """Call the `serving_default` signature of a SavedModel, as a server would.
 
     Args:
         folder: The SavedModel; its one input is `features`, [batch, …] float32.
 
     Returns:
-        `latency_ms` and `latency_99_ms`, median and 99th percentile of a batch of one;
+        `latency_ms` and `latency_99_ms`, median and 99th percentile for a batch of one;
         `rows_per_second` in batches of 1,024.
     """
     loaded = tf.saved_model.load(str(folder))

@@ -1,8 +1,8 @@
-"""An epoch from disk, of a data set larger than the memory that it may take.
+"""An epoch from disk, of a data set larger than the memory it may use.
 
 `python -m benchmarks.neural_network.stream FILE ROWS BATCH EPOCHS` trains on a file of
-rows, 784 pixels and a label each, all float32. After imports the process may take a
-further GiB for its data (`RLIMIT_DATA`), no more. It prints a line of JSON.
+rows, 784 pixels and a label each, all float32. After imports the process may use 1 GiB
+more for its data (`RLIMIT_DATA`). It prints a line of JSON.
 """
 
 import json
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.svm.data import mnist
+from benchmarks.data import mnist
 
 MEMORY = 2**30
 WIDTH = 785
 
 
 def store(path: Path, copies: int) -> int:
-    """Writes MNIST's training rows, shuffled, so many times over; gives the rows."""
+    """Write `copies` shuffled copies of MNIST; return the number of rows."""
     data = mnist()
     rows = np.column_stack([data.x, data.y.astype(np.float32)])
     generator = np.random.default_rng(0)
@@ -28,12 +28,12 @@ def store(path: Path, copies: int) -> int:
         for _ in range(copies):
             file.write(generator.permutation(rows).tobytes())
         file.flush()
-        os.fsync(file.fileno())  # or the disk writes while the training reads
+        os.fsync(file.fileno())  # or the disk would still write during training
     return copies * len(rows)
 
 
 def main() -> None:
-    """Trains on what the command line names."""
+    """Train on what the command line names."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     path, rows, batch, epochs = sys.argv[1], *map(int, sys.argv[2:])
     import tensorflow as tf
@@ -48,7 +48,7 @@ def main() -> None:
         values = tf.reshape(tf.io.decode_raw(record, tf.float32), (batch, WIDTH))
         return values[:, :-1], tf.cast(values[:, -1], tf.int64)
 
-    # A record is a batch: the rows are shuffled in the file, the batches in passing.
+    # A record is a batch: rows are shuffled in the file, batches while reading.
     data = tf.data.FixedLengthRecordDataset(path, batch * WIDTH * 4)
     data = data.shuffle(64, seed=0).map(batch_of, num_parallel_calls=2)
     data = data.apply(tf.data.experimental.assert_cardinality(rows // batch))

@@ -1,8 +1,8 @@
-"""One program, one network, some epochs: what `benchmarks.neural_network` runs.
+"""One program that trains one network, as `benchmarks.neural_network` runs it.
 
 `python -m benchmarks.neural_network.worker PROGRAM BATCH EPOCHS` trains in a process of
-its own and prints a line of JSON: the seconds until the first step (or, of ours, the
-first chunk of steps) was done, of each epoch, and the test accuracy.
+its own and prints a line of JSON: the seconds to the end of the first step (for this
+recipe, of the first chunk of steps), those of each epoch, and the test accuracy.
 """
 
 import json
@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.svm.data import Split, mnist
+from benchmarks.data import Split, mnist
 
 HIDDEN, CLASSES, RATE = 128, 10, 0.1
 Result = dict[str, Any]
 
 
 def order(rows: int, epoch: int) -> np.ndarray:
-    """The rows' order in an epoch; `FastFit.shuffle_seed = 0` makes the same."""
+    """Return the order of rows in an epoch, as `FastFit.shuffle_seed = 0` makes it."""
     return np.random.default_rng((0, epoch)).permutation(rows)
 
 
 def first_weights(features: int) -> list[np.ndarray]:
-    """Kernels and biases that all programs begin with (Glorot's uniform ones)."""
+    """Return the kernels and biases that programs start with (Glorot uniform)."""
     generator = np.random.default_rng(0)
     weights = []
     for width, height in ((features, HIDDEN), (HIDDEN, CLASSES)):
@@ -37,7 +37,7 @@ def first_weights(features: int) -> list[np.ndarray]:
 
 
 def network(*, fast: bool, **compile_options: Any) -> Any:
-    """The network in Keras, with or without the recipe's `fit`."""
+    """Build the network in Keras, with or without the recipe's `fit`."""
     import keras
 
     from recipes.fast_fit import FastFit
@@ -62,7 +62,7 @@ def network(*, fast: bool, **compile_options: Any) -> Any:
 
 
 def clock() -> Any:
-    """A callback with the time of the first step, and the seconds of each epoch."""
+    """Return a callback that times the first step and each epoch."""
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -82,8 +82,8 @@ def clock() -> Any:
 
 
 def timed_fit(data: Split, batch: int, epochs: int, make: Callable[[], Any]) -> Result:
-    """`fit` on arrays, of the model that `make` gives."""
-    import keras  # noqa: F401 (not what is measured)
+    """Time `fit` on arrays of the model that `make` returns."""
+    import keras  # noqa: F401 (not part of the measurement)
 
     begin = time.perf_counter()
     model, timing = make(), clock()
@@ -99,7 +99,7 @@ def timed_fit(data: Split, batch: int, epochs: int, make: Callable[[], Any]) -> 
 
 
 def ours(data: Split, batch: int, epochs: int) -> Result:
-    """The recipe's model."""
+    """Train the recipe's model."""
     from recipes.neural_network import MultilayerPerceptronClassifier
 
     def make() -> Any:
@@ -114,23 +114,23 @@ def ours(data: Split, batch: int, epochs: int) -> Result:
 
 
 def keras_fast(data: Split, batch: int, epochs: int) -> Result:
-    """Keras's model with the recipe's `fit`."""
+    """Train Keras's model with the recipe's `fit`."""
     return timed_fit(data, batch, epochs, lambda: network(fast=True))
 
 
 def keras_fit(data: Split, batch: int, epochs: int) -> Result:
-    """Keras's model as it comes."""
+    """Train Keras's model with its default `fit`."""
     return timed_fit(data, batch, epochs, lambda: network(fast=False))
 
 
 def keras_compiled(data: Split, batch: int, epochs: int) -> Result:
-    """`fit` with the options that Keras has for speed."""
+    """Train Keras's model with the options that Keras has for speed."""
     options = {"jit_compile": True, "steps_per_execution": 100}
     return timed_fit(data, batch, epochs, lambda: network(fast=False, **options))
 
 
 def pytorch(data: Split, batch: int, epochs: int) -> Result:
-    """The plain loop of PyTorch's tutorials, on tensors in memory."""
+    """Train by the plain loop of PyTorch's tutorials, on tensors in memory."""
     import torch
 
     x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
@@ -165,7 +165,7 @@ def pytorch(data: Split, batch: int, epochs: int) -> Result:
 
 
 def scikit_learn(data: Split, batch: int, epochs: int) -> Result:
-    """`MLPClassifier.partial_fit`, an epoch a call; rows permuted outside the clock."""
+    """Train by `MLPClassifier.partial_fit`, an epoch a call; permuting is not timed."""
     from sklearn.neural_network import MLPClassifier
 
     model = MLPClassifier(
@@ -194,7 +194,7 @@ PROGRAMS: dict[str, Callable[[Split, int, int], Result]] = {
 
 
 def main() -> None:
-    """Runs what the command line names."""
+    """Run what the command line names."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program, batch, epochs = sys.argv[1:]
     print(json.dumps(PROGRAMS[program](mnist(), int(batch), int(epochs))))

@@ -1,1 +1,1 @@
-"""Support vector machines beside their peers."""
+"""Support vector machines compared with their peers."""

@@ -1,7 +1,7 @@
-"""Support vector machines beside oneDAL (scikit-learn-intelex) and LIBSVM.
+"""Support vector machines compared with oneDAL (scikit-learn-intelex) and LIBSVM.
 
 `python -m benchmarks.svm` measures everything and writes `results/svm.md`, `.svg` and
-`.json`. `--parts` measures some of it and keeps the rest of the file; every part says
+`.json`. `--parts` measures some parts and keeps the other results; every part records
 when it was measured. Within a part all programs run in turn, so the ratios hold.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 
-from benchmarks.measure import PAUSE, RESULTS, machine, now, versions
+from benchmarks.data import Split, folder
+from benchmarks.measure import PAUSE, RESULTS, blas, machine, now, versions
 from benchmarks.svm import gap
-from benchmarks.svm.data import TASKS, Split, folder
+from benchmarks.svm.data import TASKS
 from benchmarks.svm.programs import CACHE_MB, PROGRAMS, is_installed
 from benchmarks.svm.report import plot, text
 from benchmarks.svm.worker import Worker, store
@@ -29,7 +29,7 @@ GROWTH_BUDGET = 120.0
 PREDICTION_BUDGET = 120.0
 MEMORY = ("a9a", "mnist_even_odd")
 CACHES_MB = (CACHE_MB, CACHE_MB // 4)
-# Beside Keras's default, a batch as somebody chooses it who wants speed.
+# Keras's default, and a batch size for speed.
 BATCHES = (32, 4096)
 
 Call = Callable[[float | None], dict[str, Any]]
@@ -38,18 +38,18 @@ Call = Callable[[float | None], dict[str, Any]]
 def in_turn_within(
     calls: Mapping[str, Call], runs: int, budget: float, pause: float = PAUSE
 ) -> dict[str, list[dict[str, Any]]]:
-    """Calls each once, then up to `runs` times more, all in turn.
+    """Call each once, then up to `runs` more times, all in turn.
 
     Args:
-        calls: What to call with the seconds that it may take; each gives a dict with
-            the `seconds` it took, or raises `TimeoutError`.
-        runs: Most calls after the first.
-        budget: Seconds for each: the first call may take so long, later ones are left
-            out where they would take the sum above it.
+        calls: Functions of a limit in seconds; each returns a dict with the `seconds`
+            it took, or raises `TimeoutError`.
+        runs: Maximal number of calls after the first.
+        budget: Seconds for each: the limit of the first call; later calls are omitted
+            if they would raise the sum above it.
         pause: Seconds between two calls.
 
     Returns:
-        What was given; nothing of a call that took too long.
+        What the calls returned, without those that took too long.
     """
     given: dict[str, list[dict[str, Any]]] = {name: [] for name in calls}
     for run in range(runs + 1):
@@ -67,7 +67,7 @@ def in_turn_within(
 
 
 class Benchmark:
-    """One run: what was asked for, the data in a folder, the programs.
+    """One run: its options, the data in a folder, the programs.
 
     Args:
         options: The parsed command line.
@@ -85,21 +85,21 @@ class Benchmark:
         }
 
     def part(self, name: str) -> dict[str, Any]:
-        """Measures a data set, `"growth"` or `"memory"`."""
+        """Measure a data set, `"growth"` or `"memory"`."""
         special = {"growth": self.growth, "memory": self.memory}
         measured = special[name]() if name in special else self.compare(name)
         self.parts[name] = {**self.run, **measured}
         return self.parts[name]
 
     def data(self, task: str) -> tuple[Split, Path]:
-        """A data set, and the folder that holds it for the programs."""
+        """Load a data set, and store it in a folder for the programs."""
         split = TASKS[task].load()
         rows = self.options.rows
         split = Split(*(array[:rows] for array in split))
         return split, store(split, self.scratch / task)
 
     def compare(self, task: str) -> dict[str, Any]:
-        """All programs on one data set: times, and what their answers are worth."""
+        """Compare all programs on one data set: times, and quality of the solutions."""
         split, stored = self.data(task)
         workers = {name: Worker(name, task, stored) for name in self.programs}
         fits = self._fits(workers, self.options.budget)
@@ -116,7 +116,7 @@ class Benchmark:
             given = predictions[name]
             programs[name] = {
                 "fits": fits[name],
-                **_worth(task, split, answers[name]),
+                **_quality(task, split, answers[name]),
                 "predictions": {
                     batch: [each["seconds"] for each in calls]
                     for batch, calls in given.items()
@@ -134,7 +134,7 @@ class Benchmark:
         }
 
     def growth(self) -> dict[str, Any]:
-        """Fits of the first n rows; those of all rows are taken from their own part."""
+        """Fit the first n rows; results for all rows come from their own part."""
         split, stored = self.data(GROWTH)
         sizes = [n for n in SIZES if n <= len(split.x)]
         points: dict[str, Any] = {}
@@ -149,12 +149,12 @@ class Benchmark:
             points[str(n)] = self._fits(workers, GROWTH_BUDGET)
             for worker in workers.values():
                 worker.close()
-            # What took too long on these rows need not be tried on more.
+            # A program that was too slow on these rows is not tried on more.
             programs = [name for name in programs if points[str(n)][name]]
         return {"title": TASKS[GROWTH].title, "points": points}
 
     def memory(self) -> dict[str, Any]:
-        """The peak of a fit, each in a process that has only done a small one."""
+        """Measure the peak of each fit in a process that has only done a small one."""
         measured = []
         for task in MEMORY:
             split, stored = self.data(task)
@@ -185,7 +185,7 @@ class Benchmark:
         return in_turn_within(calls, self.options.runs, budget)
 
     def _predictions(self, workers: Mapping[str, Worker]) -> dict[str, dict[str, Any]]:
-        """Predictions of the test rows, by program and size of batch."""
+        """Time predictions of the test rows, by program and batch size."""
         asked = [
             (name, batch)
             for name in workers
@@ -208,21 +208,21 @@ class Benchmark:
         }
 
 
-def _worth(task: str, split: Split, answer: gap.Answer) -> dict[str, Any]:
-    """The true KKT gap and dual objective of an answer."""
-    posed = TASKS[task]
-    if posed.epsilon is not None:
+def _quality(task: str, split: Split, answer: gap.Answer) -> dict[str, Any]:
+    """Compute the true KKT gap and dual objective of a solution."""
+    settings = TASKS[task]
+    if settings.epsilon is not None:
         truth = gap.of_regression(
-            split.x, split.y, answer, posed.C, posed.gamma, posed.epsilon
+            split.x, split.y, answer, settings.C, settings.gamma, settings.epsilon
         )
     else:
-        truth = gap.of_classes(split.x, split.y, answer, posed.C, posed.gamma)
+        truth = gap.of_classes(split.x, split.y, answer, settings.C, settings.gamma)
     print(f"  true KKT gap {truth.kkt_gap:.2e}", flush=True)
     return {**truth._asdict(), "support_vectors": len(answer.support)}
 
 
 def _score(task: str, y: np.ndarray, predicted: np.ndarray) -> float:
-    """Accuracy, or root mean squared error."""
+    """Return the accuracy, or the root mean squared error."""
     if TASKS[task].is_regression:
         return float(np.sqrt(np.mean((predicted - y) ** 2)))
     return float(np.mean(predicted == y))
@@ -230,15 +230,11 @@ def _score(task: str, y: np.ndarray, predicted: np.ndarray) -> float:
 
 def _versions() -> str:
     packages = ("tensorflow", "scikit-learn", "scikit-learn-intelex", "numpy")
-    blas = {
-        f"{each['internal_api']} {each.get('architecture') or ''}".strip()
-        for each in threadpoolctl.threadpool_info()
-    }
-    return f"{', '.join(versions(*packages))}; {', '.join(sorted(blas))}"
+    return f"{', '.join(versions(*packages))}; {blas()}"
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.svm", description=__doc__)
     parts = [*TASKS, "growth", "memory"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
@@ -251,18 +247,20 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=600.0,
         help="seconds for all fits of one program on one data set",
     )
-    parser.add_argument("--rows", type=int, help="only the first rows: a trial")
+    parser.add_argument("--rows", type=int, help="use only the first rows, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)
     if chosen.rows and chosen.out == RESULTS:
-        parser.error("--rows is for trials: give an --out that keeps the results apart")
-    if set(chosen.parts) != {"synthetic"} and not folder().is_dir():
-        parser.error(f"no data in {folder()}: set RECIPES_DATA")
+        parser.error(
+            "--rows is for trials: set --out to another folder than that of the results"
+        )
+    if set(chosen.parts) != {"synthetic"}:
+        folder()
     return chosen
 
 
 def main() -> None:
-    """Measures the parts that are asked for, and writes the results after each."""
+    """Measure the requested parts, and write the results after each."""
     chosen = options()
     chosen.out.mkdir(parents=True, exist_ok=True)
     stored = chosen.out / "svm.json"

@@ -1,12 +1,12 @@
-"""How good a support vector machine's answer really is, whoever gave it.
+"""The true quality of a support vector machine's solution, from any program.
 
-Computed in float64 NumPy from the dual coefficients alone, apart from the recipe's
-code. With signed coefficients β (Σβ = 0, f(x) = Σ βᵢ k(xᵢ, x) + b) the dual is
+Computed in float64 NumPy from the dual coefficients alone, independently of the
+recipe's code. With signed coefficients β (Σβ = 0, f(x) = Σ βᵢ k(xᵢ, x) + b) the dual is
 
     maximise  −(½ βᵀKβ + pᵀβ)  subject to  l ≤ β ≤ u,
 
-and with g = Kβ + p its KKT gap is max g[β > l] − min g[β < u]: what a solver that stops
-at a tolerance promises to be no larger.
+and with g = Kβ + p its KKT gap is max g[β > l] − min g[β < u], which a solver that
+stops at a tolerance promises to be no larger.
 """
 
 from itertools import combinations
@@ -20,12 +20,12 @@ TILE_BYTES = 2**26
 
 
 class Answer(NamedTuple):
-    """What a program found.
+    """The solution of a program.
 
     Attributes:
-        support: Training rows with a coefficient, `[m]`.
+        support: Training rows with a nonzero coefficient, `[m]`.
         coefficients: β of each dual problem, float64, `[m, problems]`; for classes
-            those of the pairs (0, 1), (0, 2), …, positive where the second is right.
+            those of the pairs (0, 1), (0, 2), …, positive where the second is correct.
     """
 
     support: npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What is true of it: the worst gap of its problems, and their objectives' sum."""
+    """The largest gap of the problems, and the sum of their objectives."""
 
     kkt_gap: float
     dual_objective: float
@@ -42,7 +42,7 @@ class Truth(NamedTuple):
 def of_classes(
     x: np.ndarray, y: np.ndarray, answer: Answer, C: float, gamma: float
 ) -> Truth:
-    """C-SVC with two classes, or one against one.
+    """Measure a C-SVC with two classes, or one-vs-one.
 
     Args:
         x: Training rows, `[n, d]`.
@@ -52,7 +52,7 @@ def of_classes(
         gamma: γ of the rbf kernel.
 
     Raises:
-        ValueError: If β is outside of its box.
+        ValueError: If β is outside its bounds.
     """
     products = kernel_products(x, answer, gamma)
     classes = np.unique(y)
@@ -62,7 +62,7 @@ def of_classes(
         beta = np.zeros(len(x))
         beta[answer.support] = answer.coefficients[:, k]
         if np.any(beta[(y != first) & (y != second)]):
-            raise ValueError(f"rows of other classes take part in pair {k}")
+            raise ValueError(f"rows of other classes have coefficients in pair {k}")
         sign = np.where(y[rows] == second, 1.0, -1.0)
         truths.append(
             _truth(
@@ -84,7 +84,7 @@ def of_regression(
     gamma: float,
     epsilon: float,
 ) -> Truth:
-    """ε-SVR; a row's β is of the variable above the tube or of the one below it."""
+    """Measure an ε-SVR; β of a row belongs to the variable above or below the tube."""
     product = kernel_products(x, answer, gamma)[:, 0]
     beta = np.zeros(len(x))
     beta[answer.support] = answer.coefficients[:, 0]
@@ -99,7 +99,7 @@ def of_regression(
 
 
 def kernel_products(x: np.ndarray, answer: Answer, gamma: float) -> Floats:
-    """Σⱼ βⱼ exp(−γ |xᵢ − xⱼ|²), tile by tile: `[n, problems]`."""
+    """Compute Σⱼ βⱼ exp(−γ |xᵢ − xⱼ|²), tile by tile: `[n, problems]`."""
     vectors = x[answer.support].astype(np.float64)
     squares = np.square(vectors).sum(axis=1)
     products = np.empty((len(x), answer.coefficients.shape[1]))
@@ -117,9 +117,9 @@ def kernel_products(x: np.ndarray, answer: Answer, gamma: float) -> Floats:
 
 
 def pairwise(dual_coef: np.ndarray, support_class: np.ndarray) -> Floats:
-    """scikit-learn's `dual_coef_` as coefficients of pairs.
+    """Convert scikit-learn's `dual_coef_` to coefficients of pairs.
 
-    Row j − 1 of it holds the coefficients of class i against class j > i, row i those
+    Its row j − 1 holds the coefficients of class i against class j > i, row i those
     of class j against class i, with the sign of the pair's first class.
 
     Args:
@@ -145,7 +145,7 @@ def _truth(
     product: Floats, beta: Floats, linear: Floats, lower: Floats, upper: Floats
 ) -> Truth:
     if np.any(beta < lower) or np.any(beta > upper):
-        raise ValueError("a coefficient is outside of its box")
+        raise ValueError("a coefficient is outside its bounds")
     gradient = product + linear
     falls, rises = gradient[beta > lower], gradient[beta < upper]
     gap = falls.max() - rises.min() if len(falls) and len(rises) else 0.0

@@ -1,4 +1,4 @@
-"""The programs that are compared: this recipe and its peers, with one face."""
+"""The compared programs: this recipe and its peers, with one interface."""
 
 import ctypes
 import gc
@@ -8,12 +8,13 @@ import os
 import re
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.svm.data import Split, Task
+from benchmarks.data import Split
+from benchmarks.measure import high_water, reset_high_water
+from benchmarks.svm.data import Task
 from benchmarks.svm.gap import Answer, pairwise
 
 TOLERANCE = 1e-3
@@ -25,12 +26,12 @@ PROGRAMS = {
     "intelex64": ("scikit-learn-intelex, float64", "sklearnex.svm", np.float64),
     "sklearn": ("scikit-learn (LIBSVM)", "sklearn.svm", np.float64),
 }
-# More than the recipe solves in one piece, so that all of it is warm.
+# More rows than the recipe solves as one block, so that all of its code is warm.
 SMALL_FIT = 3000
 
 
 class Peer:
-    """An estimator with scikit-learn's face."""
+    """An estimator with scikit-learn's interface."""
 
     def __init__(self, program: str, task: Task, data: Split) -> None:
         _, module, dtype = PROGRAMS[program]
@@ -41,7 +42,7 @@ class Peer:
         self.model: Any = None
 
     def fit(self) -> dict[str, float]:
-        """Fits a new model; the seconds it took."""
+        """Fit a new model, and return the seconds it took."""
         settings: dict[str, Any] = {
             "C": self.task.C,
             "gamma": self.task.gamma,
@@ -57,13 +58,13 @@ class Peer:
         return {"seconds": time.perf_counter() - begin}
 
     def predict(self) -> dict[str, Any]:
-        """Labels or values of the test rows, and the seconds."""
+        """Return labels or values of the test rows, and the seconds."""
         begin = time.perf_counter()
         predicted = self.model.predict(self.test_x)
         return {"seconds": time.perf_counter() - begin, "predicted": predicted}
 
     def answer(self) -> Answer:
-        """The dual coefficients of the last fit."""
+        """Return the dual coefficients of the last fit."""
         support = np.asarray(self.model.support_, np.int64)
         if self.task.is_regression:
             return Answer(support, np.asarray(self.model.dual_coef_, np.float64).T)
@@ -72,7 +73,7 @@ class Peer:
 
 
 class Ours:
-    """This recipe; every fit is that of a new model."""
+    """This recipe; every fit is of a new model."""
 
     def __init__(self, task: Task, data: Split, cache_mb: float = CACHE_MB) -> None:
         self.task, self.data, self.cache_mb = task, data, cache_mb
@@ -82,7 +83,7 @@ class Ours:
         self.model: Any = None
 
     def fit(self, rows: int | None = None) -> dict[str, float]:
-        """Fits a new model; the seconds, and what they were spent on."""
+        """Fit a new model, and return the seconds and what they were spent on."""
         settings: dict[str, Any] = {
             "C": self.task.C,
             "gamma": self.task.gamma,
@@ -102,8 +103,8 @@ class Ours:
         seconds = time.perf_counter() - begin
         if not self.model.certificate["converged"]:
             raise RuntimeError(f"not converged: {self.model.certificate}")
-        # A proof that did not hold is where the descent goes on from, so it belongs to
-        # the solution; the last one of each problem is the certificate.
+        # The descent continues from a proof that fails, so that proof belongs to the
+        # solution; the last proof of each problem is the certificate.
         return {
             "seconds": seconds,
             "certificate": sum(times[-1] for times in self.proofs.values()),
@@ -113,7 +114,7 @@ class Ours:
         }
 
     def predict(self, batch_size: int = 32) -> dict[str, Any]:
-        """Labels or values of the test rows, and the seconds."""
+        """Return labels or values of the test rows, and the seconds."""
         model, x = self.model, self.data.test_x
         begin = time.perf_counter()
         if self.task.is_regression:
@@ -123,28 +124,28 @@ class Ours:
         return {"seconds": time.perf_counter() - begin, "predicted": predicted}
 
     def answer(self) -> Answer:
-        """The dual coefficients of the last fit."""
+        """Return the dual coefficients of the last fit."""
         return Answer(
             np.asarray(self.model.support_indices),
             np.asarray(self.model.dual_coefficients, np.float64),
         )
 
     def peak_bytes(self) -> tuple[int, int]:
-        """Resident before a fit, a small one done, and the most up to its end."""
+        """Return the resident bytes before a fit, after a small one, and its peak."""
         self.fit(SMALL_FIT)
         self.model = None
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is there
-        before = _high_water()
+        reset_high_water()
+        before = high_water()
         self.fit()
-        return before, _high_water()
+        return before, high_water()
 
 
 class CompileLog:
-    """What XLA compiles, by TensorFlow's own log; to be made before it is imported.
+    """What XLA compiles, from TensorFlow's own log.
 
-    Takes the process's standard error.
+    Redirects the standard error of the process. Create it before importing TensorFlow.
     """
 
     PATTERN = re.compile(r"Compilation of XLA executable time: [^(]*\((\d+) us\)")
@@ -158,7 +159,7 @@ class CompileLog:
         self.read = 0
 
     def new(self) -> dict[str, float]:
-        """How many programs were compiled since the last call, and the seconds."""
+        """Return the number of compilations since the last call, and their seconds."""
         text = os.pread(self.file.fileno(), 2**24, self.read)
         self.read += len(text)
         found = self.PATTERN.findall(text.decode(errors="replace"))
@@ -166,7 +167,7 @@ class CompileLog:
 
 
 def _timed_proofs() -> dict[tuple[int, int], list[float]]:
-    """Has the recipe's proofs of each problem timed, with nothing changed in it."""
+    """Time the recipe's proofs of each problem, without changing them."""
     solver = importlib.import_module("recipes.svm.solver.scheduler")
     prove = solver.prove
     times: dict[tuple[int, int], list[float]] = {}
@@ -174,7 +175,7 @@ def _timed_proofs() -> dict[tuple[int, int], list[float]]:
     def timed(kernel: Any, x: Any, problem: Any, beta: Any) -> Any:
         begin = time.perf_counter()
         proof = prove(kernel, x, problem, beta)
-        # The addresses of arrays that live as long as the fit.
+        # The addresses of arrays that exist as long as the fit.
         key = (id(problem.rows), id(problem.linear))
         times.setdefault(key, []).append(time.perf_counter() - begin)
         return proof
@@ -183,13 +184,7 @@ def _timed_proofs() -> dict[tuple[int, int], list[float]]:
     return times
 
 
-def _high_water() -> int:
-    """The process's largest resident memory since its peak was reset."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
-
-
 def is_installed(program: str) -> bool:
-    """Whether the program's package is there; it is not imported."""
+    """Return whether the program's package is installed, without importing it."""
     package = PROGRAMS[program][1].split(".")[0]
     return importlib.util.find_spec(package) is not None

@@ -1,4 +1,4 @@
-"""The results of `benchmarks.svm` as text and plot, from its record alone."""
+"""The results of `benchmarks.svm` as Markdown and plot, from its record."""
 
 import math
 import statistics
@@ -12,37 +12,38 @@ from benchmarks.svm.programs import CACHE_MB, PROGRAMS, TOLERANCE
 
 PREDICTED = ("mnist_even_odd", "mnist", "letter")
 HOW = f"""\
-Kernel rbf, rows dense and float32 (for scikit-learn and in the float64 lines the same
-values as float64), tolerance {TOLERANCE:g}, cache {CACHE_MB} MB, all cores (LIBSVM has
-one thread). Each program has a process of its own per data set: a process that two
-libraries share keeps the threads of both, and one takes up memory that the other has
-claimed. The processes fit in turn, one at a time, so that drift of the machine hits all
+Kernel rbf, rows dense and float32 (the same values as float64 for scikit-learn and in
+the float64 lines), tolerance {TOLERANCE:g}, cache {CACHE_MB} MB, all cores (LIBSVM uses
+one thread). Each program has a process of its own per data set: a process shared by two
+libraries keeps the threads of both, and one reuses memory that the other has requested.
+The processes fit in turn, one at a time, so that drift of the machine affects all
 alike. *First* is the first fit of the process, *fit* the median of the later ones (each
-of a new model), and their difference is what is compiled or set up once. What a later
-fit traces or compiles again is in its time; XLA's share, by its own log, has a line
-(seconds of several threads, added up). A program with one run was too slow for more;
-one that was ended shows as "> s", and its ratios are bounds.
+of a new model); their difference is spent once on compilation and setup. A later fit's
+time includes what it traces or compiles again; XLA's share, from its own log, has a
+line of its own (the sum of the seconds of several threads). A program with one run was
+too slow for more; one that was stopped shows as "> s", and its ratios are bounds.
 
 The *true KKT gap* and the *dual objective* are recomputed by NumPy in float64 from each
-program's dual coefficients alone; all promise a gap of {TOLERANCE:g}. Of one-vs-one
-they are the worst and the sum of the pairs. *Short of best*: how far the objective is
-below the largest found, relative to it. The *certificate* is the recipe's float64 proof
-of its final answer, which the peers do not make; *solve* is all of `fit` but that.
+program's dual coefficients alone; all programs promise a gap of {TOLERANCE:g}. For
+one-vs-one they are the maximum and the sum over the pairs. *Short of best* is the
+relative distance of the objective from the largest one found. The *certificate* is the
+recipe's float64 proof of its final solution, which the peers do not compute; *solve* is
+`fit` without the certificate.
 """
 
 
 def fit_seconds(program: dict[str, Any]) -> float:
-    """The median of the later fits; the first where there are no others."""
+    """Return the median of the later fits, or the first if there is only one."""
     return _median([fit["seconds"] for fit in program["fits"]])
 
 
 def solve_seconds(program: dict[str, Any]) -> float:
-    """The same without the certificate."""
+    """Return the same without the certificate."""
     return _median([fit["seconds"] - fit["certificate"] for fit in program["fits"]])
 
 
 def ratio(part: dict[str, Any], peer: str, solve: bool) -> tuple[float, bool] | None:
-    """Ours over the peer's fit, and whether it is a bound; `None` if not run."""
+    """Return our fit over the peer's, and whether it is a bound; `None` if not run."""
     programs = part["programs"]
     if peer not in programs or "ours" not in programs:
         return None
@@ -55,7 +56,7 @@ def ratio(part: dict[str, Any], peer: str, solve: bool) -> tuple[float, bool] | 
 def geometric_mean(
     ratios: Sequence[tuple[float, bool] | None],
 ) -> tuple[float, bool] | None:
-    """Of those that are known; a bound if any is one."""
+    """Return the mean of the known ratios; a bound if any of them is one."""
     known = [each for each in ratios if each]
     if not known:
         return None
@@ -64,9 +65,9 @@ def geometric_mean(
 
 
 def text(record: dict[str, Any]) -> str:
-    """The results as Markdown."""
+    """Return the results as Markdown."""
     tasks = [name for name in TASKS if name in record]
-    parts = ["# Support vector machines: measured\n", _when(record), HOW]
+    parts = ["# Support vector machines: measurements\n", _when(record), HOW]
     if tasks:
         parts += [_summary(record, tasks)]
         parts += [_compared(TASKS[name].title, name, record[name]) for name in tasks]
@@ -79,7 +80,7 @@ def text(record: dict[str, Any]) -> str:
 
 
 def plot(growth: dict[str, Any], path: Path) -> None:
-    """Time of a fit against rows, on logarithmic axes."""
+    """Plot the time of a fit against rows, on logarithmic axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")
@@ -106,9 +107,7 @@ def _when(record: dict[str, Any]) -> str:
     if len(runs) == 1:
         ((started, machine, versions),) = runs
         return f"{machine}. {versions}. One run, {started}.\n"
-    lines = [
-        "Measured in several runs, each part with all its programs in one of them:\n"
-    ]
+    lines = ["Measured in several runs; all programs of a part are in the same run:\n"]
     for (started, machine, versions), names in sorted(runs.items()):
         lines.append(f"- {started}: {', '.join(names)}. {machine}. {versions}.")
     return "\n".join(lines) + "\n"
@@ -138,7 +137,7 @@ def _summary(record: dict[str, Any], tasks: Sequence[str]) -> str:
         )
     means = [_ratio(geometric_mean(found[kind])) for kind in kinds]
     lines.append(["**geometric mean**", "", "", *means])
-    return f"## Ours beside each peer\n\n{table(head, lines)}\n"
+    return f"## This recipe and each peer\n\n{table(head, lines)}\n"
 
 
 def _compared(title: str, name: str, part: dict[str, Any]) -> str:
@@ -165,7 +164,7 @@ def _compared(title: str, name: str, part: dict[str, Any]) -> str:
         if program == "ours":
             lines += _split(found["fits"])
     head = (
-        "program", "fit, s", "least to most", "first, s", "first − fit", "runs",
+        "program", "fit, s", "range, s", "first, s", "first − fit", "runs",
         "ours ÷ it", "our solve ÷ it", "true KKT gap", "dual objective",
         "short of best", "support vectors",
         "test RMSE" if task.is_regression else "test accuracy",
@@ -174,29 +173,29 @@ def _compared(title: str, name: str, part: dict[str, Any]) -> str:
     if task.epsilon is not None:
         settings += f", ε = {task.epsilon:g}"
     return (
-        f"## {title}\n\n{part['rows']:,} × {part['features']} to train, "
-        f"{part['test_rows']:,} to test; {settings}.\n\n{table(head, lines)}\n"
+        f"## {title}\n\n{part['rows']:,} × {part['features']} for training, "
+        f"{part['test_rows']:,} for testing; {settings}.\n\n{table(head, lines)}\n"
     )
 
 
 def _split(fits: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Rows for the solution and the certificate of ours."""
+    """Return table rows for our solution, certificate and compilation."""
     solves = [{"s": fit["seconds"] - fit["certificate"]} for fit in fits]
     last = fits[-1]
-    told = f"— solve: {last['iterations']:,} iterations"
-    told += f", {last['rebuilds']} × Kβ from scratch" if last["rebuilds"] else ""
+    solve = f"— solve: {last['iterations']:,} iterations"
+    solve += f", {last['rebuilds']} × Kβ from scratch" if last["rebuilds"] else ""
     compiled = (
         f"— XLA compiles {fits[0]['compiled']} programs, later {last['compiled']}"
     )
     return [
-        [told, *_times(solves, "s"), *[""] * 7],
+        [solve, *_times(solves, "s"), *[""] * 7],
         ["— certificate", *_times(fits, "certificate"), *[""] * 7],
         [compiled, *_times(fits, "compile"), *[""] * 7],
     ]
 
 
 def _times(fits: Sequence[dict[str, Any]], key: str) -> list[str]:
-    """Fit, least to most, first, first − fit, runs."""
+    """Format the median, range, first, first − median, and number of runs."""
     values = [fit[key] for fit in fits]
     later = values[1:]
     fit = _median(values)
@@ -212,7 +211,7 @@ def _times(fits: Sequence[dict[str, Any]], key: str) -> list[str]:
 
 
 def _predictions(record: dict[str, Any], tasks: Sequence[str]) -> str:
-    """Seconds of a prediction of all test rows, and rows over it."""
+    """Format the seconds to predict all test rows."""
     lines = []
     for task in tasks:
         programs = record[task]["programs"]
@@ -223,7 +222,7 @@ def _predictions(record: dict[str, Any], tasks: Sequence[str]) -> str:
             if seconds
         }
         for (name, batch), seconds in medians.items():
-            told = f"{PROGRAMS[name][0]}, batches of {batch}" if batch else ""
+            program = PROGRAMS[name][0] + (f", batches of {batch}" if batch else "")
             over = [
                 _ratio((seconds / medians[peer, ""], False))
                 if name == "ours" and (peer, "") in medians
@@ -231,13 +230,13 @@ def _predictions(record: dict[str, Any], tasks: Sequence[str]) -> str:
                 for peer in ("intelex32", "intelex64")
             ]
             title = f"{TASKS[task].title}, {record[task]['test_rows']:,} rows"
-            lines.append([title, told or PROGRAMS[name][0], f"{seconds:.3f}", *over])
+            lines.append([title, program, f"{seconds:.3f}", *over])
     if not lines:
         return ""
     head = ("test set", "program", "s", "÷ intelex float32", "÷ intelex float64")
     return (
-        "## Prediction\n\n`predict` of all test rows, arrays to labels; medians after "
-        f"a first call.\n\n{table(head, lines)}\n"
+        "## Prediction\n\n`predict` of all test rows, from arrays to labels; medians "
+        f"after a first call.\n\n{table(head, lines)}\n"
     )
 
 
@@ -255,15 +254,15 @@ def _growth(growth: dict[str, Any]) -> str:
         lines.append([f"{int(n):,}", *seconds, f"{first:.2f}"])
     head = ("rows", *(PROGRAMS[name][0] for name in names), "this recipe, first fit")
     return (
-        f"## How it grows ({growth['title']}; fit, s)\n\n{table(head, lines)}\n\n"
-        "— where the program was too slow on so many or fewer rows.\n\n"
+        f"## Growth ({growth['title']}; fit, s)\n\n{table(head, lines)}\n\n"
+        "— means that the program was too slow on this many or fewer rows.\n\n"
         "![Time against rows](svm.svg)\n"
     )
 
 
 def _memory(memory: dict[str, Any]) -> str:
     head = ("data set", "data, MB", "cache, MB", "peak over baseline, MB",
-            "cache + 3 × data, MB", "of it", "baseline, MB")  # fmt: skip
+            "cache + 3 × data, MB", "peak ÷ that", "baseline, MB")  # fmt: skip
     lines = []
     for fit in memory["fits"]:
         over = fit["peak_bytes"] - fit["baseline_bytes"]
@@ -275,14 +274,14 @@ def _memory(memory: dict[str, Any]) -> str:
              f"{fit['baseline_bytes'] / 1e6:,.0f}"]
         )  # fmt: skip
     return (
-        "## Memory\n\nThe most that a fit holds, above a process that has the data and "
-        "has fitted a small part of them (the baseline, mostly TensorFlow).\n\n"
+        "## Memory\n\nThe peak of a fit above the baseline, a process that holds the "
+        "data and has fitted a small part of them (mostly TensorFlow).\n\n"
         f"{table(head, lines)}\n"
     )
 
 
 def _present(parts: Any) -> list[str]:
-    """The programs of any of the parts, in their usual order."""
+    """Return the programs of any of the parts, in the order of `PROGRAMS`."""
     known = {name for part in parts for name in part}
     return [name for name in PROGRAMS if name in known]
 

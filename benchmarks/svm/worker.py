@@ -1,7 +1,7 @@
-"""A program in a process of its own: only there can its time and memory be told.
+"""A program in a process of its own, where its time and memory can be measured.
 
-A process that two libraries share keeps the threads of both, and memory that one has
-freed is faster for the other, which need not ask the system for it.
+A process shared by two libraries keeps the threads of both, and memory that one has
+freed is faster for the other, which does not request it from the system.
 """
 
 import gc
@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.svm.data import TASKS, Split
+from benchmarks.data import Split
+from benchmarks.svm.data import TASKS
 from benchmarks.svm.programs import CACHE_MB, Ours, Peer
 
 
 class Worker:
-    """A process with one program and one data set, which waits to be asked.
+    """A process with one program and one data set, which waits for requests.
 
     Args:
         program: A name of `PROGRAMS`.
         task: A name of `TASKS`.
-        data: Folder with the arrays of a `Split`, by `store`.
-        rows: How many training rows to take; all of them if `None`.
-        cache_mb: Megabytes for kernel values, of ours.
+        data: Folder with the arrays of a `Split`, written by `store`.
+        rows: Number of training rows to use; all of them if `None`.
+        cache_mb: Megabytes for kernel values in this recipe.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Worker:
         self.ask("ready")
 
     def ask(self, method: str, *arguments: Any, timeout: float | None = None) -> Any:
-        """Calls a method of the program.
+        """Call a method of the program.
 
         Raises:
             TimeoutError: If it takes longer than `timeout` seconds; the process is then
@@ -68,14 +69,14 @@ class Worker:
         return result
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
 def store(data: Split, folder: Path) -> Path:
-    """Writes a split's arrays, so that each process reads them and parses nothing."""
+    """Write a split's arrays, so that each process reads them without parsing."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in data._asdict().items():
         np.save(folder / f"{name}.npy", array)

@@ -1,4 +1,4 @@
-"""The kernels' parameters: their checks, and gamma from the data."""
+"""Checks of the kernels' parameters, and gamma from the data."""
 
 import math
 import numbers
@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-_ROWS_AT_ONCE = 4096
+_CHUNK_ROWS = 4096
 
 
 def positive_number(name: str, value: Any) -> float:
-    """`value` as a float, if it is a positive finite number.
+    """Return `value` as a float if it is a positive finite number.
 
     Raises:
         ValueError: If it is not.
@@ -23,7 +23,7 @@ def positive_number(name: str, value: Any) -> float:
 
 
 def finite_number(name: str, value: Any) -> float:
-    """`value` as a float, if it is a finite number.
+    """Return `value` as a float if it is a finite number.
 
     Raises:
         ValueError: If it is not.
@@ -36,7 +36,7 @@ def finite_number(name: str, value: Any) -> float:
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """`value` as an int, if it is a positive whole number.
+    """Return `value` as an int if it is a positive integer.
 
     Raises:
         ValueError: If it is not.
@@ -49,14 +49,14 @@ def positive_integer(name: str, value: Any) -> int:
 
 
 def resolve_gamma(gamma: Any, x: Any) -> float:
-    """The number that `gamma` stands for, given the training rows.
+    """Return the number that `gamma` stands for, given the training rows.
 
     Args:
-        gamma: `"scale"` for 1 / (features · variance), where the variance is that over
-            all entries of `x`, and 1 where that is zero; `"auto"` for 1 / features;
-            or a positive number, which is returned as it is.
+        gamma: `"scale"` for 1 / (features · variance), with the variance of all entries
+            of `x`, or 1 if that variance is zero; `"auto"` for 1 / features; or a
+            positive number, which is returned unchanged.
         x: The training rows, shape `(rows, features)`: an array, a tensor or a SciPy
-            sparse array, whose absent entries count as zeros.
+            sparse array, whose missing entries count as zeros.
 
     Returns:
         A positive number.
@@ -76,7 +76,7 @@ def resolve_gamma(gamma: Any, x: Any) -> float:
         x = np.asarray(x)
     if x.ndim != 2 or 0 in x.shape:
         raise ValueError(
-            "`x` should have two axes, and entries. "
+            "`x` should have two axes, neither of them empty. "
             f"Received: x of shape {tuple(x.shape)}"
         )
     features = x.shape[1]
@@ -89,7 +89,7 @@ def resolve_gamma(gamma: Any, x: Any) -> float:
 
 
 def _variance(x: Any) -> float:
-    """The variance over all entries, in float64 and without a float64 copy of `x`."""
+    """Return the variance of all entries, in float64 without a float64 copy of `x`."""
     size = math.prod(x.shape)
     entries = np.asarray(x.tocsr().data if hasattr(x, "tocsr") else x)
     mean = float(entries.sum(dtype=np.float64)) / size
@@ -97,7 +97,7 @@ def _variance(x: Any) -> float:
         return math.nan
     absent = size - entries.size
     total = absent * mean**2
-    step = _ROWS_AT_ONCE * (x.shape[1] if entries.ndim == 1 else 1)
+    step = _CHUNK_ROWS * (x.shape[1] if entries.ndim == 1 else 1)
     for start in range(0, len(entries), step):
         part = entries[start : start + step].astype(np.float64) - mean
         total += float(np.vdot(part, part))

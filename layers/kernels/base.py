@@ -1,4 +1,4 @@
-"""What a kernel is."""
+"""The base classes of kernels."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ class Kernel:
 
     Kernels are plain objects that hold their parameters and no weights. They compute
     with TensorFlow: eagerly, in a `tf.function` and under XLA, in float32 and float64,
-    for any number of rows, none included. Subclasses define `__call__`, `diagonal`
-    and, with parameters, `get_config`; registered with
+    for any number of rows, including none. Subclasses define `__call__`, `diagonal`
+    and, if they have parameters, `get_config`; registered with
     `keras.saving.register_keras_serializable` they are saved with the model.
 
     On GPUs that have TensorFloat-32, TensorFlow rounds the factors of a float32 matrix
-    product to 10 bits. Kernels need them all: turn that off by
+    product to 10 bits. Kernels need full precision: turn the rounding off by
     `tf.config.experimental.enable_tensor_float_32_execution(False)`, or use float64.
     """
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
-        """The kernel's values of all pairs.
+        """Compute the kernel's values for all pairs.
 
         Args:
             x: Rows of shape `(a, features)`, float32 or float64.
@@ -37,28 +37,28 @@ class Kernel:
         raise NotImplementedError
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """k(xᵢ, xᵢ) of each row: `(a, features)` → `(a,)`."""
+        """Compute k(xᵢ, xᵢ) for each row: `(a, features)` → `(a,)`."""
         raise NotImplementedError
 
     def vectors(self, x: Any) -> tf.Tensor:
-        """What stands for the rows of `x` as second argument: `x` itself."""
+        """Return the representation of `x` as second argument: `x` itself."""
         return as_rows(x)
 
     def vector_size(self, features: int) -> int:
-        """The number of columns of `vectors(x)` for an `x` of `features` columns."""
+        """Return the number of columns of `vectors(x)`, given that of `x`."""
         return features
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Kernel":
-        """Builds the kernel from its config."""
+        """Build the kernel from its config."""
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
-        # So that a `tf.function` takes equal kernels for one, and traces once.
+        # So that a `tf.function` traces once for equal kernels.
         return isinstance(other, Kernel) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
@@ -76,18 +76,18 @@ class Kernel:
 class InnerProductKernel(Kernel):
     """A kernel that is a function of x·z, x·x and z·z alone.
 
-    So one matrix product gives all pairs, and whoever has products already (of sparse
-    rows, of rows in another memory) makes them the kernel's values by `of_products`.
+    So one matrix product gives all pairs, and callers that already have products (of
+    sparse rows, for example) turn them into kernel values by `of_products`.
     """
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
-        """The kernel's values of all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
+        """Compute the kernel's values for all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
         x, z = as_pairs(x, z)
         products = tf.matmul(x, z, transpose_b=True)
         return self.of_products(products, squares(x), squares(z))
 
     def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
-        """The kernel's values from inner products.
+        """Compute the kernel's values from inner products.
 
         Args:
             products: xᵢ·zⱼ, shape `(a, b)`, float32 or float64.
@@ -100,12 +100,12 @@ class InnerProductKernel(Kernel):
         raise NotImplementedError
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """k(xᵢ, xᵢ) of each row: `(a, features)` → `(a,)`."""
+        """Compute k(xᵢ, xᵢ) for each row: `(a, features)` → `(a,)`."""
         raise NotImplementedError
 
 
 def as_rows(x: Any) -> tf.Tensor:
-    """`x` as a tensor that kernels compute with."""
+    """Return `x` as a tensor that kernels compute with."""
     tensor = tf.convert_to_tensor(x)
     if tensor.dtype not in (tf.float32, tf.float64):
         raise ValueError(
@@ -116,11 +116,11 @@ def as_rows(x: Any) -> tf.Tensor:
 
 
 def as_pairs(x: Any, z: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """`x` and `z` as tensors of the dtype of `x`."""
+    """Return `x` and `z` as tensors of the dtype of `x`."""
     x = as_rows(x)
     return x, tf.cast(z, x.dtype)
 
 
 def squares(x: tf.Tensor) -> tf.Tensor:
-    """x·x of each row: `(a, d)` → `(a,)`."""
+    """Compute x·x for each row: `(a, d)` → `(a,)`."""
     return tf.reduce_sum(tf.square(x), axis=1)

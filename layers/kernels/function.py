@@ -1,4 +1,4 @@
-"""The kernel made of a function."""
+"""The kernel that wraps a function."""
 
 import types
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from layers.kernels.base import Kernel, as_pairs, as_rows
 
 @keras.saving.register_keras_serializable("descent_recipes")
 class CallableKernel(Kernel):
-    """A kernel made of a function of two sets of rows.
+    """A kernel that wraps a function of two sets of rows.
 
     The function takes tensors `x` of shape `(a, d)` and `z` of shape `(b, d)` and
     returns their kernel values of shape `(a, b)`, computed with TensorFlow or
-    `keras.ops`. To be saved with a model it is registered:
+    `keras.ops`. To be saved with a model, it must be registered:
 
     ```python
     @keras.saving.register_keras_serializable("my_package")
@@ -26,7 +26,7 @@ class CallableKernel(Kernel):
     ```
 
     Args:
-        function: The function.
+        function: The function k(x, z).
 
     Raises:
         ValueError: If `function` cannot be called or, when the kernel is serialised,
@@ -42,7 +42,7 @@ class CallableKernel(Kernel):
         self.function = function
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
-        """What the function returns: `(a, d)`, `(b, d)` → `(a, b)`."""
+        """Call the function and check its result: `(a, d)`, `(b, d)` → `(a, b)`."""
         x, z = as_pairs(x, z)
         values = tf.convert_to_tensor(self.function(x, z))
         shape = (x.shape[0], z.shape[0])
@@ -55,13 +55,13 @@ class CallableKernel(Kernel):
         return values
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """k(xᵢ, xᵢ) of each row, one by one: `(a, features)` → `(a,)`."""
+        """Compute k(xᵢ, xᵢ) for each row, one by one: `(a, features)` → `(a,)`."""
         return tf.map_fn(
             lambda row: self(row[tf.newaxis], row[tf.newaxis])[0, 0], as_rows(x)
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The function under its registered name."""
+        """Return the function under its registered name."""
         name = keras.saving.get_registered_name(self.function)
         if (
             isinstance(self.function, types.FunctionType)
@@ -76,7 +76,7 @@ class CallableKernel(Kernel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "CallableKernel":
-        """Builds the kernel from its config."""
+        """Build the kernel from its config."""
         return cls(keras.saving.deserialize_keras_object(config["function"]))
 
     def __repr__(self) -> str:

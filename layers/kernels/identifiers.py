@@ -1,44 +1,38 @@
 """Kernels by name and by config."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from layers.kernels.base import Kernel
 from layers.kernels.function import CallableKernel
-from layers.kernels.inner_products import (
-    LinearKernel,
-    PolynomialKernel,
-    RBFKernel,
-    SigmoidKernel,
-)
-from layers.kernels.laplacian import LaplacianKernel
-from layers.kernels.precomputed import PrecomputedKernel
 
-_CLASSES: dict[str, type[Kernel]] = {
-    "linear": LinearKernel,
-    "polynomial": PolynomialKernel,
-    "poly": PolynomialKernel,
-    "rbf": RBFKernel,
-    "sigmoid": SigmoidKernel,
-    "laplacian": LaplacianKernel,
-    "precomputed": PrecomputedKernel,
-}
-_PARAMETERS = ("gamma", "degree", "coef0")
+_CLASSES: dict[str, type[Kernel]] = {}
+
+
+def named(*names: str) -> Callable[[type[Kernel]], type[Kernel]]:
+    """Return a class decorator that lets `get` find a kernel by its names."""
+
+    def add(kernel_class: type[Kernel]) -> type[Kernel]:
+        _CLASSES.update(dict.fromkeys(names, kernel_class))
+        return kernel_class
+
+    return add
 
 
 def get(identifier: Any, **parameters: Any) -> Kernel:
-    """The kernel that `identifier` stands for.
+    """Return the kernel that `identifier` stands for.
 
     Args:
         identifier: One of the names `"linear"`, `"polynomial"` (or `"poly"`), `"rbf"`,
             `"sigmoid"`, `"laplacian"`, `"precomputed"`; a config as `serialize`
-            returns it; a `Kernel`, which is returned as it is; or a function
+            returns it; a `Kernel`, which is returned unchanged; or a function
             k(x, z) → `(a, b)`, which becomes a `CallableKernel`.
         **parameters: `gamma`, `degree`, `coef0` for a kernel given by name. Those that
-            the kernel does not have are ignored, as are all where the kernel is not
-            given by name.
+            the kernel does not have are ignored, as are all if the kernel is not given
+            by name.
 
     Returns:
         The kernel.
@@ -47,16 +41,17 @@ def get(identifier: Any, **parameters: Any) -> Kernel:
         ValueError: If `identifier` is none of these, or a parameter is unknown or
             wrong.
     """
-    unknown = set(parameters) - set(_PARAMETERS)
+    known = {name for each in _CLASSES.values() for name in _parameters(each)}
+    unknown = set(parameters) - known
     if unknown:
         raise ValueError(
-            f"A kernel's parameters should be among {_PARAMETERS}. "
+            f"A kernel's parameters should be among {sorted(known)}. "
             f"Received: {sorted(unknown)}"
         )
     if isinstance(identifier, str) and identifier in _CLASSES:
         kernel_class = _CLASSES[identifier]
-        taken = inspect.signature(kernel_class).parameters
-        return kernel_class(**{k: v for k, v in parameters.items() if k in taken})
+        own = _parameters(kernel_class)
+        return kernel_class(**{k: v for k, v in parameters.items() if k in own})
     if isinstance(identifier, Kernel):
         return identifier
     if isinstance(identifier, dict):
@@ -70,12 +65,12 @@ def get(identifier: Any, **parameters: Any) -> Kernel:
 
 
 def serialize(kernel: Kernel) -> dict[str, Any]:
-    """The kernel's class and parameters, for `deserialize` to make it again."""
+    """Return the kernel's class and parameters, as `deserialize` takes them."""
     return keras.saving.serialize_keras_object(kernel)
 
 
 def deserialize(config: Any) -> Kernel:
-    """The kernel of a config that `serialize` returned, or of a name.
+    """Return the kernel of a config that `serialize` returned, or of a name.
 
     Raises:
         ValueError: If the config is not that of a kernel.
@@ -88,3 +83,8 @@ def deserialize(config: Any) -> Kernel:
             f"`config` should be that of a kernel. Received: config={config!r}"
         )
     return kernel
+
+
+def _parameters(kernel_class: type[Kernel]) -> set[str]:
+    """Return the names of the constructor's arguments."""
+    return set(inspect.signature(kernel_class).parameters)

@@ -7,22 +7,25 @@ import tensorflow as tf
 
 from layers.kernels.arguments import finite_number, positive_integer, positive_number
 from layers.kernels.base import InnerProductKernel, as_rows, squares
+from layers.kernels.identifiers import named
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("linear")
 class LinearKernel(InnerProductKernel):
     """k(x, z) = x·z. Its matrices are positive semidefinite."""
 
     def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
-        """The products themselves."""
+        """Return the products themselves."""
         return tf.convert_to_tensor(products)
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """x·x of each row: `(a, features)` → `(a,)`."""
+        """Compute x·x for each row: `(a, features)` → `(a,)`."""
         return squares(as_rows(x))
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("polynomial", "poly")
 class PolynomialKernel(InnerProductKernel):
     """k(x, z) = (gamma·(x·z) + coef0)^degree.
 
@@ -34,7 +37,7 @@ class PolynomialKernel(InnerProductKernel):
         coef0: A number. Defaults to `0.0`.
 
     Raises:
-        ValueError: If a parameter is not as said.
+        ValueError: If a parameter is not as documented.
     """
 
     def __init__(self, degree: int = 3, gamma: float = 1.0, coef0: float = 0.0) -> None:
@@ -43,26 +46,27 @@ class PolynomialKernel(InnerProductKernel):
         self.coef0 = finite_number("coef0", coef0)
 
     def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
-        """(gamma·`products` + coef0)^degree; the squares are not needed."""
+        """Compute (gamma·`products` + coef0)^degree; the squares are not needed."""
         return _power(self.gamma * products + self.coef0, self.degree)
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """(gamma·(x·x) + coef0)^degree of each row: `(a, features)` → `(a,)`."""
+        """Compute (gamma·(x·x) + coef0)^degree: `(a, features)` → `(a,)`."""
         return _power(self.gamma * squares(as_rows(x)) + self.coef0, self.degree)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"degree": self.degree, "gamma": self.gamma, "coef0": self.coef0}
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("rbf")
 class RBFKernel(InnerProductKernel):
     """k(x, z) = exp(−gamma·‖x − z‖²), the Gaussian or radial basis function kernel.
 
     Its matrices are positive semidefinite. The squared distance is computed as
-    x·x + z·z − 2·x·z; where rounding makes that negative, it counts as zero. The error
-    of the squared distance is that of rounding x·x + z·z: rows far from the origin
-    compared with their distances should be centred first, which changes no distance.
+    x·x + z·z − 2·x·z, and as zero where rounding makes that negative. Its error is that
+    of rounding x·x + z·z: rows far from the origin compared with their distances should
+    be centred first, which changes no distance.
 
     Args:
         gamma: A positive number. Defaults to `1.0`.
@@ -75,33 +79,34 @@ class RBFKernel(InnerProductKernel):
         self.gamma = positive_number("gamma", gamma)
 
     def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
-        """exp(−gamma·(x·x + z·z − 2·x·z))."""
+        """Compute exp(−gamma·(x·x + z·z − 2·x·z))."""
         sums = tf.expand_dims(x_squares, 1) + tf.expand_dims(z_squares, 0)
-        # The negative of the squared distance, which is never positive.
+        # The minimum is the negative squared distance, which is never positive.
         return tf.exp(self.gamma * tf.minimum(2.0 * products - sums, 0.0))
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """One for each row: `(a, features)` → `(a,)`."""
+        """Return one for each row: `(a, features)` → `(a,)`."""
         return tf.ones_like(as_rows(x)[:, 0])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"gamma": self.gamma}
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("sigmoid")
 class SigmoidKernel(InnerProductKernel):
     """k(x, z) = tanh(gamma·(x·z) + coef0).
 
-    Its matrices are not positive semidefinite in general: what is found with it may
-    be a stationary point and not the optimum.
+    Its matrices are not positive semidefinite in general, so an SVM trained with it may
+    end in a stationary point that is not the optimum.
 
     Args:
         gamma: A positive number. Defaults to `1.0`.
         coef0: A number. Defaults to `0.0`.
 
     Raises:
-        ValueError: If a parameter is not as said.
+        ValueError: If a parameter is not as documented.
     """
 
     def __init__(self, gamma: float = 1.0, coef0: float = 0.0) -> None:
@@ -109,20 +114,20 @@ class SigmoidKernel(InnerProductKernel):
         self.coef0 = finite_number("coef0", coef0)
 
     def of_products(self, products: Any, x_squares: Any, z_squares: Any) -> tf.Tensor:
-        """The tanh of gamma·`products` + coef0; the squares are not needed."""
+        """Compute tanh(gamma·`products` + coef0); the squares are not needed."""
         return tf.tanh(self.gamma * products + self.coef0)
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """tanh(gamma·(x·x) + coef0) of each row: `(a, features)` → `(a,)`."""
+        """Compute tanh(gamma·(x·x) + coef0) for each row: `(a, features)` → `(a,)`."""
         return tf.tanh(self.gamma * squares(as_rows(x)) + self.coef0)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"gamma": self.gamma, "coef0": self.coef0}
 
 
 def _power(base: tf.Tensor, degree: int) -> tf.Tensor:
-    """`base` to a positive whole power, by products: faster than `tf.pow`."""
+    """Raise `base` to a positive integer power by products, faster than `tf.pow`."""
     result = None
     while True:
         if degree % 2:

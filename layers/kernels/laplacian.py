@@ -8,14 +8,17 @@ import tensorflow as tf
 
 from layers.kernels.arguments import positive_number
 from layers.kernels.base import Kernel, as_pairs, as_rows
+from layers.kernels.identifiers import named
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("laplacian")
 class LaplacianKernel(Kernel):
     """k(x, z) = exp(−gamma·‖x − z‖₁), where ‖·‖₁ is the sum of absolute values.
 
-    Its matrices are positive semidefinite. No matrix product gives the distances: they
-    are summed feature by feature, in memory for three matrices of the result's size.
+    Its matrices are positive semidefinite. The distances cannot be computed as a matrix
+    product: they are summed feature by feature, in the memory of three matrices of the
+    result's size.
 
     Args:
         gamma: A positive number. Defaults to `1.0`.
@@ -28,15 +31,15 @@ class LaplacianKernel(Kernel):
         self.gamma = positive_number("gamma", gamma)
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
-        """The kernel's values of all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
+        """Compute the kernel's values for all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
         return tf.exp(-self.gamma * _distances(*as_pairs(x, z)))
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """One for each row: `(a, features)` → `(a,)`."""
+        """Return one for each row: `(a, features)` → `(a,)`."""
         return tf.ones_like(as_rows(x)[:, 0])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"gamma": self.gamma}
 
 
@@ -44,16 +47,16 @@ class LaplacianKernel(Kernel):
 def _distances(
     x: tf.Tensor, z: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """‖xᵢ − zⱼ‖₁ of all pairs: `(a, d)`, `(b, d)` → `(a, b)`.
+    """Compute ‖xᵢ − zⱼ‖₁ for all pairs: `(a, d)`, `(b, d)` → `(a, b)`.
 
-    The gradient of its own goes through the features again: TensorFlow's would keep
-    a matrix of the result's size for each.
+    The custom gradient loops over the features again: TensorFlow's own would keep a
+    matrix of the result's size for each.
     """
     x_columns, z_columns = tf.transpose(x), tf.transpose(z)
     features = tf.shape(x)[1]
 
     def differences(feature: tf.Tensor) -> tf.Tensor:
-        # Under XLA a slice with a tensor as index compiles again at every call.
+        # Not a slice: with a tensor as index, XLA would compile it again in every call.
         return tf.expand_dims(tf.gather(x_columns, feature), 1) - tf.expand_dims(
             tf.gather(z_columns, feature), 0
         )
@@ -67,12 +70,12 @@ def _distances(
     )
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def of_feature(feature: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def feature_gradient(feature: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             signed = upstream * tf.sign(differences(feature))
             return tf.reduce_sum(signed, 1), -tf.reduce_sum(signed, 0)
 
         columns = tf.map_fn(
-            of_feature,
+            feature_gradient,
             tf.range(features),
             fn_output_signature=(x.dtype, x.dtype),
             parallel_iterations=1,

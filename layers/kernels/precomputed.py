@@ -1,4 +1,4 @@
-"""The kernel that was computed elsewhere."""
+"""The kernel whose values are given."""
 
 from typing import Any
 
@@ -6,22 +6,24 @@ import keras
 import tensorflow as tf
 
 from layers.kernels.base import Kernel, as_rows
+from layers.kernels.identifiers import named
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
+@named("precomputed")
 class PrecomputedKernel(Kernel):
-    """Picks k(x, z) out of matrices that hold the kernel's values already.
+    """Selects k(x, z) from matrices that hold the kernel's values.
 
     A row of `x` holds k(xᵢ, tⱼ) for all n training rows tⱼ, and a row of `z` is the
-    number of a training row: k(x, z) is the entry of `x` in that column.
+    number of a training row, from 0: k(x, z) is the entry of `x` in that column.
     """
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
-        """The chosen columns: `(a, n)` and row numbers `(b, 1)` → `(a, b)`."""
+        """Return the selected columns: `(a, n)` and row numbers `(b, 1)` → `(a, b)`."""
         return tf.gather(as_rows(x), tf.cast(z, tf.int32)[:, 0], axis=1)
 
     def diagonal(self, x: Any) -> tf.Tensor:
-        """The diagonal of the training rows' square matrix: `(n, n)` → `(n,)`.
+        """Return the diagonal of the training rows' matrix: `(n, n)` → `(n,)`.
 
         Raises:
             ValueError: If the matrix is not square.
@@ -35,10 +37,10 @@ class PrecomputedKernel(Kernel):
         return tf.linalg.diag_part(matrix)
 
     def vectors(self, x: Any) -> tf.Tensor:
-        """The numbers of the rows of `x`: `(n, n)` → `(n, 1)`."""
+        """Return the numbers of the rows of `x`: `(n, n)` → `(n, 1)`."""
         x = as_rows(x)
         return tf.cast(tf.range(tf.shape(x)[0])[:, tf.newaxis], x.dtype)
 
     def vector_size(self, features: int) -> int:
-        """One: a row number."""
+        """Return 1, for a row number."""
         return 1

@@ -1,4 +1,4 @@
-"""Kernels and their expansion, in numpy and float64, written to be read."""
+"""Kernels and their expansion in NumPy and float64, written for reading."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def laplacian(x, z, gamma):
 
 
 def matrix(k, rows, others):
-    """k(x, z) of all pairs, one by one."""
+    """Compute k(x, z) for all pairs, one by one."""
     values = np.empty((len(rows), len(others)))
     for i, x in enumerate(np.asarray(rows, "float64")):
         for j, z in enumerate(np.asarray(others, "float64")):
@@ -33,7 +33,7 @@ def matrix(k, rows, others):
 
 
 def expansion(k, rows, vectors, coefficients, bias):
-    """f(x) = Σᵢ βᵢ·k(xᵢ, x) + b for each row and output."""
+    """Compute f(x) = Σᵢ βᵢ·k(xᵢ, x) + b for each row and output."""
     outputs = np.empty((len(rows), len(bias)))
     values = matrix(k, rows, vectors)
     for row, of_row in enumerate(values):

@@ -8,12 +8,12 @@ from layers import Convolution
 from tests.layer_contract import check_layer
 
 IMAGES = np.random.default_rng(0).standard_normal((4, 6, 7, 2)).astype("float32")
-DRAWN = keras.initializers.GlorotUniform(0)
+INITIALIZER = keras.initializers.GlorotUniform(0)
 
 
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_contract(use_bias, tmp_path):
-    """It takes in a batch of no images, which Keras's fails on."""
+    """The contract includes an empty batch, on which Keras's layer fails."""
     check_layer(
         Convolution,
         {"filters": 5, "kernel_size": 3, "use_bias": use_bias, "activation": "relu"},
@@ -28,7 +28,7 @@ def test_contract(use_bias, tmp_path):
 @pytest.mark.parametrize("training", [False, True])
 def test_equal_to_keras_conv2d(padding, training):
     ours, theirs = (
-        make(3, 2, padding=padding, activation="tanh", kernel_initializer=DRAWN)
+        make(3, 2, padding=padding, activation="tanh", kernel_initializer=INITIALIZER)
         for make in (Convolution, keras.layers.Conv2D)
     )
     np.testing.assert_array_equal(ours(IMAGES, training=training), theirs(IMAGES))

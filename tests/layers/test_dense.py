@@ -48,7 +48,7 @@ def test_equal_to_keras_dense(activation, use_bias):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_trains_as_keras_dense():
+def test_trains_like_keras_dense():
     x = np.random.default_rng(0).standard_normal((32, 4)).astype("float32")
     y = np.tanh(x[:, :2]) - x[:, 2:]
     results = []

@@ -29,7 +29,7 @@ def test_contract(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2, 1), (1, 2, 3)])
-def test_rows_and_images_come_out_as_images(shape):
+def test_rows_and_images_become_images(shape):
     layer = ImageRescaling(shape)
     layer.build((None, 6))
     set_up(layer)
@@ -39,7 +39,7 @@ def test_rows_and_images_come_out_as_images(shape):
 
 
 @pytest.mark.parametrize("width", [3, 5, 12])
-def test_rows_of_another_size_are_no_images(width):
+def test_rows_of_another_size_are_refused(width):
     layer = ImageRescaling((2, 3))
     with pytest.raises(Exception, match="reshape"):
         layer(np.zeros((4, width), "float32"))

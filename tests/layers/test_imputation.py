@@ -22,7 +22,7 @@ def test_contract(tmp_path):
     )
 
 
-def test_blanks_become_the_median_and_nothing_else_changes():
+def test_only_missing_values_become_the_median():
     layer = MedianImputation()
     layer.build((None, 3))
     layer.median.assign([1.0, 5.0, NAN])

@@ -4,6 +4,8 @@ import functools
 import json
 import math
 import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -11,8 +13,9 @@ import pytest
 import tensorflow as tf
 
 from layers import KernelExpansion, kernel_tiles, kernels
+from tests.commands import environment
 from tests.layer_contract import check_layer
-from tests.layers import reference
+from tests.layers import expansion_memory, reference
 from tests.layers.kernels.cases import CASES, cauchy, naive_cauchy
 
 RBF = kernels.RBFKernel(0.3)
@@ -24,7 +27,7 @@ def rows(count, features=3, seed=0, dtype="float64"):
 
 
 def expansion(kernel=RBF, vectors=7, units=2, features=3, **arguments):
-    """A layer with weights that make a difference."""
+    """Build a layer with weights that make a difference."""
     layer = KernelExpansion(vectors, units, kernel, **arguments)
     layer.build((None, features))
     fill(layer)
@@ -49,8 +52,8 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(kernel_tiles, "_TILE_BYTES", 4 * 7 * 8 * 4)
 
 
-# The contract, by which weights are of the policy's dtype: so the coefficients' own
-# is left out here, and `test_policies` has it.
+# The contract requires weights of the policy's dtype, so it sets no dtype of the
+# coefficients' own; `test_policies` covers that.
 
 
 @pytest.mark.parametrize("train_vectors", [False, True])
@@ -73,7 +76,7 @@ def test_contract(train_vectors, tmp_path):
     )
 
 
-def test_contract_with_a_kernel_that_is_no_inner_product(tmp_path):
+def test_contract_without_inner_products(tmp_path):
     check_layer(
         KernelExpansion,
         {"num_vectors": 7, "kernel": kernels.LaplacianKernel(0.1)},
@@ -135,7 +138,7 @@ def test_policies(policy, vectors, outputs, tolerance):
 
 
 def test_half_precision_rounds_the_output_alone():
-    """2000 + 0.5 and its neighbours are one number in float16, and not here."""
+    """Inputs that float16 cannot tell apart or hold still give exact differences."""
     layer = KernelExpansion(1, kernel="linear", dtype="mixed_float16")
     layer.build((None, 2))
     layer.support_vectors.assign([[1.0, -1.0]])
@@ -192,13 +195,13 @@ def test_any_number_of_leading_axes():
     assert layer(keras.Input((5, 3))).shape == (None, 5, 2)
 
 
-def test_integers_are_inputs():
+def test_integer_inputs():
     layer, x = expansion(), np.array([[1, 2, 3]])
     np.testing.assert_array_equal(layer(x), layer(x.astype("float32")))
 
 
 def test_cancelling_coefficients():
-    """Σ|β| is 10⁸ times the result: sums in float32 would leave nothing of it."""
+    """Σ|β| is 10⁸ times the result: sums in float32 would lose all digits."""
     count = 1000
     layer = KernelExpansion(count, kernel="linear", use_bias=False)
     layer.build((None, 1))
@@ -239,7 +242,7 @@ def test_every_kernel_in_tiles(name, small_tiles):
 
 
 def tile_rows(layer, x):
-    """The numbers of rows that the layer's kernel is asked for."""
+    """Return the numbers of rows in the calls of the layer's kernel."""
     seen, kernel = set(), layer.kernel
 
     @keras.saving.register_keras_serializable("tests")
@@ -263,52 +266,28 @@ def test_a_row_longer_than_a_tile_is_a_tile(monkeypatch):
     np.testing.assert_allclose(layer(x), expected_of(layer, naive_rbf, x), atol=1e-6)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
-@pytest.mark.parametrize("kernel", ["rbf", "laplacian"])
-@pytest.mark.parametrize("gradient", [False, True])
-def test_memory(gradient, kernel):
-    """12,000 × 12,000 kernel values would take 576 MB, and more with copies."""
-    layer = expansion(kernel, vectors=12_000, units=1, train_vectors=True)
-    x = tf.constant(rows(12_000, dtype="float32"))
-
-    @tf.function(autograph=False)
-    def run(x):
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(layer(x, training=gradient))
-        if gradient:
-            weights = [w.value for w in layer.trainable_weights]
-            return tape.gradient(total, weights)
-        return total
-
-    run(x[:1])
-    peak = peak_memory(lambda: run(x))
-    assert peak < (2 if gradient else 1) * 2**27
-
-
-def peak_memory(run):
-    """What a run takes of memory at most, beyond what is in use at its start."""
-    import threading
-
-    page, peak, ended = os.sysconf("SC_PAGE_SIZE"), 0, threading.Event()
-
-    def resident():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * page
-
-    def watch():
-        nonlocal peak
-        while not ended.wait(0.002):
-            peak = max(peak, resident())
-
-    start = resident()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        run()
-    finally:
-        ended.set()
-        watcher.join()
-    return peak - start
+# Limits in MiB, between the memory of the tiles and that of tiles with twice the rows,
+# and within the documented bounds (128, and 256 with a gradient).
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux")
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [
+        (["rbf"], 80),
+        (["rbf", "gradient"], 205),
+        (["laplacian"], 100),
+        (["laplacian", "gradient"], 205),
+    ],
+)
+def test_memory(arguments, limit):
+    """All 4,000 × 12,000 kernel values would take 183 MiB, and more with copies."""
+    ended = subprocess.run(
+        [sys.executable, expansion_memory.__file__, *arguments],
+        env=environment() | expansion_memory.ALLOCATORS,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert 20 < float(ended.stdout) < limit
 
 
 # Gradients.
@@ -382,7 +361,7 @@ def test_second_derivatives(small_tiles):
     ("optimizer", "coefficients_dtype"),
     [
         (lambda: keras.optimizers.Adam(0.05, clipnorm=1.0), "float64"),
-        # Over all weights together, Keras clips only where all are of one dtype.
+        # Keras clips all weights together only if they have one dtype.
         (lambda: keras.optimizers.Adam(0.05, global_clipnorm=1.0), None),
     ],
 )
@@ -406,7 +385,7 @@ def test_trains_in_any_model(optimizer, coefficients_dtype, policy):
     assert history[-1] < 0.5 * history[0]
 
 
-def test_frozen_vectors_stand_still():
+def test_frozen_vectors_do_not_change():
     layer = expansion()
     before = keras.ops.convert_to_numpy(layer.support_vectors)
     model = keras.Sequential([layer])
@@ -417,7 +396,7 @@ def test_frozen_vectors_stand_still():
     assert not np.array_equal(layer.dual_coefficients, coefficients)
 
 
-def test_two_layers_start_apart():
+def test_two_layers_start_with_different_weights():
     first, second = KernelExpansion(5), KernelExpansion(5)
     first.build((None, 3))
     second.build((None, 3))
@@ -485,7 +464,7 @@ def test_size_of_the_saved_model(tmp_path):
     assert weights <= size < 1.1 * weights
 
 
-# What is refused.
+# Invalid arguments.
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "1", None, True])
@@ -512,7 +491,7 @@ def test_unknown_number_of_features_is_refused():
         KernelExpansion(3).build((None, None))
 
 
-def test_other_inputs_than_it_was_built_for_are_refused():
+def test_inputs_of_another_shape_are_refused():
     layer = expansion()
     with pytest.raises(ValueError, match="incompatible"):
         layer(np.ones((2, 4)))

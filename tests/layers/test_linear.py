@@ -41,7 +41,7 @@ def test_values_by_hand():
     np.testing.assert_array_equal(layer(np.array([[1.0, 5.0]])), [[26.0, 42.0]])
 
 
-def test_starts_at_zero_as_the_article_does():
+def test_starts_at_zero_like_the_article():
     layer = Linear()
     assert (
         keras.ops.convert_to_numpy(layer(np.ones((4, 3)))) == np.zeros((4, 1))
@@ -104,7 +104,7 @@ def test_unknown_number_of_features_is_refused():
         Linear().build((None, None))
 
 
-def test_other_inputs_than_it_was_built_for_are_refused():
+def test_inputs_of_another_shape_are_refused():
     layer = Linear()
     layer.build((None, 3))
     with pytest.raises(ValueError, match="incompatible"):

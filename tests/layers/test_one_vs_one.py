@@ -69,7 +69,7 @@ def test_confidence_never_overrules_a_vote():
     assert scores_of([[-1e-9, -1e-9, 1e12]], 3).argmax() == 0
 
 
-def test_a_decision_of_zero_goes_to_the_first_class():
+def test_a_decision_of_zero_votes_for_the_first_class():
     assert scores_of([[0.0]], 2).tolist() == [[1.0, 0.0]]
     assert scores_of([[0.0, 0.0, 0.0]], 3).tolist() == [[2.0, 1.0, 0.0]]
 
@@ -92,12 +92,12 @@ def test_reference_and_scikit_learn(k):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_signs_of_a_real_classifier(classes):
-    """The decisions of `SVC`, whose positive means the first class of a pair."""
+    """In `SVC`, a positive decision value means the first class of a pair."""
     x, y = load_iris(return_X_y=True)
     x, y = x[y < classes], y[y < classes]
     svc = SVC(decision_function_shape="ovo").fit(x, y)
     decisions = svc.decision_function(x)
-    if classes == 2:  # then scikit-learn turns the sign, and there is one column
+    if classes == 2:  # then scikit-learn flips the sign, and there is one column
         scores = scores_of(decisions[:, None], 2)
     else:
         scores = scores_of(-decisions, 3)
@@ -122,12 +122,12 @@ def test_votes_come_first_and_confidence_second(decisions):
     tied = votes == votes.max(-1, keepdims=True)
     assert np.take_along_axis(tied, best, -1).all()
     highest = np.where(tied, confidences, -np.inf).max(-1, keepdims=True)
-    # Sums in another order, squeezed into a third: equal up to that rounding.
-    squeezed = [
+    # Sums in another order, mapped to ±1/3: equal up to rounding.
+    mapped = [
         value / (3 * (abs(value) + 1))
         for value in (np.take_along_axis(confidences, best, -1), highest)
     ]
-    np.testing.assert_allclose(*squeezed, atol=1e-12)
+    np.testing.assert_allclose(*mapped, atol=1e-12)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -153,13 +153,13 @@ def test_any_number_of_leading_axes():
     np.testing.assert_array_equal(scores.reshape(6, 3), scores_of(decisions, 3))
 
 
-def test_a_blank_decision_blanks_its_row_only():
+def test_nan_affects_only_its_row():
     scores = scores_of([[1.0, 1.0, 1.0], [1.0, np.nan, 1.0]], 3)
     np.testing.assert_array_equal(np.isnan(scores), [[False] * 3, [True] * 3])
 
 
 def test_pairs_are_not_saved_as_a_matrix():
-    """What 60 classes need in the graph is two lists of 1770 numbers."""
+    """The graph of 60 classes holds two lists of 1770 numbers."""
     layer = OneVsOne(60)
     call = tf.function(lambda x: layer(x), autograph=False)
     graph = call.get_concrete_function(tf.TensorSpec((None, 1770), "float32")).graph
@@ -178,7 +178,7 @@ def test_wrong_number_of_pairs_is_refused(last):
         OneVsOne(4).build((None, last))
 
 
-def test_other_inputs_than_it_was_built_for_are_refused():
+def test_inputs_of_another_shape_are_refused():
     layer = OneVsOne(3)
     layer.build((None, 3))
     with pytest.raises(ValueError, match="incompatible"):

@@ -18,7 +18,7 @@ def coupled(pairs, k):
 
 
 def matrix(pairs, k):
-    """r[a, b] = P(a | a or b) of one row of pairs, with zeros where a = b."""
+    """Return r[a, b] = P(a | a or b) for one row of pairs, and 0 where a = b."""
     r = np.zeros((k, k))
     for (a, b), value in zip(
         itertools.combinations(range(k), 2), np.clip(pairs, 1e-7, 1 - 1e-7), strict=True
@@ -28,7 +28,7 @@ def matrix(pairs, k):
 
 
 def quadratic(r):
-    """Q, with which the objective is 2·pᵀ·Q·p."""
+    """Return Q of the objective 2·pᵀ·Q·p."""
     q = -r.T * r
     np.fill_diagonal(q, (r**2).sum(0))
     return q
@@ -42,7 +42,7 @@ def objective(p, r):
 
 
 def optimum(r):
-    """Of the quadratic under Σp = 1, from its conditions in p and the multiplier."""
+    """Solve the optimality conditions under Σp = 1, in p and the multiplier."""
     k = len(r)
     conditions = np.block(
         [[quadratic(r), np.ones((k, 1))], [np.ones((1, k)), np.zeros((1, 1))]]
@@ -51,9 +51,9 @@ def optimum(r):
 
 
 def iterated(r, *, tolerance=None):
-    """LIBSVM's way: set p[a] to its optimum given the rest, normalise, go on to a + 1.
+    """Iterate like LIBSVM: set p[a] to its optimum given the rest, normalise, repeat.
 
-    Its limits are the defaults: 0.005/k on the conditions, max(100, k) rounds.
+    The defaults are LIBSVM's: 0.005/k on the conditions, max(100, k) rounds.
     """
     k = len(r)
     q = quadratic(r)
@@ -72,7 +72,7 @@ def random_pairs(rows, k, *, seed=0):
 
 
 def pairs_of(p):
-    """The pairwise probabilities that agree with the probabilities `p`, [rows, k]."""
+    """Return the pairwise probabilities that agree with `p`, [rows, k]."""
     first, second = np.triu_indices(p.shape[1], 1)
     return p[:, first] / (p[:, first] + p[:, second])
 
@@ -93,7 +93,7 @@ def test_consistent_pairs_give_back_their_probabilities():
 
 
 def test_values_by_hand():
-    # 0 beats 1, 1 beats 2 and 2 beats 0, all by the same: nobody is ahead.
+    # 0 beats 1, 1 beats 2 and 2 beats 0, all by the same: no class leads.
     np.testing.assert_allclose(coupled([[0.8, 0.2, 0.8]], 3), [[1 / 3] * 3], rtol=1e-14)
     # Even pairs but P(0 | 0 or 1) = 1: 4·Q is [[1, 0, −1], [0, 5, −1], [−1, −1, 2]] and
     # Q·p is constant at p = (15, 3, 11)/29, up to the margin of 1e-7.
@@ -118,7 +118,7 @@ def test_optimality_and_libsvm(k):
         np.testing.assert_allclose(multiples, multiples.mean(), rtol=0, atol=1e-13)
         np.testing.assert_allclose(row, optimum(r), rtol=1e-9, atol=1e-13)
         np.testing.assert_allclose(row, iterated(r, tolerance=1e-12), atol=1e-10)
-        # As LIBSVM stops, it is near, and no better.
+        # Where LIBSVM stops is close, and no better.
         stopped = iterated(r)
         np.testing.assert_allclose(row, stopped, atol=0.02)
         assert objective(row, r) <= objective(stopped, r) + 1e-15
@@ -153,7 +153,7 @@ def test_any_pairs_give_the_optimum(pairs):
     hnp.arrays(np.float64, (1, 6), elements=certain_or_not), st.permutations([*"abcd"])
 )
 def test_order_of_classes_does_not_matter(pairs, order):
-    """Naming the classes anew names the probabilities anew, and no more."""
+    """Permuting the classes permutes the probabilities, and nothing else."""
     order = np.array(["abcd".index(letter) for letter in order])
     r = matrix(pairs[0], 4)[np.ix_(order, order)]
     other = coupled(r[np.triu_indices(4, 1)][None], 4)
@@ -162,11 +162,11 @@ def test_order_of_classes_does_not_matter(pairs, order):
 
 @pytest.mark.parametrize("k", [3, 26])
 def test_certain_pairs(k):
-    """A class that beats all others has all but the margin; none has nothing."""
+    """A class that beats all others has all but the margin; no class has zero."""
     p = coupled(np.ones((1, k * (k - 1) // 2)), k)[0]
     assert p[0] > 1 - 1e-5
     assert (p > 1e-9).all()
-    # What is beyond 0 and 1, by rounding, is kept from them like 0 and 1.
+    # Values beyond 0 and 1, by rounding, are clipped like 0 and 1.
     beyond = coupled(np.full((1, k * (k - 1) // 2), 1 + 1e-9), k)[0]
     np.testing.assert_array_equal(beyond, p)
 
@@ -183,7 +183,7 @@ def test_compiled(rows, jit_compile):
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float32", 1e-6), ("mixed_float16", 2e-3)]
 )
-def test_less_precise_policies_are_solved_as_precisely(dtype, tolerance):
+def test_lower_precision_policies_are_solved_in_float64(dtype, tolerance):
     pairs = random_pairs(20, 10)
     p = PairwiseCoupling(10, dtype=dtype)(pairs)
     np.testing.assert_allclose(p, coupled(pairs, 10), atol=tolerance)
@@ -198,7 +198,7 @@ def test_any_number_of_leading_axes():
 
 
 @pytest.mark.parametrize("run_eagerly", [True, False])
-def test_a_blank_pair_blanks_its_row_only(run_eagerly):
+def test_nan_affects_only_its_row(run_eagerly):
     layer = PairwiseCoupling(3)
     call = layer if run_eagerly else tf.function(lambda x: layer(x), autograph=False)
     p = call(tf.constant([[0.5, 0.5, 0.5], [0.5, np.nan, 0.5], [0.9, 0.9, 0.5]]))
@@ -218,7 +218,7 @@ def test_wrong_number_of_pairs_is_refused(last):
         PairwiseCoupling(4).build((None, last))
 
 
-def test_other_inputs_than_it_was_built_for_are_refused():
+def test_inputs_of_another_shape_are_refused():
     layer = PairwiseCoupling(3)
     layer.build((None, 3))
     with pytest.raises(ValueError, match="incompatible"):

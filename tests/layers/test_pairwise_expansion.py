@@ -1,3 +1,5 @@
+"""`PairwiseExpansion`."""
+
 import itertools
 
 import keras
@@ -58,22 +60,22 @@ def test_a_pair_is_the_sum_over_its_two_classes(counts):
     np.testing.assert_allclose(layer(X), np.stack(expected, 1), rtol=1e-5, atol=1e-6)
 
 
-def test_equals_the_expansion_with_all_zeros_in_many_tiles(monkeypatch):
+def test_equals_the_expansion_with_zeros_in_many_tiles(monkeypatch):
     monkeypatch.setattr(kernel_tiles, "_TILE_BYTES", 1)
     layer = new_layer((2, 1, 3))
-    whole = KernelExpansion(6, 3, RBF)
-    whole.build((None, 2))
-    whole.set_weights([layer.unpacked(), layer.bias, layer.support_vectors])
+    full = KernelExpansion(6, 3, RBF)
+    full.build((None, 2))
+    full.set_weights([layer.unpacked(), layer.bias, layer.support_vectors])
     assert np.count_nonzero(layer.unpacked()) == 12
     np.testing.assert_array_equal(
         layer.packed(layer.unpacked()), layer.dual_coefficients
     )
     compiled = tf.function(layer, jit_compile=True)
     for outputs in (layer(X), compiled(tf.constant(X))):
-        np.testing.assert_allclose(outputs, whole(X), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(outputs, full(X), rtol=1e-5, atol=1e-6)
 
 
-def test_learns_by_its_gradient():
+def test_gradient():
     layer = new_layer((2, 1, 2))
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(layer(X, training=True)))
@@ -83,12 +85,12 @@ def test_learns_by_its_gradient():
 
 
 @pytest.mark.parametrize("counts", [(3,), (0, 0), (1, -1), (1, 1.5), (True, 2)])
-def test_refuses_other_counts(counts):
+def test_wrong_counts_are_refused(counts):
     with pytest.raises(ValueError, match="`vectors_per_class` should be integers"):
         PairwiseExpansion(counts)
 
 
-def test_config_says_how_many_of_each_class():
+def test_config_keeps_the_counts():
     layer = PairwiseExpansion([1, 2], "linear")
     again = keras.layers.deserialize(keras.layers.serialize(layer))
     assert again.vectors_per_class == (1, 2)

@@ -41,7 +41,7 @@ def test_values_by_hand():
     np.testing.assert_allclose(output, expected, rtol=1e-15)
 
 
-def test_starts_as_the_logistic_function():
+def test_starts_as_logistic_function():
     f = np.linspace(-5, 5, 11)[:, None]
     expected = 1 / (1 + np.exp(-f))
     np.testing.assert_allclose(PlattScaling(dtype="float64")(f), expected, rtol=1e-15)
@@ -49,7 +49,7 @@ def test_starts_as_the_logistic_function():
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "mixed_float16"])
-def test_what_overflows_the_exponential_is_certain(dtype, jit_compile):
+def test_overflow_of_the_exponential_gives_0_or_1(dtype, jit_compile):
     layer = scaling([-1e3, 1e3], [7.0, -7.0], dtype=dtype)
     call = tf.function(lambda x: layer(x), autograph=False, jit_compile=jit_compile)
     f = np.array([[6e4, 6e4], [-6e4, -6e4], [1.0, 1.0]], "float32")
@@ -75,7 +75,7 @@ def test_any_number_of_leading_axes():
 
 
 def test_trains_in_any_model():
-    """Its cross-entropy has its minimum where the decisions were made from."""
+    """The cross-entropy is smallest at the weights that generated the labels."""
     random = np.random.default_rng(0)
     f = random.standard_normal((20_000, 1)).astype("float32")
     y = random.random((20_000, 1)) < 1 / (1 + np.exp(-2 * f + 1))
@@ -91,7 +91,7 @@ def test_unknown_number_of_units_is_refused():
         PlattScaling().build((None, None))
 
 
-def test_other_inputs_than_it_was_built_for_are_refused():
+def test_inputs_of_another_shape_are_refused():
     layer = scaling([-1.0, -1.0], [0.0, 0.0])
     with pytest.raises(ValueError, match="incompatible"):
         layer(np.ones((2, 1)))

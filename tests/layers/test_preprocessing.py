@@ -40,19 +40,19 @@ def test_contract(tmp_path, outputs):
     )
 
 
-def test_by_hand():
+def test_values_by_hand():
     layer = Preprocessing(3)
     layer.build((None, 2))
     set_up(layer)
     np.testing.assert_allclose(
         layer(ROWS),
-        # (5·½ − 1)/1 where blank; (4·0 − 2)/2 or (4·1 − 2)/2; (0 − 3)/3 or (4 − 3)/3
+        # (5·½ − 1)/1 where missing; (4·0 − 2)/2 or (4·1 − 2)/2; (0 − 3)/3 or (4 − 3)/3
         [[-0.5, -1, -1], [1.5, 1, -1], [1.5, -1, -1], [3.5, -1, 1 / 3]],
         rtol=1e-6,
     )
 
 
-def test_center_and_scale_undo_it():
+def test_center_and_scale_invert_the_layer():
     layer = Preprocessing()
     layer.build((None, 2))
     set_up(layer)

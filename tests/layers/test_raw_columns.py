@@ -26,7 +26,7 @@ def test_contract(tmp_path):
     )
 
 
-def test_unknown_and_blank_levels_are_nan():
+def test_unknown_and_missing_levels_are_nan():
     layer = RawColumns(["sex", "age"], {"sex": ["female", "male"]})
     output = layer(
         {
@@ -37,13 +37,13 @@ def test_unknown_and_blank_levels_are_nan():
     np.testing.assert_array_equal(output, [[1, 1], [NAN, NAN], [NAN, 3], [0, 4]])
 
 
-def test_numbers_of_any_type_are_taken():
+def test_numbers_of_any_type_are_accepted():
     layer = RawColumns(["a", "b"])
     output = layer({"b": np.array([1, 2]), "a": np.array([True, False])})
     np.testing.assert_array_equal(output, [[1, 1], [0, 2]])
 
 
-def test_order_is_that_of_names_not_of_the_alphabet():
+def test_columns_have_the_order_of_names():
     layer = RawColumns(["z", "a"])
     assert layer({"a": np.array([1.0]), "z": np.array([2.0])}).numpy().tolist() == [
         [2, 1]
@@ -57,10 +57,10 @@ def test_bad_names_are_refused(names):
 
 
 def test_levels_of_an_unknown_column_are_refused():
-    with pytest.raises(ValueError, match="`levels` should be of columns in `names`"):
+    with pytest.raises(ValueError, match="`levels` should be given for columns"):
         RawColumns(["a"], {"b": ["x"]})
 
 
-def test_missing_column_is_told():
-    with pytest.raises(ValueError, match=r"Missing: \['b'\]"):
+def test_missing_column_is_refused():
+    with pytest.raises(ValueError, match=r"Received: inputs without \['b'\]"):
         RawColumns(["a", "b"])({"a": np.array([1.0])})

@@ -19,14 +19,14 @@ def table_model():
     return ServingModel(Preprocessing(), keras.layers.Dense(1), 2, raw)
 
 
-def test_is_its_parts_in_turn():
+def test_applies_its_parts_in_order():
     model = table_model()
     expected = model.model(model.preprocessing(model.raw_columns(COLUMNS)))
     np.testing.assert_array_equal(model(COLUMNS), expected)
     assert model(COLUMNS).shape == (3, 1)
 
 
-def test_matrix_goes_without_raw_columns():
+def test_matrix_without_raw_columns():
     model = ServingModel(Preprocessing(), keras.layers.Dense(1), 2)
     rows = np.array([[1.0, 2.0]], "float32")
     np.testing.assert_array_equal(model(rows), model.model(model.preprocessing(rows)))
@@ -34,7 +34,7 @@ def test_matrix_goes_without_raw_columns():
     assert model.tables == ()
 
 
-def test_images_go_to_the_preprocessing():
+def test_images():
     layers = ImageRescaling((2, 3)), keras.layers.Flatten()
     model = ServingModel(*layers, 6, image_shape=(2, 3))
     images = np.arange(12.0, dtype="float32").reshape(2, 2, 3)

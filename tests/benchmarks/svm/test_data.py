@@ -1,4 +1,4 @@
-"""The benchmark's data sets, where the real data are."""
+"""The benchmark's data sets, if the real data are available."""
 
 import numpy as np
 import pytest
@@ -27,5 +27,5 @@ def test_shapes(task, recipes_data, monkeypatch):
     else:
         np.testing.assert_allclose(split.x.mean(axis=0), 0, atol=1e-4)
         np.testing.assert_allclose(split.x.std(axis=0), 1, rtol=1e-4)
-        # Whole data's mean is 206,856 dollars.
+        # The mean of all rows is 206,856 dollars.
         assert split.y.mean() == pytest.approx(2.07, abs=0.05)

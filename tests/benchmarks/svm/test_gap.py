@@ -1,4 +1,4 @@
-"""The measure that the benchmark holds every program's answer against."""
+"""The benchmark's measure of every program's solution."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_two_classes_by_the_definition():
     alpha[model.support_] = np.abs(model.dual_coef_[0])
     q = gram(x) * np.outer(sign, sign)
     assert truth.dual_objective == pytest.approx(alpha.sum() - alpha @ q @ alpha / 2)
-    # In LIBSVM's terms: the largest −y∇ that may rise, less the least that may fall.
+    # In LIBSVM's terms: the largest −y∇ that may rise, less the smallest that may fall.
     score = -sign * (q @ alpha - 1)
     up = ((sign > 0) & (alpha < C)) | ((sign < 0) & (alpha > 0))
     low = ((sign > 0) & (alpha > 0)) | ((sign < 0) & (alpha < C))
@@ -55,7 +55,7 @@ def test_two_classes_by_the_definition():
     assert truth.kkt_gap > 0.01
 
 
-def test_pairs_are_told_apart():
+def test_pairs_are_independent():
     x, y = rows(3)
     model = SVC(C=C, gamma=GAMMA, tol=1e-8).fit(x, y)
     whole = of_classes(x, y, answer_of(model, y), C, GAMMA).dual_objective
@@ -91,10 +91,10 @@ def test_tiles_do_not_change_it(monkeypatch):
     assert of_classes(x, y, answer, C, GAMMA) == pytest.approx(whole, rel=1e-9)
 
 
-def test_coefficients_outside_of_their_box_are_refused():
+def test_coefficients_outside_their_bounds_are_refused():
     x, y = rows(2)
     answer = answer_of(SVC(C=C, gamma=GAMMA).fit(x, y), y)
-    with pytest.raises(ValueError, match="outside of its box"):
+    with pytest.raises(ValueError, match="outside its bounds"):
         of_classes(x, y, answer._replace(coefficients=-answer.coefficients), C, GAMMA)
 
 

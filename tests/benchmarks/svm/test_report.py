@@ -1,4 +1,4 @@
-"""What the benchmark makes of its measurements."""
+"""The benchmark's report of its measurements."""
 
 import copy
 from typing import Any
@@ -49,7 +49,7 @@ def test_ratios_are_of_the_medians_after_the_first():
     assert ratio(PART, "intelex64", solve=False) is None
 
 
-def test_what_was_ended_gives_a_bound():
+def test_a_stopped_program_gives_a_bound():
     assert ratio(PART, "sklearn", solve=False) == (4.0 / 400.0, True)
 
 
@@ -60,13 +60,13 @@ def test_geometric_mean():
 
 
 def line(shown: str, *beginning: str) -> list[str]:
-    """The cells of the only line of a table that begins so."""
+    """Return the cells of the only table line that starts with `beginning`."""
     cells = [[c.strip() for c in row.split("|")[1:-1]] for row in shown.splitlines()]
     (only,) = [row for row in cells if tuple(row[: len(beginning)]) == beginning]
     return only
 
 
-def test_text_of_a_set():
+def test_text_of_a_data_set():
     shown = text({"a9a": PART})
     assert "One run, 2020-01-02 03:04 UTC" in shown
     summary = line(shown, "a9a")
@@ -94,7 +94,7 @@ def test_text_of_predictions():
     assert mine[2:4] == ["0.100", "0.44"]  # 0.1 over the median of 0.25 and 0.2
 
 
-def test_text_of_pieces_tells_each_run():
+def test_text_of_several_runs_lists_each():
     later = {**PART, "started": "2020-02-03 00:00 UTC"}
     shown = text({"a9a": PART, "letter": later})
     assert "- 2020-01-02 03:04 UTC: a9a. a machine. numpy 2." in shown
@@ -139,7 +139,7 @@ def test_all_are_called_in_turn_and_within_their_budget():
     calls = {"a": program("a", 1), "slow": program("slow", 6), "b": program("b", 3),
              "never": program("never", 11)}  # fmt: skip
     given = in_turn_within(calls, runs=3, budget=10, pause=0)
-    # Of b a fourth call would have made 12 seconds, of slow a second one.
+    # A fourth call of b would raise its sum to 12 seconds, as a second one of slow.
     assert called == ["a", "slow", "b", "never", "a", "b", "a", "b", "a"]
     assert {name: len(each) for name, each in given.items()} == {
         "a": 4, "slow": 1, "b": 3, "never": 0

@@ -1,4 +1,4 @@
-"""The programs in their own processes, on a few rows."""
+"""Programs in their own processes, on a few rows."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import signal
 import numpy as np
 import pytest
 
-from benchmarks.svm.data import TASKS, Split
+from benchmarks.data import Split
+from benchmarks.svm.data import TASKS
 from benchmarks.svm.gap import of_classes, of_regression
 from benchmarks.svm.worker import Worker, store
 
@@ -23,7 +24,7 @@ def few_rows(task: str) -> Split:
 
 @pytest.mark.parametrize("task", ["letter", "housing"])
 def test_programs_give_the_same_answer(task, tmp_path):
-    data, posed = few_rows(task), TASKS[task]
+    data, settings = few_rows(task), TASKS[task]
     truths, predictions, fits = [], [], []
     for program in ("ours", "sklearn"):
         worker = Worker(program, task, store(data, tmp_path))
@@ -31,14 +32,14 @@ def test_programs_give_the_same_answer(task, tmp_path):
         answer = worker.ask("answer")
         predictions.append(worker.ask("predict")["predicted"])
         worker.close()
-        settings = (data.x, data.y, answer, posed.C, posed.gamma)
-        if posed.epsilon is not None:
-            truths.append(of_regression(*settings, posed.epsilon))
+        problem = (data.x, data.y, answer, settings.C, settings.gamma)
+        if settings.epsilon is not None:
+            truths.append(of_regression(*problem, settings.epsilon))
         else:
-            truths.append(of_classes(*settings))
+            truths.append(of_classes(*problem))
     assert max(truth.kkt_gap for truth in truths) < 1.1e-3
     assert truths[0].dual_objective == pytest.approx(truths[1].dual_objective, rel=1e-4)
-    if posed.is_regression:
+    if settings.is_regression:
         np.testing.assert_allclose(*predictions, atol=0.01)
     else:
         assert np.mean(predictions[0] == predictions[1]) >= 0.95
@@ -48,7 +49,7 @@ def test_programs_give_the_same_answer(task, tmp_path):
     assert first["iterations"] >= 1 and first["rebuilds"] >= 0
 
 
-def test_a_slow_program_is_ended(tmp_path):
+def test_a_slow_program_is_stopped(tmp_path):
     worker = Worker("sklearn", "letter", store(few_rows("letter"), tmp_path))
     os.kill(worker.process.pid, signal.SIGSTOP)
     with pytest.raises(TimeoutError):
@@ -56,7 +57,7 @@ def test_a_slow_program_is_ended(tmp_path):
     assert not worker.process.is_alive()
 
 
-def test_a_failure_is_told(tmp_path):
+def test_a_failure_is_reported(tmp_path):
     worker = Worker("sklearn", "letter", store(few_rows("letter"), tmp_path))
     with pytest.raises(RuntimeError, match="no attribute 'nonsense'"):
         worker.ask("nonsense")

@@ -1,4 +1,4 @@
-"""The kernels under test, each beside what it should be."""
+"""The kernels under test, each with its reference."""
 
 import functools
 
@@ -19,7 +19,7 @@ def naive_cauchy(x, z):
     return 1 / (1 + sum((a - b) ** 2 for a, b in zip(x, z, strict=True)))
 
 
-# Each kernel beside the function that it should be.
+# Each kernel with the function that it should compute.
 CASES = {
     "linear": (kernels.LinearKernel(), reference.linear),
     "cubic": (

@@ -73,12 +73,12 @@ def test_matrices_are_positive_semidefinite(name):
     x[60:] = x[:60]  # duplicates make the matrix singular
     matrix = np.array(kernel(x, x))
     np.testing.assert_allclose(matrix, matrix.T, rtol=1e-13, atol=1e-13)
-    matrix /= np.abs(matrix).max()  # the bound below is one for values up to 1
+    matrix /= np.abs(matrix).max()  # the bound below is for values up to 1
     assert np.linalg.eigvalsh(matrix)[0] > -1e-12 * len(x)
 
 
 def test_the_sigmoid_is_not_semidefinite():
-    """So the test above can fail."""
+    """The test above can fail."""
     matrix = np.asarray(CASES["sigmoid"][0](x := rows(120, features=6), x))
     assert np.linalg.eigvalsh(matrix)[0] < -1e-3
 
@@ -106,7 +106,7 @@ def test_gradients_against_central_differences(name):
 
 @pytest.mark.parametrize("name", ["linear", "cubic", "rbf", "sigmoid"])
 def test_of_products(name):
-    """What the products make is what the rows make."""
+    """Products give the same values as rows."""
     kernel, _ = CASES[name]
     x, z = rows(5), rows(4, seed=1)
     values = kernel.of_products(x @ z.T, (x**2).sum(1), (z**2).sum(1))
@@ -133,7 +133,7 @@ def test_gradients_at_equal_rows_are_finite():
         assert np.isfinite(tape.gradient(value, x)).all(), name
 
 
-def test_laplacian_holds_no_cube():
+def test_laplacian_holds_no_three_dimensional_array():
     """Not even for the gradient: 300 · 300 · 2000 numbers would be 720 MB."""
     x = tf.zeros((300, 2000))
 
@@ -167,16 +167,16 @@ def test_precomputed():
     np.testing.assert_array_equal(kernel.vectors(matrix), [[0], [1], [2], [3], [4]])
     np.testing.assert_array_equal(kernel.diagonal(matrix), np.diag(matrix))
     np.testing.assert_array_equal(kernel(matrix, kernel.vectors(matrix)), matrix)
-    some = kernel(matrix[:2].astype("float32"), [[4.0], [1.0]])
-    assert some.dtype == tf.float32
-    np.testing.assert_array_equal(some, matrix[:2, [4, 1]].astype("float32"))
+    selected = kernel(matrix[:2].astype("float32"), [[4.0], [1.0]])
+    assert selected.dtype == tf.float32
+    np.testing.assert_array_equal(selected, matrix[:2, [4, 1]].astype("float32"))
     assert kernel(matrix[:0], [[4.0], [1.0]]).shape == (0, 2)
     compiled = tf.function(kernel, jit_compile=True)
     np.testing.assert_array_equal(compiled(matrix, [[3.0]]), matrix[:, [3]])
     assert kernel.vector_size(5) == 1
 
 
-def test_precomputed_diagonal_wants_a_square():
+def test_precomputed_diagonal_needs_a_square():
     with pytest.raises(ValueError, match=r"`x` should be the square .* \(2, 5\)"):
         kernels.PrecomputedKernel().diagonal(rows(2, features=5))
 
@@ -215,7 +215,7 @@ def test_serialization(name):
         np.testing.assert_array_equal(again(rows(3), rows(2)), kernel(rows(3), rows(2)))
 
 
-def test_get_returns_a_kernel_as_it_is():
+def test_get_returns_a_kernel_unchanged():
     kernel = kernels.RBFKernel(0.5)
     assert kernels.get(kernel, gamma=7.0) is kernel
 
@@ -240,7 +240,7 @@ def test_a_function_of_the_wrong_shape_or_dtype_is_refused():
         kernels.get(lambda x, z: tf.zeros((3, 2)))(rows(3), rows(2))
 
 
-def test_a_kernel_of_the_users_own():
+def test_user_defined_kernel():
     @keras.saving.register_keras_serializable("tests")
     class Doubled(kernels.InnerProductKernel):
         def of_products(self, products, x_squares, z_squares):
@@ -251,7 +251,7 @@ def test_a_kernel_of_the_users_own():
     np.testing.assert_allclose(kernel(x := rows(3), x), 2 * x @ x.T, rtol=1e-12)
 
 
-def test_the_text_of_a_kernel():
+def test_repr():
     assert repr(kernels.RBFKernel(0.5)) == "RBFKernel(gamma=0.5)"
     assert repr(kernels.LinearKernel()) == "LinearKernel()"
     assert "cauchy" in repr(kernels.get(cauchy))
@@ -268,7 +268,7 @@ def test_unknown_parameters_are_refused():
         kernels.get("rbf", gama=1.0)
 
 
-def test_a_config_of_something_else_is_refused():
+def test_config_of_another_class_is_refused():
     config = keras.saving.serialize_keras_object(keras.initializers.Zeros())
     with pytest.raises(ValueError, match=r"`config` should be that of a kernel. Rec"):
         kernels.deserialize(config)
@@ -325,8 +325,8 @@ def test_other_dtypes_are_refused(name, dtype):
 
 @pytest.mark.parametrize("gamma", ["scale", "auto", 0.25, 2])
 @pytest.mark.parametrize("form", ["float64", "float32", "sparse", "tensor"])
-def test_gamma_is_that_of_scikit_learn(gamma, form):
-    # More rows than one pass takes, and not centred.
+def test_gamma_equals_scikit_learns(gamma, form):
+    # More rows than one chunk, and not centred.
     x = rows(5000, features=7, seed=3) * 3 + 5
     x[np.random.default_rng(4).random(x.shape) < 0.3] = 0
     given = {
@@ -349,24 +349,24 @@ def test_gamma_of_constant_rows():
 
 
 @pytest.mark.parametrize("wrong", [*NOT_POSITIVE[:5], None, True])
-def test_gamma_that_is_no_positive_number_is_refused(wrong):
+def test_gamma_that_is_not_positive_is_refused(wrong):
     with pytest.raises(ValueError, match=r"`gamma` should be a positive number\. Rec"):
         kernels.resolve_gamma(wrong, rows(3))
 
 
-def test_gamma_of_another_name_is_refused():
+def test_gamma_of_unknown_name_is_refused():
     with pytest.raises(ValueError, match=r'"scale", "auto" or .* gamma=\'skale\''):
         kernels.resolve_gamma("skale", rows(3))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((0, 3)), np.zeros((3, 0)), np.zeros(3)])
 def test_gamma_of_no_entries_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"`x` should have two axes, and entries. Rec"):
+    with pytest.raises(ValueError, match=r"`x` should have two axes, neither .* Rec"):
         kernels.resolve_gamma("scale", wrong)
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
-def test_gamma_of_blanks_is_refused(wrong):
+def test_gamma_of_values_that_are_not_finite_is_refused(wrong):
     x = rows(3)
     x[1, 1] = wrong
     with pytest.raises(ValueError, match=r"`x` should be finite. Received: x with NaN"):

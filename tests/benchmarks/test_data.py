@@ -1,0 +1,20 @@
+"""Where benchmarks find real data sets."""
+
+import pytest
+
+from benchmarks.data import folder
+
+
+def test_folder_is_that_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECIPES_DATA", str(tmp_path))
+    assert folder() == tmp_path
+
+
+@pytest.mark.parametrize("path", [None, "", "missing"])
+def test_without_data_one_line_names_the_variable(path, monkeypatch):
+    if path is None:
+        monkeypatch.delenv("RECIPES_DATA", raising=False)
+    else:
+        monkeypatch.setenv("RECIPES_DATA", path)
+    with pytest.raises(SystemExit, match=r"^RECIPES_DATA should be set to .*$"):
+        folder()
