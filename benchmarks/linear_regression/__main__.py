@@ -120,7 +120,10 @@ def compare() -> str:
     """Compare times and quality of all programs on one large data set in memory."""
     x, y = make_data(ROWS, FEATURES)
     excess_of = excess(x, y)
-    part, zero = list(row_sums.parts(x, y)), tf.zeros([FEATURES + 1], tf.float64)
+    part, zero = (
+        list(row_sums.iterate_parts(x, y)),
+        tf.zeros([FEATURES + 1], tf.float64),
+    )
     fits = {"this recipe, certificate included": ours(x, y), **peers(x, y)}
     fast = [name for name in fits if "scikit-learn " not in name]
     measured = in_turn({name: fits[name] for name in fast}, runs=9)
@@ -135,7 +138,8 @@ def compare() -> str:
              f"{mine / median:.2f}", f"{excess_of(theta_of(fitted)):.1e}"]
         )  # fmt: skip
     _, proof, _ = seconds(
-        lambda: row_sums.squared_error(part, zero, exact=True).total.numpy(), runs=9
+        lambda: row_sums.compute_squared_error(part, zero, exact=True).total.numpy(),
+        runs=9,
     )
     lines.insert(1, ["— of which the certificate's pass", f"{proof:.3f}", "", "", ""])
     begin = time.perf_counter()
@@ -160,11 +164,13 @@ def compare() -> str:
 
 def step(x: np.ndarray, y: np.ndarray) -> str:
     """Compare a step over all rows with the rate at which memory can be read."""
-    part = list(row_sums.parts(x, y))
+    part = list(row_sums.iterate_parts(x, y))
     theta = tf.zeros([FEATURES + 1], tf.float64)
     works = {
         "read": lambda: tf.reduce_sum(part[-1][0]).numpy(),
-        "step": lambda: row_sums.squared_error(part, theta, exact=False).total.numpy(),
+        "step": lambda: row_sums.compute_squared_error(
+            part, theta, exact=False
+        ).total.numpy(),
     }
     measured = in_turn(works, runs=25, pause=0)
     read, stepping = (x.nbytes / measured[name][1] / 1e9 for name in works)

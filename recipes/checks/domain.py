@@ -58,7 +58,7 @@ class Domain:
         switch: Whether it is on or off.
         number: int or float, where it may be a number.
         words: The words that it may be.
-        text: Whether it may be any text.
+        text: Whether it may be any text of one line.
         several: Whether it is any number of whole numbers, each within the bounds.
         anything: Whether it may be any object: its user checks it.
         bounds: What its numbers stay within.
@@ -121,7 +121,7 @@ class Domain:
                 is_whole_number(each) and self.bounds.hold(each) for each in value
             )
         if self.text and isinstance(value, str):
-            return True
+            return len(value.splitlines()) <= 1
         is_number = is_whole_number if self.number is int else is_finite_number
         return bool(self.number) and is_number(value) and self.bounds.hold(value)
 
@@ -133,7 +133,7 @@ class Domain:
         if self.several:
             return f"whole numbers {self.bounds}".strip()
         if not self.number and not self.words:
-            return "text"
+            return "one line of text"
         kind = {int: "a whole number", float: "a number", None: ""}[self.number]
         *others, last = filter(None, [f"{kind} {self.bounds}".strip(), *self.words])
         return f"{', '.join(others)} or {last}" if others else last

@@ -12,24 +12,25 @@ from recipes.checks.arguments import check_count, listed
 from recipes.checks.settings import configured_by, documented_by
 from recipes.linear_regression.config import LinearRegressionSettings
 from recipes.linear_regression.solver import closed_form, descent, row_sums
-from recipes.linear_regression.solver.callback import Monitor
+from recipes.linear_regression.solver.callback import DescentMonitor
 from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
-from recipes.linear_regression.solver.descent import Progress, State
-from recipes.linear_regression.solver.objective import Problem, pose
+from recipes.linear_regression.solver.descent import Measurement, State
+from recipes.linear_regression.solver.objective import Problem, build_problem
+from recipes.linear_regression.solver.row_sums import AllRows, Moments
 from recipes.linear_regression.solver.training_rows import TrainingRows
 
-# Descent steps in one Keras epoch while `fit` runs to the tolerance: an epoch of Keras
-# takes some 10 ms, a step on the moments microseconds, one on the rows milliseconds.
+# Descent steps per Keras epoch while `fit` runs to the tolerance: an epoch takes Keras
+# about 10 ms, a step on the moments microseconds, a step on the rows milliseconds.
 STEPS_PER_EPOCH = {"moments": 1000, "rows": 10}
 # With more features, a features × features matrix and its inverse cost more than they
-# give.
-GRAM_FEATURES = 4096
-# What rounding leaves of a duality gap, in shares of the loss,
+# save.
+MAX_GRAM_FEATURES = 4096
+# Rounding errors, relative to the loss: of the duality gap,
 GAP_RESOLUTION = 1e-12
-# and of the excess loss where parameters are float32.
+# and of the excess loss with float32 parameters.
 FLOAT32_RESOLUTION = 1e-10
-# Beyond this condition number, products in float32 spoil the moments.
-FLOAT32_CONDITION = 1e4
+# Above this condition number, float32 products make the moments too inaccurate.
+MAX_FLOAT32_CONDITION = 1e4
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -37,19 +38,19 @@ FLOAT32_CONDITION = 1e4
 class LinearRegression(keras.Model):
     """y = x·w + b, fitted by the textbook step θ ← θ − α ∂MSE/∂θ on all rows.
 
-    The objective is the mean squared error, with penalties if asked for:
+    The objective is the mean squared error plus optional penalties:
 
         1/n Σ (x·w + b − y)² + l2·‖w‖² + l1·‖w‖₁
 
-    A step uses the gradient of **all** rows, whatever the batch size: batches only cut
-    the sum into pieces. With `method="gram"` one pass over the data keeps their second
-    moments, and each step then costs features² operations and gives the same iterates.
-    `fit` runs until the loss is within `tolerance` of its minimum and leaves the proof
-    in `certificate`. Fitting again goes on from where the model is; `reset` starts
-    afresh.
+    Each step uses the gradient of **all** rows, whatever the batch size: batches only
+    divide the sum. With `method="gram"`, one pass computes the second moments of the
+    data; each step then costs features² operations and yields the same iterates.
+    `fit` runs until the loss is within `tolerance` of its minimum and stores the proof
+    in `certificate`. Fitting again continues from the current parameters; `reset`
+    restores the initial ones.
 
-    Scale the features first where their units differ much (the recipe does, by
-    `keras.layers.Normalization`): the number of steps grows with the condition number.
+    Standardise features whose scales differ widely, as the recipe does with
+    `keras.layers.Normalization`: the number of steps grows with the condition number.
 
     Args:
         {arguments}
@@ -58,12 +59,12 @@ class LinearRegression(keras.Model):
         linear: The `layers.Linear` with `kernel` `[features, 1]` and `bias` `[1]`.
         certificate: After `fit`, a dict: `converged`, `stop_reason`, `loss`,
             `optimal_loss`, `relative_excess_loss`, `gradient_norm`, `condition_number`,
-            `iterations`; computed in float64 from the rows and the parameters.
-        moments: After `fit`, the `Moments` of the training rows; `None` with over 4096
+            `rank`, `iterations`; computed in float64 from the rows and the parameters.
+        moments: After `fit`, the `Moments` of the training rows; `None` above 4096
             features unless `method="gram"`.
-        curvature: After `fit`, the `Curvature` of the loss, likewise.
+        curvature: After `fit`, the `Curvature` of the loss; `None` with `moments`.
         loss_history: After `fit`, the objective before each step and after the last,
-            `[iterations + 1]` (since the last `reset`, or resumption).
+            `[iterations + 1]` (since the last `reset` or resumption).
 
     Raises:
         ArgumentError: If an argument is out of its range; a `ValueError` too.
@@ -76,7 +77,7 @@ class LinearRegression(keras.Model):
     array([[7.]])
 
     Reference:
-        The article, sections 3.1 and 4.1.
+        Sections 3.1 and 4.1 of the article.
     """
 
     @configured_by(LinearRegressionSettings)
@@ -87,17 +88,17 @@ class LinearRegression(keras.Model):
             setattr(self, name, value)
         self.linear = Linear(units=1, dtype=self.dtype_policy, name="linear")
         self.certificate: dict[str, Any] = {}
-        self.moments: row_sums.Moments | None = None
+        self.moments: Moments | None = None
         self.curvature: closed_form.Curvature | None = None
         self.loss_history = np.empty(0)
         self.compile()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the layer's weights and the descent's state."""
+        """Create the weights of the layer and the state of the descent."""
         self.linear.build(input_shape)
         size = self.linear.kernel.shape[0] + 1
 
-        def state(name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        def add_state(name: str, shape: tuple[int, ...], dtype: str) -> Any:
             return self.add_weight(
                 name=name,
                 shape=shape,
@@ -107,90 +108,94 @@ class LinearRegression(keras.Model):
                 autocast=False,
             )
 
-        # Weights, so that a backup holds them and a resumed run goes on the same way.
-        self._previous = state("previous", (size,), "float64")
-        self._age = state("age", (), "float64")
-        self._iteration = state("iteration", (), "int64")
-        # No weight: what the last training step saw, for the monitor to collect.
-        self._seen_losses = tf.Variable(
+        # Weights, so that a backup stores them and a resumed run continues identically.
+        self._previous = add_state("previous", (size,), "float64")
+        self._age = add_state("age", (), "float64")
+        self._iteration = add_state("iteration", (), "int64")
+        # Not a weight: the losses of the last training step, for the monitor.
+        self._step_losses = tf.Variable(
             tf.zeros([0], tf.float64), shape=[None], trainable=False
         )
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` of shape `[batch, features]` to predictions `[batch, 1]`."""
+        """Map `inputs` of shape `[batch, features]` to predictions `[batch, 1]`."""
         return self.linear(inputs)
 
     def train_step(self, problem: Problem) -> dict[str, tf.Tensor]:
-        """Gradient descent: θ ← θ − α ∂F/∂θ, each step with the gradient of all rows.
+        """Take steps θ ← θ − α ∂F/∂θ, each with the gradient of all rows.
 
         Args:
-            problem: The whole data set, see `Problem`.
+            problem: The whole data set, a `Problem`.
 
         Returns:
-            The state at the last step. These are no averages: the keys differ from the
-            model's metrics, so Keras passes the values on as they are.
+            The measurement of the last step, not an average: the keys differ from the
+            model's metrics, so Keras passes the values on unchanged.
         """
 
-        def step(state: State) -> tuple[State, Progress, State]:
+        def step(state: State) -> tuple[State, Measurement, State]:
             theta = descent.evaluation_point(state, self.momentum)
             with tf.GradientTape() as tape:
                 tape.watch(theta)
                 loss = problem.loss(theta)
             gradient = tape.gradient(loss, theta)
-            stepped = self._take_step(state, theta, gradient, problem.step)
-            progress = descent.measure(
-                theta, loss, gradient, problem.step, problem.target
+            after = self._take_step(state, theta, gradient, problem.settings)
+            measurement = descent.measure(
+                theta, loss, gradient, problem.settings, problem.rule
             )
-            here = State(theta, theta, tf.zeros_like(state.age), state.iteration)
-            return here, progress, stepped
+            point = State(theta, theta, tf.zeros_like(state.age), state.iteration)
+            return point, measurement, after
 
-        state, progress, losses = descent.repeat(
-            step, self._state(), problem.steps, problem.last_iteration
+        state, measurement, losses = descent.take_steps(
+            step, self._read_state(), problem.steps, problem.last_iteration
         )
-        self._set_state(state)
-        self._seen_losses.assign(losses)
+        self._write_state(state)
+        self._step_losses.assign(losses)
         return {
-            "loss": progress.loss,
-            "relative_excess_loss": progress.relative_excess_loss,
-            "gradient_norm": progress.gradient_norm,
+            "loss": measurement.loss,
+            "relative_excess_loss": measurement.relative_excess_loss,
+            "gradient_norm": measurement.gradient_norm,
             "iteration": state.iteration,
         }
 
     def _take_step(
-        self, state: State, theta: tf.Tensor, gradient: tf.Tensor, step: descent.Step
+        self,
+        state: State,
+        theta: tf.Tensor,
+        gradient: tf.Tensor,
+        settings: descent.StepSettings,
     ) -> State:
         if self.optimizer is None:
-            return descent.advance(state, theta, gradient, step, self.momentum)
+            return descent.take_step(state, theta, gradient, settings, self.momentum)
         kernel, bias = self.linear.kernel, self.linear.bias
-        slopes = (tf.cast(gradient[:-1, tf.newaxis], kernel.dtype), gradient[-1:])
-        self.optimizer.apply(slopes, [kernel, bias])
-        # No step is remembered: any momentum is the optimiser's.
-        there = self._theta()
-        return State(there, there, state.age, state.iteration + 1)
+        gradients = (tf.cast(gradient[:-1, tf.newaxis], kernel.dtype), gradient[-1:])
+        self.optimizer.apply(gradients, [kernel, bias])
+        # `previous` is the same point: any momentum is the optimiser's.
+        theta = self._read_theta()
+        return State(theta, theta, state.age, state.iteration + 1)
 
-    def _theta(self) -> tf.Tensor:
+    def _read_theta(self) -> tf.Tensor:
         theta = tf.concat([self.linear.kernel[:, 0], self.linear.bias], axis=0)
         return tf.cast(theta, tf.float64)
 
-    def _state(self) -> State:
+    def _read_state(self) -> State:
         return State(
-            self._theta(),
+            self._read_theta(),
             self._previous.value,
             self._age.value,
             self._iteration.value,
         )
 
-    def _set_state(self, state: State) -> None:
+    def _write_state(self, state: State) -> None:
         self.linear.kernel.assign(tf.cast(state.theta[:-1, tf.newaxis], self.dtype))
         self.linear.bias.assign(tf.cast(state.theta[-1:], self.dtype))
         self._previous.assign(state.previous)
         self._age.assign(state.age)
         self._iteration.assign(state.iteration)
 
-    def descent_losses(self) -> np.ndarray:
-        """The objective at the points that the last training step saw, `[points]`."""
-        return self._seen_losses.numpy()
+    def read_step_losses(self) -> np.ndarray:
+        """Return the objective at each point of the last training step, `[points]`."""
+        return self._step_losses.numpy()
 
     def fit(
         self,
@@ -205,18 +210,18 @@ class LinearRegression(keras.Model):
         sample_weight: Any = None,
         initial_epoch: int = 0,
     ) -> keras.callbacks.History:
-        """Descends until the loss is within `tolerance` of its minimum.
+        """Minimise the loss to within `tolerance` of its minimum.
 
         Args:
             x: `[n, features]`, float32 or float64, or a `tf.data.Dataset` of batches
                 `(x, y)` or `(x, y, sample_weight)`. Every step sees all of its rows.
             y: `[n]` or `[n, 1]`.
-            batch_size: Rows a batch, for arrays. It changes nothing but rounding.
-            epochs: So many steps, one a Keras epoch, unless the tolerance is reached
-                before. `None`: up to `max_iterations` steps, 1000 of them in a Keras
-                epoch on the moments, 10 on the rows.
+            batch_size: Rows per batch, for arrays. It only affects rounding.
+            epochs: The number of steps, one per Keras epoch, unless the tolerance is
+                reached earlier. `None`: up to `max_iterations` steps; a Keras epoch is
+                1000 steps on the moments or 10 on the rows.
             verbose: As in Keras.
-            callbacks: Keras callbacks; they see the descent at the end of each epoch.
+            callbacks: Keras callbacks, called at the end of each Keras epoch.
             validation_data: As in Keras.
             sample_weight: `[n]`, not negative.
             initial_epoch: As in Keras.
@@ -225,8 +230,8 @@ class LinearRegression(keras.Model):
             Keras's `History`.
 
         Raises:
-            ValueError: If the data have the wrong shape, or hold NaN or infinity.
-            DivergenceError: If the learning rate is too large; a `ValueError` too.
+            ValueError: If the data have the wrong shape or contain NaN or infinity.
+            DivergenceError: If the learning rate is too large; also a `ValueError`.
 
         Warns:
             ConvergenceWarning: If the run ended before the tolerance was reached.
@@ -234,20 +239,20 @@ class LinearRegression(keras.Model):
         if epochs is not None:
             check_count(epochs=epochs)
         data = TrainingRows(x, y, sample_weight, batch_size)
-        self._prepare(data.features)
+        self._ensure_built(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
-        with closed_form.blas_threads(data.features):
-            # Products in float32 take a quarter of the time of float64's. Should they
-            # not carry the answer (on a GPU, TensorFloat-32 may see to that), the
-            # certificate refutes it, and float64 follows.
+        with closed_form.limit_blas_threads(data.features):
+            # Products in float32 take a quarter of the time of float64. If they are too
+            # inaccurate (as TensorFloat-32 on a GPU may be), the certificate shows it
+            # and float64 follows.
             for exact in (False, True) if data.are_large_float32 else (True,):
                 if not self._read_moments(data, exact):
                     continue
-                problem = self._pose(data, exact, epochs, last_iteration)
-                monitor = Monitor(problem, self.optimizer)
+                problem = self._build_problem(data, exact, epochs, last_iteration)
+                monitor = DescentMonitor(problem, self.optimizer)
                 before = self.loss_history[: int(self._iteration)]
                 history = super().fit(
-                    _stream(problem),
+                    problem.as_dataset(),
                     epochs=epochs
                     or math.ceil(self.max_iterations / int(problem.steps)),
                     steps_per_epoch=1,
@@ -265,7 +270,7 @@ class LinearRegression(keras.Model):
         warn_unless_converged(self.certificate, self._effective_tolerance)
         return history
 
-    def _prepare(self, features: int) -> None:
+    def _ensure_built(self, features: int) -> None:
         if not self.built:
             self.build((None, features))
         kernel = self.linear.kernel
@@ -274,41 +279,42 @@ class LinearRegression(keras.Model):
                 f"`x` should have the {kernel.shape[0]} features that the model was "
                 f"built for. Received: {features}"
             )
-        # Metrics want to have seen a batch before their results are asked for.
+        # Keras builds metrics on their first batch; their results are read before that.
         row, one = tf.zeros([1, features], self.dtype), tf.zeros([1, 1], self.dtype)
         self.compute_metrics(row, one, one)
         self.reset_metrics()
 
     def _read_moments(self, data: TrainingRows, exact: bool) -> bool:
-        """Takes the moments; False if float32 products cannot carry them."""
+        """Compute the moments; return False if float32 is too inaccurate for them."""
         self.moments = self.curvature = None
-        if self.method != "gram" and data.features > GRAM_FEATURES:
+        if self.method != "gram" and data.features > MAX_GRAM_FEATURES:
             return True
-        moments = row_sums.moments(data.parts, exact=exact)
+        moments = row_sums.compute_moments(data.parts, exact=exact)
         if not all(np.isfinite(moment).all() for moment in moments):
-            if not exact:  # squares may be too large for float32
+            if not exact:  # Squares may overflow float32.
                 return False
             raise ValueError(
                 "`x`, `y` and weights should be finite, and weights not negative."
             )
         if not float(moments.weight) > 0:
-            raise ValueError("The data should hold a row of positive weight.")
+            raise ValueError("The data should contain a row of positive weight.")
         self.moments = moments
-        self.curvature = closed_form.curvature(moments, self.l2)
-        return exact or self.curvature.condition_number <= FLOAT32_CONDITION
+        self.curvature = closed_form.compute_curvature(moments, self.l2)
+        return exact or self.curvature.condition_number <= MAX_FLOAT32_CONDITION
 
-    def _pose(
+    def _build_problem(
         self, data: TrainingRows, exact: bool, epochs: int | None, last_iteration: int
     ) -> Problem:
-        known = None
-        if self.moments is not None and self.curvature is not None:
-            known = (self.moments, self.curvature)
-        on_moments = known is not None and self.method != "full"
-        steps = STEPS_PER_EPOCH["moments" if on_moments else "rows"]
-        return pose(
-            known[0] if known and on_moments else data.as_element(exact=exact),
-            self._theta().numpy(),
-            known=known,
+        if self.moments is None or self.method == "full":
+            source: Moments | AllRows = data.as_all_rows(exact=exact)
+            steps = STEPS_PER_EPOCH["rows"]
+        else:
+            source, steps = self.moments, STEPS_PER_EPOCH["moments"]
+        return build_problem(
+            source,
+            self._read_theta().numpy(),
+            moments=self.moments,
+            curvature=self.curvature,
             learning_rate=self.learning_rate,
             momentum=self.momentum,
             l1=self.l1,
@@ -318,13 +324,19 @@ class LinearRegression(keras.Model):
             last_iteration=last_iteration,
         )
 
-    def _certify(self, data: TrainingRows, problem: Problem, monitor: Monitor) -> None:
+    def _certify(
+        self, data: TrainingRows, problem: Problem, monitor: DescentMonitor
+    ) -> None:
         proof = certify(
-            data, self._theta().numpy(), problem.step, problem.target, self.curvature
+            data,
+            self._read_theta().numpy(),
+            problem.settings,
+            problem.rule,
+            self.curvature,
         )
         relative = proof["relative_excess_loss"]
         if relative is None:
-            limit = float(problem.target.gradient_tolerance)
+            limit = float(problem.rule.gradient_tolerance)
             converged = proof["gradient_norm"] <= limit
         else:
             converged = relative <= self._effective_tolerance
@@ -334,18 +346,19 @@ class LinearRegression(keras.Model):
             **proof,
             "iterations": int(self._iteration),
         }
-        if monitor.stop_reason != "tolerance":  # then the last point is a new one
+        # The last point of a run that did not converge has not been measured yet.
+        if monitor.stop_reason != "tolerance":
             self.loss_history = np.append(self.loss_history, proof["loss"])
 
     @property
     def _effective_tolerance(self) -> float:
-        """The tolerance, or what rounding leaves of it where that is more."""
+        """The tolerance, or the resolution that rounding allows if that is larger."""
         gap = GAP_RESOLUTION if self.l1 > 0 else 0.0
         parameters = FLOAT32_RESOLUTION if self.linear.dtype == "float32" else 0.0
         return max(self.tolerance, gap, parameters)
 
     def reset(self) -> None:
-        """Sets parameters and descent back to the start, for a fit from scratch."""
+        """Reset parameters and descent, for a fit from scratch."""
         variables = list(self.weights)
         if self.optimizer is not None:
             rate = self.optimizer.learning_rate
@@ -356,12 +369,14 @@ class LinearRegression(keras.Model):
         self.certificate = {}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Updates the mean squared error, and compiled metrics, with one batch."""
+        """Update the mean squared error and the compiled metrics with one batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight)
-        rows = tf.shape(x)[0] if sample_weight is None else tf.reduce_sum(sample_weight)
-        self._loss_tracker.update_state(loss, sample_weight=rows)
+        weight = (
+            tf.shape(x)[0] if sample_weight is None else tf.reduce_sum(sample_weight)
+        )
+        self._loss_tracker.update_state(loss, sample_weight=weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def compute_loss(
@@ -372,7 +387,7 @@ class LinearRegression(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """The mean squared error of a batch, for `evaluate`; y `[b]` or `[b, 1]`."""
+        """Return the mean squared error of a batch; y is `[batch]` or `[batch, 1]`."""
         residual = tf.reshape(y_pred, [-1]) - tf.cast(tf.reshape(y, [-1]), y_pred.dtype)
         squares = tf.square(residual)
         if sample_weight is None:
@@ -385,45 +400,38 @@ class LinearRegression(keras.Model):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        """`(batch, 1)`."""
+        """Return `(batch, 1)`."""
         return self.linear.compute_output_shape(input_shape)
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets what takes the steps: by default the textbook step of `descent`.
+        """Choose the optimiser: by default the textbook step of gradient descent.
 
         Args:
-            optimizer: A Keras optimiser or its name, to be given the gradient of all
-                rows in its place; `None` for the model's own.
-            **kwargs: `metrics`, … of `keras.Model.compile`. There is no `loss`: it is
-                the mean squared error.
+            optimizer: A Keras optimiser or its name, which receives the gradient of all
+                rows; `None` for the model's own step.
+            **kwargs: `metrics`, … of `keras.Model.compile`. `loss` is always the mean
+                squared error.
         """
         loss = kwargs.pop("loss", None)
         if loss not in (None, "mse", "mean_squared_error"):
             raise ValueError(
-                "`loss` should be the mean squared error, which the certificate is "
-                f"about. Received: loss={loss!r}"
+                "`loss` should be the mean squared error, which the certificate "
+                f"covers. Received: loss={loss!r}"
             )
         if optimizer is not None and self.l1 > 0:
             raise ValueError(
-                "`l1` should be 0 with an optimizer of Keras's: its step has no "
-                f"proximal part. Received: l1={self.l1}, optimizer={optimizer!r}"
+                "`l1` should be 0 with a Keras optimizer, whose step has no proximal "
+                f"part. Received: l1={self.l1}, optimizer={optimizer!r}"
             )
-        # XLA compiles anew for every shape and gains nothing on these small steps.
+        # XLA recompiles for every shape and does not speed up these small steps.
         super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Restores a Keras optimiser; the model's own is there from the start."""
+        """Restore a Keras optimiser; the model's own step needs no restoring."""
         if config.get("optimizer") is not None:
             self.compile(**keras.saving.deserialize_keras_object(config))
             self.optimizer.build(self.trainable_variables)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {**super().get_config(), **self._arguments}
-
-
-def _stream(problem: Problem) -> tf.data.Dataset:
-    """The same element for ever, without tf.data's tuning, which takes 20 ms to end."""
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return tf.data.Dataset.from_tensors(problem).repeat().with_options(options)

@@ -15,7 +15,7 @@ from recipes.linear_regression.config import Config, LinearRegressionSettings
 from recipes.linear_regression.model import LinearRegression
 from recipes.linear_regression.report import page
 from recipes.linear_regression.report.coefficients import Coefficient, Coefficients
-from recipes.linear_regression.solver.standard_errors import estimates
+from recipes.linear_regression.solver.standard_errors import estimate_coefficients
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run, Session
@@ -113,7 +113,7 @@ def coefficients_of(
     data: Data, preprocessing: Any, model: LinearRegression
 ) -> Coefficients:
     """Intercept and slopes in original units, with 95 % intervals where they exist."""
-    found = estimates(
+    found = estimate_coefficients(
         np.append(model.linear.kernel, model.linear.bias),
         model.certificate["loss"],
         model.moments,
@@ -149,7 +149,7 @@ def coefficients_of(
 
 def report(run: Run, coefficients: Coefficients, command: list[str]) -> Page:
     """The page of `report.html`."""
-    return page.page(
+    return page.build_page(
         run.data,
         run.metrics,
         run.predictions,

@@ -1,10 +1,10 @@
-"""The report of a linear regression: the page, and the sections that only it has."""
+"""The report of a linear regression: the page and its certificate section."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,12 @@ from recipes.linear_regression.report.coefficients import (
     coefficient_section,
 )
 from recipes.pipeline import report
-
-if TYPE_CHECKING:  # datasets imports TensorFlow, which the report itself does not need
-    from recipes.pipeline.datasets import Data
+from recipes.pipeline.datasets import Data
 
 Vector = npt.NDArray[np.float64]
 
 
-def page(
+def build_page(
     data: Data,
     metrics: Mapping[str, Any],
     predictions: tuple[npt.ArrayLike, npt.ArrayLike],
@@ -29,27 +27,27 @@ def page(
     coefficients: Coefficients,
     command: Sequence[str],
 ) -> report.Page:
-    """The whole report of a linear regression.
+    """Build the report of a linear regression.
 
     Args:
-        data: what it was trained and tested on.
-        metrics: as written to `metrics.json`, with the training mean's scores on the
-            test rows under `baseline`.
-        predictions: of the training rows and of the test rows, [n] or [n, 1] each.
-        loss_history: loss before the first and after every iteration.
-        coefficients: the coefficients, in original units.
-        command: the arguments of the command line that repeats the run.
+        data: The training and test data.
+        metrics: The contents of `metrics.json`; `baseline` holds the test scores of the
+            training mean.
+        predictions: For the training rows and the test rows, [n] or [n, 1] each.
+        loss_history: Loss before the first and after every iteration.
+        coefficients: The coefficients in original units.
+        command: The command line that repeats the run.
     """
-    target, fit = data.description.target, metrics["certificate"]
-    worth = report.worth("linear regression", data, metrics)
+    target, certificate = data.description.target, metrics["certificate"]
+    headline = report.worth("linear regression", data, metrics)
     train, test = report.both_pairs(data, predictions)
     return report.page_of_run(
         f"Linear regression on {data.description.name}",
-        f"{worth.outcome}; {_verdict(fit)}.",
-        (*worth.highlights, *_highlights(fit)),
+        f"{headline.outcome}; {_describe_outcome(certificate)}.",
+        (*headline.highlights, *_list_highlights(certificate)),
         [
-            worth.scores,
-            certificate(fit, loss_history),
+            headline.scores,
+            certificate_section(certificate, loss_history),
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
             coefficient_section(target, coefficients),
@@ -60,111 +58,117 @@ def page(
     )
 
 
-def _verdict(fit: Mapping[str, Any]) -> str:
-    """How close the fit is to the optimum, as the second half of a sentence."""
-    gap = _gap(fit)
-    if fit["converged"]:
-        return f"the fit is the optimum to {gap}" if gap else "the fit is the optimum"
-    excess = f": the loss is {gap} above the optimum" if gap else ""
-    return f"gradient descent has not converged{excess}"
+def _describe_outcome(certificate: Mapping[str, Any]) -> str:
+    """Return how close the fit is to the optimum, as the end of a sentence."""
+    excess = _describe_excess(certificate)
+    if certificate["converged"]:
+        return "the fit is the optimum" + (f" to {excess}" if excess else "")
+    detail = f": the loss is {excess} above the optimum" if excess else ""
+    return f"gradient descent has not converged{detail}"
 
 
-def _gap(fit: Mapping[str, Any]) -> str:
-    """The relative excess loss in words; nothing where it is not a number."""
-    excess = fit["relative_excess_loss"]
+def _describe_excess(certificate: Mapping[str, Any]) -> str:
+    """Return the relative excess loss in words; empty if it is not finite."""
+    excess = certificate["relative_excess_loss"]
     if excess is None or not math.isfinite(excess):
         return ""
     return report.one_part_in(excess)
 
 
-def _highlights(fit: Mapping[str, Any]) -> tuple[report.KeyNumber, ...]:
-    gap = _gap(fit)
+def _list_highlights(certificate: Mapping[str, Any]) -> tuple[report.KeyNumber, ...]:
+    excess = _describe_excess(certificate)
     label = "Gradient descent"
-    if fit["converged"]:
-        note = f"optimum to {gap}" if gap else ""
+    if certificate["converged"]:
+        note = f"optimum to {excess}" if excess else ""
         state = report.KeyNumber(label, "Converged", note, "good")
     else:
-        note = f"loss {gap} above the optimum" if gap else ""
+        note = f"loss {excess} above the optimum" if excess else ""
         state = report.KeyNumber(label, "Not converged", note, "bad")
-    steps = report.number(fit["iterations"])
-    return state, report.KeyNumber("Iterations", steps, "steps along the gradient")
+    steps = report.number(certificate["iterations"])
+    return state, report.KeyNumber("Iterations", steps, "gradient steps")
 
 
-# For each stop reason short of the optimum: what it means, and what to do about it.
-_STOPS = {
+# For each stop reason other than the optimum: what happened, and what to do about it.
+_STOP_REASONS = {
     "max_iterations": (
-        "it reached the limit of --max_iterations",
-        "More iterations may help, and so may --learning_rate=auto.",
+        "it reached the limit set by --max_iterations",
+        "More iterations or --learning_rate=auto may help.",
     ),
     "stalled": (
-        "the loss no longer fell, which is as far as rounding lets it",
-        "Columns that nearly follow from others are the usual cause; --l2 helps.",
+        "the loss stopped falling because of rounding errors",
+        "Nearly collinear columns are the usual cause; --l2 helps.",
     ),
-    "epochs": ("the steps asked for were taken", "More of them may help."),
+    "epochs": ("it took the requested number of steps", "More steps may help."),
 }
-_LINES = {
-    "loss": "What was minimised, over the training rows, at the coefficients found.",
-    "optimal_loss": "The least it can be, computed apart from the fit.",
-    "relative_excess_loss": "How far the loss lies above the least, as a share of it.",
-    "gradient_norm": "The slope that is left; 0 at the optimum.",
-    "condition_number": "How stretched the loss is: the larger, the more iterations it "
-    "takes. Columns that nearly follow from others make it large.",
-    "iterations": "Steps taken, each along the gradient over all training rows.",
-    "converged": "Whether the loss or the gradient came within the tolerance.",
-    "stop_reason": "Why it stopped.",
+_EXPLANATIONS = {
+    "loss": "The minimised function at the fitted coefficients.",
+    "optimal_loss": "The smallest possible loss, computed separately from the fit.",
+    "relative_excess_loss": "The loss minus the optimal loss, relative to the latter.",
+    "gradient_norm": "The length of the gradient; 0 at the optimum.",
+    "condition_number": "Largest over smallest curvature of the loss. The larger, "
+    "the more iterations are needed. Nearly collinear columns make it large.",
+    "iterations": "Steps taken, each with the gradient over all training rows.",
+    "converged": "Whether the loss or the gradient reached the tolerance.",
+    "stop_reason": "Why the descent stopped.",
 }
 
 
-def certificate(fit: Mapping[str, Any], loss_history: npt.ArrayLike) -> report.Section:
-    """Whether the fit is the optimum, in words, in numbers and as the way there.
+def certificate_section(
+    certificate: Mapping[str, Any], loss_history: npt.ArrayLike
+) -> report.Section:
+    """Build the section: whether the fit is the optimum, in words, numbers and a plot.
 
     Args:
-        fit: the model's `certificate`.
-        loss_history: loss before the first and after every iteration.
+        certificate: The model's `certificate`.
+        loss_history: Loss before the first and after every iteration.
     """
-    told = ("converged", "stop_reason", "relative_excess_loss")
+    doubtful = ("converged", "stop_reason", "relative_excess_loss")
     table = report.certificate_table(
-        fit,
-        _LINES,
-        () if fit["converged"] else told,
+        certificate,
+        _EXPLANATIONS,
+        () if certificate["converged"] else doubtful,
         "the data and the coefficients",
     )
-    curve = _loss_curve(np.asarray(loss_history, np.float64), fit["optimal_loss"])
-    body = (_plain_words(fit), report.Grid((table, curve)))
+    curve = _plot_loss(
+        np.asarray(loss_history, np.float64), certificate["optimal_loss"]
+    )
+    body = (_explain(certificate), report.Grid((table, curve)))
     return report.Section("Certificate", body)
 
 
-def _plain_words(fit: Mapping[str, Any]) -> report.Notice:
-    """The certificate in a sentence or two."""
-    steps = report.count(fit["iterations"], "iteration")
-    gap = _gap(fit)
-    if fit["converged"]:
-        text = f"It took {steps} of gradient descent"
-        if gap:
+def _explain(certificate: Mapping[str, Any]) -> report.Notice:
+    """Explain the certificate in a sentence or two."""
+    steps = report.count(certificate["iterations"], "iteration")
+    excess = _describe_excess(certificate)
+    if certificate["converged"]:
+        text = f"Gradient descent took {steps}"
+        if excess:
             text += (
-                f" to bring the loss to within {gap} of the least possible: no other "
-                "coefficients make it smaller by more than that"
+                f" to bring the loss to within {excess} of the smallest possible: no "
+                "other coefficients lower it by more than that"
             )
         return report.Notice("This is the optimum.", f"{text}.", "good")
-    reason, advice = _STOPS.get(fit["stop_reason"], (fit["stop_reason"], ""))
+    reason, advice = _STOP_REASONS.get(
+        certificate["stop_reason"], (certificate["stop_reason"], "")
+    )
     text = f"Gradient descent stopped after {steps}: {reason}. "
-    if gap:
-        text += f"The loss is still {gap} above the least possible. "
+    if excess:
+        text += f"The loss is still {excess} above the smallest possible. "
     text += f"Do not rely on the coefficients. {advice}"
     return report.Notice("Not converged.", text.rstrip(), "bad")
 
 
-def _loss_curve(history: Vector, optimum: float) -> report.Figure:
-    """Excess loss per iteration on a logarithmic axis."""
-    excess = _excess(history, optimum)
+def _plot_loss(history: Vector, optimum: float) -> report.Figure:
+    """Plot the excess loss per iteration on a logarithmic axis."""
+    excess = _clip_excess(history, optimum)
     finite = excess[np.isfinite(excess)]
     caption = (
-        f"The loss after each iteration, less the optimum of {report.number(optimum)}. "
-        "On this logarithmic axis a straight fall means that every iteration gains the "
-        "same factor."
+        f"Loss after each iteration minus the optimal loss, {report.number(optimum)}. "
+        "On this logarithmic axis, a straight line means that every iteration reduces "
+        "the excess by the same factor."
     )
     if finite.size < history.size:
-        caption += " Where the line is missing the loss was too large to be shown."
+        caption += " Where the line is missing, the loss was too large to show."
     alt = (
         f"Line plot of the loss above the optimum, from {report.number(finite[0], 3)} "
         f"to {report.number(finite[-1], 3)} in "
@@ -174,10 +178,10 @@ def _loss_curve(history: Vector, optimum: float) -> report.Figure:
     return report.Figure(svg, caption, alt)
 
 
-def _excess(history: Vector, optimum: float) -> Vector:
-    """Loss above the optimum, fit for a logarithm: no less than rounding can tell.
+def _clip_excess(history: Vector, optimum: float) -> Vector:
+    """Return the loss above the optimum, clipped below at its rounding error.
 
-    Where the loss is not finite, or so large that an axis cannot hold it, it is NaN.
+    Losses that are not finite, or too large for an axis, become NaN.
     """
     loss = np.where(np.abs(history) < 1e200, history, np.nan)
     epsilon = float(np.finfo(np.float64).eps)

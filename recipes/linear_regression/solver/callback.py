@@ -1,4 +1,4 @@
-"""The callback that ends the descent: arrived, diverging, stalled, or out of steps."""
+"""The callback that ends the descent: converged, diverging, stalled or out of steps."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ import numpy as np
 from recipes.errors import DivergenceError
 from recipes.linear_regression.solver.objective import Problem
 
-# Epochs without a lower loss, after which rounding is all that still moves.
+# After this many epochs without progress, only rounding still changes.
 STALLED_EPOCHS = 50
 
 
-class Monitor(keras.callbacks.Callback):
-    """Collects the losses of a descent and says when and why it ended.
+class DescentMonitor(keras.callbacks.Callback):
+    """Callback that collects the losses of a descent, ends it, and records why.
 
     Args:
-        problem: The problem that the model descends on.
-        optimizer: The Keras optimiser that takes the steps, if one does.
+        problem: The problem that the model solves.
+        optimizer: The Keras optimiser that takes the steps; `None` for the model's own.
 
     Attributes:
-        losses: The objective at the points seen, an array for each epoch.
-        stop_reason: `"tolerance"`, `"max_iterations"`, `"stalled"`, or `"epochs"` where
-            the epochs asked for ran out or another callback stopped it.
+        losses: The objective at each point, one array per epoch.
+        stop_reason: `"tolerance"`, `"max_iterations"`, `"stalled"`, or `"epochs"` if
+            the requested epochs ran out or another callback stopped the training.
     """
 
     def __init__(self, problem: Problem, optimizer: Any = None) -> None:
@@ -33,23 +33,22 @@ class Monitor(keras.callbacks.Callback):
         self.stop_reason = "epochs"
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stops the training where there is nothing left to do.
+        """Stop the training when converged, stalled or out of iterations.
 
         Raises:
             DivergenceError: If the descent diverges.
         """
         logs = logs or {}
-        target = self._problem.target
-        self.losses.append(self.model.descent_losses())
+        rule = self._problem.rule
+        self.losses.append(self.model.read_step_losses())
         loss, excess = logs["loss"], logs["relative_excess_loss"]
-        if not loss <= float(target.loss_limit):
-            raise DivergenceError(self._divergence(logs["iteration"], loss))
+        if not loss <= float(rule.loss_limit):
+            raise DivergenceError(self._describe_divergence(logs["iteration"], loss))
         measure = logs["gradient_norm"] if np.isnan(excess) else excess
         if measure < self._best:
             self._best, self._best_epoch = measure, epoch
-        if excess <= float(target.tolerance) or (
-            np.isnan(excess)
-            and logs["gradient_norm"] <= float(target.gradient_tolerance)
+        if excess <= float(rule.tolerance) or (
+            np.isnan(excess) and logs["gradient_norm"] <= float(rule.gradient_tolerance)
         ):
             self._stop("tolerance")
         elif logs["iteration"] >= int(self._problem.last_iteration):
@@ -57,9 +56,9 @@ class Monitor(keras.callbacks.Callback):
         elif epoch - self._best_epoch >= STALLED_EPOCHS:
             self._stop("stalled")
 
-    def _divergence(self, iteration: float, loss: float) -> str:
+    def _describe_divergence(self, iteration: float, loss: float) -> str:
         if self._optimizer is None:
-            rate = float(self._problem.step.learning_rate)
+            rate = float(self._problem.settings.learning_rate)
             limit = float(self._problem.learning_rate_limit)
             advice = f"The largest rate that works here is {limit:.6g}"
         else:

@@ -1,7 +1,7 @@
-"""How rows reach TensorFlow, and the two sums that gradient descent takes over them.
+"""Passing rows to TensorFlow, and the two sums over rows that gradient descent needs.
 
-Both sums read each row from memory once: the rows go through the processor in blocks
-that stay in its cache, and a block's whole work is done before the next one is read.
+Both sums read each row from memory once: they process the rows in blocks that fit the
+processor's cache and finish each block before they read the next.
 """
 
 import functools
@@ -12,43 +12,64 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-# (x, y) or (x, y, weight), shapes [n, features], [n] and [n]
+# (x, y) or (x, y, weight), of shapes [n, features], [n] and [n].
 Part = tuple[tf.Tensor, ...]
 
-# A block's values. Measured at 100 columns on two cores with 1 MiB of second-level
+# Values per block. Measured at 100 columns on two cores with 1 MiB of second-level
 # cache each, a pass over 400 MB in float32 takes 18 ms with 200,000 values (800 kB) and
-# 25 ms with 800,000; the larger ones, which TensorFlow gives to both cores, serve
-# float64 passes (33 against 50 ms) and moments (71 against 83 ms).
+# 25 ms with 800,000. Large blocks, which TensorFlow spreads over both cores, are faster
+# for float64 passes (33 against 50 ms) and moments (71 against 83 ms).
 SMALL_BLOCK = 200_000
 LARGE_BLOCK = 800_000
-# Arrays of more bytes are worth lending rather than copying; pieces copied are of so
-# many.
-LENT_BYTES = 16_000_000
+# Above this size, an array is shared with TensorFlow rather than copied. What must be
+# copied is copied in pieces of this size.
+MIN_SHARED_BYTES = 16_000_000
 COPIED_PART_BYTES = 16_000_000
-# TensorFlow's kernels take a buffer as it is only if it starts at such an address.
+# TensorFlow's kernels use a buffer in place only if its address is a multiple of this.
 TENSOR_ALIGNMENT = 64
 
 
-class Rows(NamedTuple):
-    """All rows of a data set.
+class AllRows(NamedTuple):
+    """All rows of a data set, the alternative to their `Moments`.
 
     Attributes:
-        rows: A `tf.data.Dataset` or a tuple of parts.
-        exact: Whether to multiply them in float64 rather than in their own precision;
+        parts: A `tf.data.Dataset` or a tuple of parts.
+        exact: Whether to compute in float64 rather than in the precision of the rows;
             bool, shape `[]`.
     """
 
-    rows: Any
+    parts: Any
     exact: tf.Tensor
+
+    def mean_squared_error(self, theta: tf.Tensor) -> tf.Tensor:
+        """Return 1/n Σ s·(x·w + b − y)², with its gradient for a `GradientTape`.
+
+        Both come from the same pass: a tape's own gradient would read every row twice
+        and keep every residual.
+        """
+
+        @tf.custom_gradient
+        def loss(
+            theta: tf.Tensor,
+        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            error = tf.cond(
+                self.exact,
+                lambda: compute_squared_error(self.parts, theta, exact=True),
+                lambda: compute_squared_error(self.parts, theta, exact=False),
+            )
+            gradient = error.gradient / error.weight
+            return error.total / error.weight, lambda upstream: upstream * gradient
+
+        return loss(theta)
 
 
 class SquaredError(NamedTuple):
     """The weighted squared error of a linear model over some rows, summed in float64.
 
     Attributes:
-        weight: Σ s, the rows' weights; shape `[]`.
+        weight: Σ s, the total weight of the rows; shape `[]`.
         total: Σ s·(x·w + b − y)²; shape `[]`.
-        gradient: Its gradient in θ = (w, b); shape `[features + 1]`.
+        gradient: Gradient of `total` in θ = (w, b); shape `[features + 1]`.
     """
 
     weight: tf.Tensor
@@ -57,12 +78,12 @@ class SquaredError(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """What the squared error keeps of its data: second moments of z = (x, 1) and y.
+    """Second moments of z = (x, 1) and y: all that the squared error needs of the data.
 
-    With them the error of any θ is θᵀ·gram·θ − 2·crossᵀθ + square, whatever the number
-    of rows was. All sums are over the rows, each with its weight s, in float64. They
-    are taken about an `origin` amid the rows, z = (x − origin, 1): about zero, the
-    squares of a column of 10⁸ ± 1 would leave no digit for the ± 1.
+    The error of any θ is θᵀ·gram·θ − 2·crossᵀθ + square, at a cost independent of the
+    number of rows. All sums run over the rows, with weights s, in float64. They are
+    taken about an `origin` among the rows, z = (x − origin, 1): about zero, the squares
+    of a column of 10⁸ ± 1 would leave no digit for the ± 1.
 
     Attributes:
         weight: Σ s; shape `[]`.
@@ -79,7 +100,7 @@ class Moments(NamedTuple):
     origin: tf.Tensor
 
     def mean_squared_error(self, theta: tf.Tensor) -> tf.Tensor:
-        """1/n Σ s·(x·w + b − y)², by features² operations instead of n·features."""
+        """Return 1/n Σ s·(x·w + b − y)², in features² operations, not n·features."""
         w, b = theta[:-1], theta[-1:]
         b += tf.tensordot(self.origin, w, axes=1)
         theta = tf.concat([w, b], axis=0)
@@ -88,89 +109,70 @@ class Moments(NamedTuple):
         return error / self.weight
 
 
-def parts(x: np.ndarray, *others: np.ndarray) -> Iterator[Part]:
-    """Hands an array's rows to TensorFlow, without a copy where its memory allows it.
+def iterate_parts(x: np.ndarray, *others: np.ndarray) -> Iterator[Part]:
+    """Yield an array's rows as tensors, without a copy where alignment allows.
 
     `tf.convert_to_tensor` copies, which doubles the memory of a large array. DLPack
-    does not, but a TensorFlow kernel aborts on a buffer that is not aligned, and NumPy
-    aligns to 16 bytes only. So the few rows before the first aligned one are copied,
-    and the others are lent. Where no row is aligned, all are copied, a piece at a time;
-    small arrays too, so that their sums do not depend on where they lie.
+    does not, but a TensorFlow kernel aborts on an unaligned buffer, and NumPy aligns to
+    16 bytes only. So the few rows before the first aligned one are copied and the
+    others shared. If no row is aligned, all are copied in pieces. So are small arrays,
+    which makes their sums independent of their address.
 
     Args:
         x: Features, `[n, features]`, float32 or float64, C-contiguous.
-        *others: Targets, `[n]`, and, where rows have them, weights, `[n]`.
+        *others: Targets, `[n]`, and optionally weights, `[n]`.
 
     Yields:
-        `(x, y)` or `(x, y, weight)` tensors; together all rows in order.
+        `(x, y)` or `(x, y, weight)` tensors, which together hold all rows in order.
     """
 
-    def copied(rows: slice) -> Part:
+    def copy(rows: slice) -> Part:
         return tuple(tf.convert_to_tensor(array[rows]) for array in (x, *others))
 
-    start = _first_aligned_row(x)
+    start = _find_first_aligned_row(x)
     if start < len(x):
         if start:
-            yield copied(slice(0, start))
-        lent = tf.experimental.dlpack.from_dlpack(x[start:].__dlpack__())
-        yield lent, *(tf.convert_to_tensor(array[start:]) for array in others)
+            yield copy(slice(0, start))
+        shared = tf.experimental.dlpack.from_dlpack(x[start:].__dlpack__())
+        yield shared, *(tf.convert_to_tensor(array[start:]) for array in others)
         return
     step = max(1, COPIED_PART_BYTES // max(1, x[:1].nbytes))
     for i in range(0, len(x), step):
-        yield copied(slice(i, i + step))
+        yield copy(slice(i, i + step))
 
 
-def _first_aligned_row(x: np.ndarray) -> int:
-    """The first row at an aligned address; `len(x)` if there is none to be lent."""
-    # NumPy exports no read-only memory through DLPack.
-    if x.nbytes <= LENT_BYTES or not x.flags.writeable:
+def _find_first_aligned_row(x: np.ndarray) -> int:
+    """Return the index of the first row that can be shared; `len(x)` if none."""
+    # NumPy does not export read-only memory through DLPack.
+    if x.nbytes <= MIN_SHARED_BYTES or not x.flags.writeable:
         return len(x)
     addresses = x.ctypes.data + x.strides[0] * np.arange(min(len(x), TENSOR_ALIGNMENT))
     aligned = np.flatnonzero(addresses % TENSOR_ALIGNMENT == 0)
     return int(aligned[0]) if len(aligned) else len(x)
 
 
-def squared_error(
+def compute_squared_error(
     rows: Iterable[Part], theta: tf.Tensor, *, exact: bool
 ) -> SquaredError:
-    """The squared error of θ over all `rows`, and its gradient.
+    """Compute the squared error of θ over all `rows`, and its gradient.
 
     Args:
-        rows: A `tf.data.Dataset`, or an iterable, of parts.
+        rows: A `tf.data.Dataset` or another iterable of parts.
         theta: (w, b), float64, shape `[features + 1]`.
-        exact: Whether to compute each term in float64, or in the rows' own precision
-            with float64 for the sums over blocks.
+        exact: Whether to compute each term in float64; otherwise in the precision of
+            the rows, with float64 for the sums over blocks.
     """
     if isinstance(rows, tf.data.Dataset):
         return _squared_error_of_dataset(rows, theta, exact)
-    terms = (_squared_error(part, theta, part[0].shape[1], exact) for part in rows)
+    terms = (_part_squared_error(part, theta, part[0].shape[1], exact) for part in rows)
     return functools.reduce(_add, terms)
 
 
-def mean_squared_error(rows: Rows, theta: tf.Tensor) -> tf.Tensor:
-    """1/n Σ s·(x·w + b − y)² over all `rows`, for a `GradientTape` around it.
+def compute_moments(rows: Iterable[Part], *, exact: bool) -> Moments:
+    """Compute the second moments of all `rows` in one pass.
 
-    The gradient comes with the loss, out of the same pass: a tape's own would read
-    every row twice and keep every residual.
-    """
-
-    @tf.custom_gradient
-    def loss(theta: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        error = tf.cond(
-            rows.exact,
-            lambda: squared_error(rows.rows, theta, exact=True),
-            lambda: squared_error(rows.rows, theta, exact=False),
-        )
-        gradient = error.gradient / error.weight
-        return error.total / error.weight, lambda upstream: upstream * gradient
-
-    return loss(theta)
-
-
-def moments(rows: Iterable[Part], *, exact: bool) -> Moments:
-    """The second moments of all `rows`, in one pass; arguments as `squared_error`'s.
-
-    Float64 products are taken about the first row, float32 ones about zero.
+    Arguments are those of `compute_squared_error`. The origin is the first row if
+    `exact`, otherwise zero.
 
     Raises:
         ValueError: If there are no rows.
@@ -184,8 +186,10 @@ def moments(rows: Iterable[Part], *, exact: bool) -> Moments:
     if isinstance(rows, tf.data.Dataset):
         total = _moments_of_dataset(rows, origin, exact)
     else:
-        every = itertools.chain([first], parts)
-        terms = (_moments(part, origin, part[0].shape[1], exact) for part in every)
+        terms = (
+            _part_moments(part, origin, part[0].shape[1], exact)
+            for part in itertools.chain([first], parts)
+        )
         total = functools.reduce(_add, terms)
     return total._replace(origin=origin)
 
@@ -200,7 +204,7 @@ def _squared_error_of_dataset(
 ) -> SquaredError:
     features = rows.element_spec[0].shape[1]
     return _sum_over_dataset(
-        lambda part: _squared_error(part, theta, features, exact), rows
+        lambda part: _part_squared_error(part, theta, features, exact), rows
     )
 
 
@@ -209,29 +213,31 @@ def _moments_of_dataset(
     rows: tf.data.Dataset, origin: tf.Tensor, exact: bool
 ) -> Moments:
     features = rows.element_spec[0].shape[1]
-    return _sum_over_dataset(lambda part: _moments(part, origin, features, exact), rows)
+    return _sum_over_dataset(
+        lambda part: _part_moments(part, origin, features, exact), rows
+    )
 
 
 def _sum_over_dataset(term: Callable[[Part], Any], rows: tf.data.Dataset) -> Any:
-    """Σ term(part); not by `rows.reduce`, which would run a batch on one core."""
+    """Return Σ term(part); `rows.reduce` would process each batch on one core."""
     iterator = iter(rows)
     spec = rows.element_spec
-    nothing = tuple(tf.zeros([0, *part.shape[1:]], part.dtype) for part in spec)
+    empty = tuple(tf.zeros([0, *part.shape[1:]], part.dtype) for part in spec)
     _, total = tf.while_loop(
         lambda part, _: part.has_value(),
         lambda part, total: (
             iterator.get_next_as_optional(),
             _add(total, term(part.get_value())),
         ),
-        (iterator.get_next_as_optional(), term(nothing)),
+        (iterator.get_next_as_optional(), term(empty)),
     )
     return total
 
 
-# `features` is an argument of its own because tracing for another number of them
-# would otherwise forget that it is known.
+# `features` is a separate argument so that it stays a Python number when TensorFlow
+# retraces for another width.
 @tf.function(reduce_retracing=True)
-def _squared_error(
+def _part_squared_error(
     part: Part, theta: tf.Tensor, features: int, exact: bool
 ) -> SquaredError:
     x, y, *weight = part
@@ -240,8 +246,8 @@ def _squared_error(
     target = tf.cast(y, dtype) - tf.cast(theta[-1], dtype)
     s = [tf.cast(column, dtype) for column in weight]
 
-    # Few operations and one result: starting ten of them takes as long as a block.
-    def of_block(x: tf.Tensor, target: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
+    # Few operations and one result: launching ten takes as long as a block.
+    def block_sums(x: tf.Tensor, target: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, dtype)
         residual = tf.matmul(x, w) - target[:, tf.newaxis]
         weighted = residual * s[0][:, tf.newaxis] if s else residual
@@ -253,51 +259,51 @@ def _squared_error(
         return tf.cast(tf.concat(sums, axis=0), tf.float64)
 
     values = LARGE_BLOCK if exact else SMALL_BLOCK
-    sums = _sum_over_blocks(of_block, (x, target, *s), features, values)[:, 0]
+    sums = _sum_over_blocks(block_sums, (x, target, *s), features, values)[:, 0]
     count = tf.reduce_sum(tf.cast(weight[0], tf.float64)) if weight else tf.shape(y)[0]
     return SquaredError(tf.cast(count, tf.float64), sums[-1], 2 * sums[:-1])
 
 
 @tf.function(reduce_retracing=True)
-def _moments(part: Part, origin: tf.Tensor, features: int, exact: bool) -> Moments:
+def _part_moments(part: Part, origin: tf.Tensor, features: int, exact: bool) -> Moments:
     dtype = tf.float64 if exact else part[0].dtype
 
-    def of_block(x: tf.Tensor, y: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
+    def block_sums(x: tf.Tensor, y: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
         x = tf.cast(x, dtype) - origin if exact else x
         y = tf.cast(y, dtype)[:, tf.newaxis]
         row = tf.concat([x, tf.ones_like(y), y], axis=1)
         weighted = row * tf.cast(weight[0], dtype)[:, tf.newaxis] if weight else row
         return tf.cast(tf.matmul(row, weighted, transpose_a=True), tf.float64)
 
-    # A block's product is added to a features × features sum: with few rows a block,
-    # that addition would cost more than the product.
+    # Each block's product is added to a features × features sum: with few rows per
+    # block, that addition would cost more than the product.
     values = max(LARGE_BLOCK, 4 * features**2)
-    # Of (x, 1, y) with itself.
-    sums = _sum_over_blocks(of_block, part, features, values)
+    # The moments of (x, 1, y).
+    sums = _sum_over_blocks(block_sums, part, features, values)
     return Moments(sums[-2, -2], sums[:-1, :-1], sums[:-1, -1], sums[-1, -1], origin)
 
 
 def _sum_over_blocks(
     function: Callable[..., tf.Tensor], part: Part, features: int, values: int
 ) -> tf.Tensor:
-    """Σ function(x, y, …) over blocks of about so many `values` of x."""
-    # A multiple of 16 rows, so that each block begins at an aligned address.
+    """Return Σ function(x, y, …) over blocks of about `values` numbers of x."""
+    # A multiple of 16 rows, so that each block starts at an aligned address.
     rows = max(16, values // features // 16 * 16)
     x, *others = part
-    # One axis, because TensorFlow cuts a vector without a copy but not a matrix whose
-    # rows are no multiple of 64 bytes.
+    # One axis: TensorFlow slices a vector without a copy, but not a matrix whose rows
+    # are no multiple of 64 bytes.
     x = tf.reshape(x, [-1])
 
     def block(begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-        cut = tf.reshape(x[begin * features : end * features], [-1, features])
-        return function(cut, *(other[begin:end] for other in others))
+        block_x = tf.reshape(x[begin * features : end * features], [-1, features])
+        return function(block_x, *(other[begin:end] for other in others))
 
     count = tf.shape(others[0], out_type=tf.int64)[0]
-    whole = count // rows * rows
+    last_begin = count // rows * rows
     _, total = tf.while_loop(
-        lambda begin, _: begin < whole,
+        lambda begin, _: begin < last_begin,
         lambda begin, total: (begin + rows, total + block(begin, begin + rows)),
-        (tf.zeros([], tf.int64), block(whole, count)),
+        (tf.zeros([], tf.int64), block(last_begin, count)),
         parallel_iterations=8,
     )
     return total

@@ -1,7 +1,7 @@
-"""Coefficients in the data's own units, with standard errors and 95 % intervals.
+"""Coefficients in original units, with standard errors and 95 % intervals.
 
-The model is fitted to standardised columns x' = (x − center) / scale. These are the
-classical formulas of least squares, carried over to the columns x as they came.
+The model is fitted to standardised columns x' = (x − center) / scale. The classical
+formulas of least squares are converted to the original columns x.
 """
 
 from typing import NamedTuple
@@ -16,13 +16,13 @@ CONFIDENCE = 0.95
 
 
 class Estimates(NamedTuple):
-    """The intercept first, then one entry for each column, in original units.
+    """Estimates in original units: the intercept first, then one entry per column.
 
     Attributes:
         value: The estimates, `[features + 1]`.
-        standard_error: Their standard errors, likewise; NaN where there are none.
-        half_width: Half the length of their 95 % intervals, likewise.
-        no_errors: Why there are none, as the end of a sentence; empty where there are.
+        standard_error: Their standard errors, `[features + 1]`; NaN if there are none.
+        half_width: Half the width of their 95 % intervals, `[features + 1]`.
+        no_errors: Why there are none, as the end of a sentence; empty if there are.
     """
 
     value: np.ndarray
@@ -31,15 +31,15 @@ class Estimates(NamedTuple):
     no_errors: str
 
 
-def in_original_units(
+def to_original_units(
     theta: np.ndarray, center: np.ndarray, scale: np.ndarray
 ) -> np.ndarray:
-    """Rewrites (w, b) for x' = (x − center) / scale as (intercept, slopes) for x."""
+    """Convert (w, b) for x' = (x − center) / scale to (intercept, slopes) for x."""
     slopes = theta[:-1] / scale
     return np.append(theta[-1] - center @ slopes, slopes)
 
 
-def estimates(
+def estimate_coefficients(
     theta: np.ndarray,
     loss: float,
     moments: Moments | None,
@@ -49,38 +49,38 @@ def estimates(
     *,
     penalised: bool,
 ) -> Estimates:
-    """Estimates and their precision under the usual assumptions of least squares.
+    """Estimate coefficients and standard errors under the assumptions of least squares.
 
-    Those are: the target is linear in the columns, and errors are independent, with
-    the same variance σ² everywhere. σ² is estimated by n·MSE / (n − features − 1).
+    The target is linear in the columns, and the errors are independent with equal
+    variance σ², which n·MSE / (n − features − 1) estimates.
 
     Args:
         theta: The fitted (w, b), `[features + 1]`.
-        loss: Its mean squared error over the training rows.
+        loss: The mean squared error over the training rows.
         moments: Moments of the standardised training rows, each of weight 1.
-        curvature: H of the same.
-        center: What was taken off each column, `[features]`.
-        scale: What each column was then divided by, `[features]`.
+        curvature: H of the standardised training rows.
+        center: The value subtracted from each column, `[features]`.
+        scale: The divisor of each centred column, `[features]`.
         penalised: Whether the objective had a penalty.
     """
-    value = in_original_units(theta, center, scale)
-    reason = _why_no_errors(moments, curvature, penalised)
+    value = to_original_units(theta, center, scale)
+    reason = _explain_missing_errors(moments, curvature, penalised)
     if reason:
         unknown = np.full_like(value, np.nan)
         return Estimates(value, unknown, unknown, reason)
     assert moments is not None and curvature is not None  # noqa: S101, for mypy
     n = float(moments.weight)
-    freedom = n - len(value)
-    variance = n * loss / freedom
+    degrees_of_freedom = n - len(value)
+    variance = n * loss / degrees_of_freedom
     slopes = 2 / n * variance * curvature.inverse() / np.outer(scale, scale)
     mean = center + scale * curvature.mean
     intercept = variance / n + mean @ slopes @ mean
     error = np.sqrt(np.append(intercept, np.diag(slopes)))
-    quantile = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
+    quantile = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom)
     return Estimates(value, error, quantile * error, "")
 
 
-def _why_no_errors(
+def _explain_missing_errors(
     moments: Moments | None, curvature: Curvature | None, penalised: bool
 ) -> str:
     if moments is None or curvature is None:

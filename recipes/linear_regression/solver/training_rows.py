@@ -1,4 +1,4 @@
-"""The rows that `LinearRegression.fit` was given, checked and ready to be read."""
+"""The rows passed to `LinearRegression.fit`, checked and ready to read."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,25 +8,25 @@ import tensorflow as tf
 
 from recipes.checks import inputs
 from recipes.checks.arguments import check_count
-from recipes.linear_regression.solver import row_sums as rows
-from recipes.linear_regression.solver.row_sums import Part, Rows
+from recipes.linear_regression.solver import row_sums
+from recipes.linear_regression.solver.row_sums import AllRows, Part
 
-# Up to so many multiplications (0.05 s on two cores) the moments are float64 products
-# from the start.
-EXACT_MULTIPLICATIONS = 1e9
+# Up to this many multiplications (0.05 s on two cores), the moments are computed in
+# float64 from the start.
+MAX_EXACT_MULTIPLICATIONS = 1e9
 
 NAN = np.float64("nan")
 
 
 class TrainingRows:
-    """Rows in memory or in a `tf.data.Dataset`, read as often as needed.
+    """Rows in memory or in a `tf.data.Dataset`, which can be read repeatedly.
 
     Args:
         x: `[n, features]` array, or a `tf.data.Dataset` of `(x, y)` or
             `(x, y, sample_weight)` batches.
         y: `[n]` or `[n, 1]`; `None` for a dataset.
         sample_weight: `[n]`, not negative, or `None`.
-        batch_size: Rows a batch of an array; `None`: no batches.
+        batch_size: Rows per batch of an array; `None` for no batches.
 
     Raises:
         ValueError: If a shape or a weight is wrong.
@@ -37,10 +37,10 @@ class TrainingRows:
         self._dataset: tf.data.Dataset | None = None
         if isinstance(x, tf.data.Dataset):
             inputs.check_dataset(x, y, sample_weight)
-            self._dataset = _checked_dataset(x)
+            self._dataset = _prepare_dataset(x)
             self.features = int(self._dataset.element_spec[0].shape[1])
             return
-        self._arrays = _checked_arrays(x, y, sample_weight)
+        self._arrays = _prepare_arrays(x, y, sample_weight)
         self.features = self._arrays[0].shape[1]
         if batch_size is not None:
             check_count(batch_size=batch_size)
@@ -49,24 +49,28 @@ class TrainingRows:
 
     @property
     def parts(self) -> Iterable[Part]:
-        """All rows once, a part at a time."""
-        return rows.parts(*self._arrays) if self._dataset is None else self._dataset
+        """All rows once, in parts."""
+        return (
+            row_sums.iterate_parts(*self._arrays)
+            if self._dataset is None
+            else self._dataset
+        )
 
-    def as_element(self, *, exact: bool) -> Rows:
-        """All rows as an element of a `tf.data.Dataset`; arguments as `Rows`'s."""
-        together = tuple(self.parts) if self._dataset is None else self._dataset
-        return Rows(together, tf.constant(exact))
+    def as_all_rows(self, *, exact: bool) -> AllRows:
+        """Return all rows as a value that fits in an element of a `tf.data.Dataset`."""
+        parts = tuple(self.parts) if self._dataset is None else self._dataset
+        return AllRows(parts, tf.constant(exact))
 
     @property
     def are_large_float32(self) -> bool:
-        """Whether the moments are costly enough to try float32 products first."""
+        """Whether the moments are expensive enough to try float32 products first."""
         if not self._arrays or self._arrays[0].dtype != np.float32:
             return False
         n, features = self._arrays[0].shape
-        return n * features**2 > EXACT_MULTIPLICATIONS
+        return n * features**2 > MAX_EXACT_MULTIPLICATIONS
 
 
-def _checked_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
+def _prepare_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
     x, y = np.asarray(x), np.asarray(y, dtype=np.float64)
     if x.dtype != np.float32:
         x = np.asarray(x, np.float64)
@@ -81,7 +85,7 @@ def _checked_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...
     return tuple(arrays)
 
 
-def _checked_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(
@@ -100,12 +104,12 @@ def _checked_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
             f"[batch, 1]. Received: {others}"
         )
 
-    def flat(x: tf.Tensor, *others: tf.Tensor) -> Part:
+    def flatten(x: tf.Tensor, *others: tf.Tensor) -> Part:
         x = x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float64)
-        # One target a row: (n, 1) against (n,) would spread to n × n.
+        # One target per row: (n, 1) against (n,) would broadcast to (n, n).
         rows = [tf.shape(x)[0]]
         y, *weight = (tf.reshape(tf.cast(t, tf.float64), rows) for t in others)
-        # A negative weight becomes NaN, to be refused as NaN is.
+        # A negative weight becomes NaN, which is rejected later.
         return x, y, *(tf.where(s < 0, NAN, s) for s in weight)
 
-    return dataset.map(flat, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return dataset.map(flatten, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -146,11 +146,7 @@ def parse(
             "(switches --flag or --noflag)"
         )
     with _arguments_as_flags(config_class):
-        config = config_class(**{name: flag_values[name].value for name in names})
-    for name, value in _values(config):
-        if isinstance(value, str) and len(value.splitlines()) > 1:
-            raise InputError(f"--{name}={value!r}: should be one line")
-    return config
+        return config_class(**{name: flag_values[name].value for name in names})
 
 
 def flags_text(config: DataConfig) -> str:
@@ -275,9 +271,9 @@ def _arguments_as_flags(config_class: type[DataConfig]) -> Iterator[None]:
     except ArgumentError as error:
         if error.argument not in {field.name for field in fields_of(config_class)}:
             raise
-        raise InputError(
-            f"--{error.argument}={as_text(error.value)}: should be {error.expected}"
-        ) from None
+        value = _one_line(as_text(error.value))
+        message = f"--{error.argument}={value}: should be {error.expected}"
+        raise InputError(message) from None
 
 
 def _complain(error: InputError) -> None:

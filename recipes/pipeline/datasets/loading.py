@@ -7,7 +7,6 @@ import scipy.sparse
 
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
-from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
@@ -42,7 +41,6 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     Raises:
         InputError: The data are missing or wrong; the message says where.
     """
-    flags.check(config)
     found = _read("--dataset", config.dataset, config.target)
     if config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)

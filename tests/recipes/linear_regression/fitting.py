@@ -1,4 +1,4 @@
-"""Short names for what the tests of `LinearRegression` do again and again."""
+"""Helpers shared by the tests of `LinearRegression`."""
 
 import re
 import warnings
@@ -11,7 +11,7 @@ from recipes.linear_regression.model import LinearRegression
 
 
 def data(n=60, d=4, seed=0, dtype="float64"):
-    """Correlated columns with means, so that steps are many and differ."""
+    """Return correlated, uncentred columns, which take many steps to fit."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((n, d)) @ (np.eye(d) + 0.5) + 0.5
     y = x @ np.arange(1.0, d + 1) + 2 + random.standard_normal(n)
@@ -19,13 +19,13 @@ def data(n=60, d=4, seed=0, dtype="float64"):
 
 
 def theta_of(model):
-    """(w, b), `[features + 1]`, float64."""
+    """Return (w, b), `[features + 1]`, float64."""
     kernel, bias = model.linear.get_weights()
     return np.append(kernel[:, 0], bias).astype(np.float64)
 
 
 def fit(x, y=None, *, sample_weight=None, batch_size=None, callbacks=None, **arguments):
-    """A new model, fitted with no warning."""
+    """Fit a new model without a warning."""
     model = LinearRegression(**arguments)
     model.fit(
         x,
@@ -39,21 +39,21 @@ def fit(x, y=None, *, sample_weight=None, batch_size=None, callbacks=None, **arg
 
 
 def take_steps(model, x, y=None, epochs=1, **arguments):
-    """So many steps, which need not arrive."""
+    """Take `epochs` steps, which need not converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(x, y, epochs=epochs, verbose=0, **arguments)
 
 
 def save(model, path):
-    """Keras's `save`; NumPy 2 warns of how Keras hands weights to h5py."""
+    """Save the model; NumPy 2 warns about how Keras passes weights to h5py."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation")
         model.save(path)
 
 
 class Recorder(keras.callbacks.Callback):
-    """θ after every epoch."""
+    """Callback that records θ after every epoch."""
 
     def __init__(self):
         super().__init__()
@@ -64,7 +64,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def iterates(x, y=None, *, epochs, batch_size=None, sample_weight=None, **arguments):
-    """θ after each of `epochs` steps of a new model, `[epochs, features + 1]`."""
+    """Return θ after each step of a new model, `[epochs, features + 1]`."""
     recorder = Recorder()
     take_steps(
         LinearRegression(**{"tolerance": 0.0, **arguments}),
@@ -79,7 +79,7 @@ def iterates(x, y=None, *, epochs, batch_size=None, sample_weight=None, **argume
 
 
 def odd_table(path, rows, *, seed):
-    """A table with categories, blanks and column names that only a file may have."""
+    """Write a table with categories, blanks and unusual column names."""
     rng = np.random.default_rng(seed)
     kind = rng.choice(["a b", "ü", "1,5"], rows)
     size, price = rng.normal(50, 9, rows), rng.normal(0, 1e-4, rows)

@@ -1,4 +1,4 @@
-"""Linear regression in plain numpy, written for reading: the oracle of these tests.
+"""Linear regression in plain NumPy, written for reading: the reference of these tests.
 
 θ = (w, b), the intercept last. The objective is
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def with_ones(x):
-    """z = (x, 1) for every row."""
+    """Return z = (x, 1) for every row."""
     return np.column_stack([np.asarray(x, np.float64), np.ones(len(x))])
 
 
@@ -20,13 +20,13 @@ def ones_unless(weight, x):
 
 
 def moments(x, y, weight=None):
-    """Σ s, Σ s·z·zᵀ, Σ s·z·y and Σ s·y²."""
+    """Return Σ s, Σ s·z·zᵀ, Σ s·z·y and Σ s·y²."""
     z, y, s = with_ones(x), np.asarray(y, np.float64), ones_unless(weight, x)
     return s.sum(), (z.T * s) @ z, z.T @ (s * y), np.sum(s * y**2)
 
 
 def smooth_loss(theta, x, y, weight=None, l2=0.0):
-    """F(θ), the objective without its l1 part."""
+    """Return F(θ), the objective without its l1 part."""
     theta, s = np.asarray(theta), ones_unless(weight, x)
     residual = with_ones(x) @ theta - y
     return np.sum(s * residual**2) / s.sum() + l2 * np.sum(theta[:-1] ** 2)
@@ -38,7 +38,7 @@ def objective(theta, x, y, weight=None, l1=0.0, l2=0.0):
 
 
 def gradient(theta, x, y, weight=None, l2=0.0):
-    """∂F/∂θ = 2/n·Zᵀ(s·(Zθ − y)) + 2·l2·(w, 0)."""
+    """Return ∂F/∂θ = 2/n·Zᵀ(s·(Zθ − y)) + 2·l2·(w, 0)."""
     z, s = with_ones(x), ones_unless(weight, x)
     slope = 2 / s.sum() * z.T @ (s * (z @ theta - y))
     return slope + 2 * l2 * np.append(theta[:-1], 0)
@@ -50,7 +50,7 @@ def hessian(x, weight=None, l2=0.0):
 
 
 def finite_differences(function, theta, step=1e-5):
-    """Central differences: exact for a quadratic but for rounding."""
+    """Return central differences, exact for a quadratic up to rounding."""
     slopes = []
     for i in range(len(theta)):
         move = np.zeros(len(theta))
@@ -65,14 +65,14 @@ def soft_threshold(theta, threshold):
 
 
 def plain_descent(slope, theta, rate, l1=0.0):
-    """θ ← prox(θ − α·slope(θ)); yields every iterate after the start."""
+    """Yield every iterate of θ ← prox(θ − α·slope(θ)) after the start."""
     while True:
         theta = soft_threshold(theta - rate * slope(theta), rate * l1)
         yield theta
 
 
 def heavy_ball_descent(slope, theta, rate, l1=0.0):
-    """Polyak: the gradient's step and 0.9 of the step before."""
+    """Yield Polyak's iterates: the gradient step plus 0.9 of the previous step."""
     before = theta
     while True:
         step = -rate * slope(theta) + 0.9 * (theta - before)
@@ -81,7 +81,7 @@ def heavy_ball_descent(slope, theta, rate, l1=0.0):
 
 
 def nesterov_descent(slope, theta, rate, l1=0.0):
-    """Nesterov with k/(k + 3) and the gradient restart of O'Donoghue & Candès."""
+    """Yield Nesterov's iterates with k/(k + 3) and gradient restart."""
     before, k = theta, 0
     while True:
         ahead = theta + k / (k + 3) * (theta - before)
@@ -99,7 +99,7 @@ DESCENTS = {
 
 
 def iterates(momentum, x, y, rate, steps, *, weight=None, l1=0.0, l2=0.0):
-    """The first `steps` iterates from zero, `[steps, features + 1]`."""
+    """Return the first `steps` iterates from zero, `[steps, features + 1]`."""
     start = np.zeros(x.shape[1] + 1)
     descent = DESCENTS[momentum](
         lambda theta: gradient(theta, x, y, weight, l2), start, rate, l1
@@ -108,7 +108,7 @@ def iterates(momentum, x, y, rate, steps, *, weight=None, l1=0.0, l2=0.0):
 
 
 def closed_form(x, y, weight=None, l2=0.0):
-    """The minimiser of F by `lstsq` on centred rows; the ridge term as more rows."""
+    """Return the minimiser of F by `lstsq` on centred rows, plus ridge rows."""
     x, y, s = np.asarray(x, np.float64), np.asarray(y), ones_unless(weight, x)
     x_mean, y_mean = s @ x / s.sum(), s @ y / s.sum()
     root = np.sqrt(s / s.sum())
@@ -122,7 +122,7 @@ def closed_form(x, y, weight=None, l2=0.0):
 
 
 def relative_excess(theta, x, y, weight=None, l2=0.0):
-    """(F(θ) − F(θ*)) / F(θ*), without subtracting two nearly equal losses."""
+    """Return (F(θ) − F(θ*)) / F(θ*) without subtracting two nearly equal losses."""
     s, best = ones_unless(weight, x), closed_form(x, y, weight, l2)
     away = theta - best
     excess = np.sum(s * (with_ones(x) @ away) ** 2) / s.sum()
@@ -131,7 +131,7 @@ def relative_excess(theta, x, y, weight=None, l2=0.0):
 
 
 def least_squares_errors(x, y):
-    """Estimates (intercept first) and standard errors: σ²·(ZᵀZ)⁻¹."""
+    """Return estimates (intercept first) and standard errors from σ²·(ZᵀZ)⁻¹."""
     z = np.column_stack([np.ones(len(x)), x])
     inverse = np.linalg.inv(z.T @ z)
     estimate = inverse @ z.T @ y

@@ -1,4 +1,4 @@
-"""The article's listing (section 4.1), made right, as an oracle."""
+"""The article's listing (section 4.1): the corrected NumPy version is the reference."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from tests.recipes.linear_regression.fitting import iterates, take_steps, theta_
 
 
 def article(X, y, alpha=0.01, iterations=1000):
-    """The listing with a column of ones for θ₀ and the gradient of the MSE.
+    """Run the listing with a column of ones for θ₀ and the gradient of the MSE.
 
-    It has `X.T.dot(X.dot(y_pred - y))`, whose shapes do not even agree.
+    The original has `X.T.dot(X.dot(y_pred - y))`, whose shapes do not match.
     """
     X = np.column_stack([X, np.ones(len(X))])
     theta = np.zeros(X.shape[1])
@@ -35,20 +35,20 @@ def diabetes():
 ARTICLE = {"momentum": "none", "learning_rate": 0.01}
 
 
-def test_a_thousand_iterations_on_the_moments_are_the_articles(diabetes):
+def test_a_thousand_steps_on_the_moments_match_the_article(diabetes):
     x, y = diabetes
     thetas, losses = article(x, y)
     model = LinearRegression(**ARTICLE, max_iterations=1000)
     take_steps(model, x, y, epochs=None)
     assert model.certificate["iterations"] == 1000
     np.testing.assert_allclose(theta_of(model), thetas[-1], rtol=1e-9)
-    # A loss for each iterate: what shows a single step that went elsewhere.
+    # The loss of every iterate: it reveals a single step that deviates.
     np.testing.assert_allclose(model.loss_history[:1000], losses, rtol=1e-10)
     np.testing.assert_allclose(model.certificate["loss"], model.loss_history[-1])
 
 
 @pytest.mark.parametrize("method", ["gram", "full"])
-def test_every_epoch_is_one_of_the_articles_steps(diabetes, method):
+def test_every_epoch_is_one_step_of_the_article(diabetes, method):
     x, y = diabetes
     thetas, _ = article(x, y, iterations=50)
     found = iterates(x, y, epochs=50, method=method, **ARTICLE)
@@ -56,7 +56,7 @@ def test_every_epoch_is_one_of_the_articles_steps(diabetes, method):
 
 
 def test_the_articles_rate_diverges_on_unscaled_columns():
-    """Which is why the recipe scales, and why the default rate is 1/L."""
+    """This is why the recipe scales and why the default rate is 1/L."""
     x, y = load_diabetes(return_X_y=True, scaled=False)
     with np.errstate(over="ignore", invalid="ignore"):
         _, losses = article(x, y, iterations=200)

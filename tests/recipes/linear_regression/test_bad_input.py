@@ -1,4 +1,4 @@
-"""Input that is wrong: exit 2, one line that helps, and nothing half-written."""
+"""Wrong input: exit code 2, one helpful line, and no partial files."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ def compressed(text):
 
 
 def refused(ended, *expected):
-    """It ended with 2 and one line, which holds these words."""
+    """Check that it exited with 2 and one line that contains these words."""
     assert ended.code == 2, ended.out + ended.err
     assert re.fullmatch(r"error: \S.*\n", ended.err), ended.err
     for words in expected:
@@ -135,7 +135,7 @@ def test_bad_file(case, linear_regression, tmp_path):
 
 
 def test_npz_of_objects(linear_regression, tmp_path):
-    """They could run any code when they are loaded, so they are not."""
+    """Loading them could run arbitrary code, so they are rejected."""
 
     class Trap:
         def __reduce__(self):
@@ -220,7 +220,7 @@ def test_out_dir_without_permission(linear_regression, tmp_path):
 
 
 def test_out_dir_on_a_file_system_without_writing(linear_regression, tmp_path):
-    """Where even root may not write."""
+    """A place where even root cannot write."""
     ended = linear_regression(tmp_path, "--out_dir=/proc/run")
     refused(ended, "--out_dir: cannot write in '/proc/run'")
 
@@ -234,22 +234,24 @@ def test_out_dir_on_a_file_system_without_writing(linear_regression, tmp_path):
     ],
 )
 def test_file_that_cannot_grow(largest, what, linear_regression, tmp_path):
-    """As on a full disk: at one point or another nothing more can be written.
+    """Simulate a full disk at different points of the run.
 
-    What there is afterwards is whole: nothing, or what was complete before.
+    Afterwards there is either nothing or complete files.
     """
     ended = linear_regression(tmp_path, "--out_dir=run", largest_file=largest)
     refused(ended, "run/", f"cannot write {what}: File too large")
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert not any("/." in name for name in left)
-    whole = {"run/report.html", "run/metrics.json", "run/flags.txt"}
-    assert not left & whole
+    complete = {"run/report.html", "run/metrics.json", "run/flags.txt"}
+    assert not left & complete
     assert ("run/model.keras" in left) == (what in ("the SavedModel", "the report"))
     assert ("run/export/1/saved_model.pb" in left) == (what == "the report")
     assert ("run/export" in left) == (what == "the report")
 
 
-def test_diverging_rate_is_told_the_largest_that_works(linear_regression, tmp_path):
+def test_diverging_rate_is_reported_with_the_largest_that_works(
+    linear_regression, tmp_path
+):
     flags = ("--out_dir=run", "--noreport", "--noexport", "--momentum=none")
     ended = linear_regression(tmp_path, "--learning_rate=100", *flags)
     line = refused(ended, "--learning_rate=100", "diverges")
@@ -263,7 +265,7 @@ def test_diverging_rate_is_told_the_largest_that_works(linear_regression, tmp_pa
     assert metrics["certificate"]["converged"] is True
 
 
-# In processes of their own, as the first thing that a user may see.
+# In new processes, as a user would run them.
 
 
 def test_bad_file_in_a_fresh_process(tmp_path):

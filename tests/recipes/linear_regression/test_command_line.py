@@ -1,4 +1,4 @@
-"""`python -m recipes.linear_regression`, as a user runs it."""
+"""`python -m recipes.linear_regression` as a user runs it."""
 
 import math
 import re
@@ -25,7 +25,7 @@ QUICK = ("--noreport", "--noexport")
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory):
-    """The default run, in a process of its own: its folder and its ending."""
+    """The default run in a new process: its folder and its result."""
     folder = tmp_path_factory.mktemp("default")
     return folder, run_fresh(folder, "-m", "recipes.linear_regression")
 
@@ -37,20 +37,20 @@ def first_metrics(default):
 
 @pytest.fixture(scope="module")
 def again(default, first_metrics, linear_regression):
-    """The same run once more, by its flags.txt, after the first one was looked at."""
+    """The same run, repeated from its flags.txt."""
     folder, _ = default
     ended = linear_regression(folder, f"--flagfile={RUN / 'flags.txt'}")
     assert ended.code == 0, ended.err
     return metrics_of(folder / RUN)
 
 
-def test_default_run_leaves_just_the_files_of_a_run(default):
+def test_default_run_writes_exactly_the_documented_files(default):
     folder, ended = default
     assert (ended.code, ended.err) == (0, "")
     check_files(folder, RUN)
 
 
-def test_output_that_is_no_terminal_is_plain_lines(default):
+def test_output_outside_a_terminal_is_plain_lines(default):
     out = default[1].out
     check_plain_lines(default[1])
     assert "Epoch 1/" in out
@@ -215,12 +215,12 @@ def test_table_of_one_s_own(linear_regression, tmp_path):
     names = [each["name"] for each in found["coefficients"]["slopes"]]
     assert {"size, m²", "price/€"} < set(names)
     assert sum(name.startswith("class=") for name in names) == 2
-    assert "for" not in names  # it is the same in every row
+    assert "for" not in names  # constant columns are dropped
     assert re.search(r"\d+ blanks.*'size, m²'", ended.out)
     assert re.search(r"dropped.*'for'", ended.out)
 
 
-def test_run_that_does_not_converge_says_so(linear_regression, tmp_path):
+def test_run_that_does_not_converge_reports_it(linear_regression, tmp_path):
     ended = linear_regression(tmp_path, "--max_iterations=3", "--noexport")
     assert ended.code == 0
     assert "did not converge" in ended.err
@@ -253,16 +253,16 @@ def test_interrupt(linear_regression, tmp_path):
     assert not list(backups.glob(".*"))
 
 
-def test_interrupt_before_there_is_anything_to_keep(linear_regression, tmp_path):
-    # From the logs on the first step is compiled.
+def test_interrupt_before_the_first_step(linear_regression, tmp_path):
+    # When the logs exist, the first step is being compiled.
     logs = tmp_path / RUN / "logs"
     line = interrupted_when(logs.exists, linear_regression, tmp_path, *ENDLESS)
     assert "nothing is kept" in line
     assert not (tmp_path / RUN).exists()
 
 
-def test_no_metric_is_lost_to_json(linear_regression, tmp_path):
-    """What is not known is null, not NaN."""
+def test_unknown_metrics_are_null(linear_regression, tmp_path):
+    """Unknown values are null, not NaN."""
     rows = "".join(f"{i},{i * 2 % 7},{i * i}\n" for i in range(5))
     (tmp_path / "five.csv").write_text("a,b,y\n" + rows)
     ended = linear_regression(

@@ -1,4 +1,4 @@
-"""`LinearRegression`: its steps, where they lead, and what it says about that."""
+"""`LinearRegression`: optimality, certificate, steps and learning rate."""
 
 import re
 
@@ -47,43 +47,47 @@ def test_defaults_reach_the_optimum(diabetes, fitted):
     assert distance(theta_of(fitted), [*peer.coef_, peer.intercept_]) <= 1e-5
 
 
-def test_the_certificate_says_what_numpy_finds(diabetes, fitted):
+def test_the_certificate_agrees_with_numpy(diabetes, fitted):
     x, y = diabetes
-    theta, told = theta_of(fitted), fitted.certificate
+    theta, certificate = theta_of(fitted), fitted.certificate
     best = reference.closed_form(x, y)
-    assert told["converged"] is True
-    assert told["stop_reason"] == "tolerance"
-    assert told["loss"] == pytest.approx(reference.smooth_loss(theta, x, y), rel=1e-12)
+    assert certificate["converged"] is True
+    assert certificate["stop_reason"] == "tolerance"
+    assert certificate["loss"] == pytest.approx(
+        reference.smooth_loss(theta, x, y), rel=1e-12
+    )
     lowest = reference.smooth_loss(best, x, y)
-    assert told["optimal_loss"] == pytest.approx(lowest, rel=1e-12)
-    assert told["relative_excess_loss"] <= 1e-14
+    assert certificate["optimal_loss"] == pytest.approx(lowest, rel=1e-12)
+    assert certificate["relative_excess_loss"] <= 1e-14
     slope = np.linalg.norm(reference.gradient(theta, x, y))
-    assert told["gradient_norm"] == pytest.approx(slope, abs=1e-10)
+    assert certificate["gradient_norm"] == pytest.approx(slope, abs=1e-10)
     condition = np.linalg.cond(reference.hessian(x))
-    assert told["condition_number"] == pytest.approx(condition, rel=1e-6)
-    assert told["rank"] == 10
-    assert fitted.loss_history.shape == (told["iterations"] + 1,)
+    assert certificate["condition_number"] == pytest.approx(condition, rel=1e-6)
+    assert certificate["rank"] == 10
+    assert fitted.loss_history.shape == (certificate["iterations"] + 1,)
     assert fitted.loss_history.dtype == np.float64
-    assert fitted.loss_history[-1] == pytest.approx(told["loss"], rel=1e-9)
+    assert fitted.loss_history[-1] == pytest.approx(certificate["loss"], rel=1e-9)
 
 
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_the_certificate_of_a_run_that_ended_early_is_true_too(diabetes, momentum):
+def test_the_certificate_of_a_run_that_ended_early_is_correct(diabetes, momentum):
     x, y = diabetes
     model = LinearRegression(momentum=momentum, l2=0.01)
     take_steps(model, x, y, 30)
-    told, theta = model.certificate, theta_of(model)
+    certificate, theta = model.certificate, theta_of(model)
     excess = reference.relative_excess(theta, x, y, l2=0.01)
-    assert told["relative_excess_loss"] == pytest.approx(excess, rel=1e-6)
-    assert told["loss"] == pytest.approx(reference.smooth_loss(theta, x, y, l2=0.01))
-    assert told["iterations"] == 30
-    assert told["converged"] is False
-    assert told["stop_reason"] == "epochs"
+    assert certificate["relative_excess_loss"] == pytest.approx(excess, rel=1e-6)
+    assert certificate["loss"] == pytest.approx(
+        reference.smooth_loss(theta, x, y, l2=0.01)
+    )
+    assert certificate["iterations"] == 30
+    assert certificate["converged"] is False
+    assert certificate["stop_reason"] == "epochs"
     assert model.loss_history.shape == (31,)
 
 
 @pytest.mark.parametrize("momentum", ["none", "heavy_ball"])
-def test_other_momenta_arrive_as_well(diabetes, momentum):
+def test_other_momenta_converge(diabetes, momentum):
     model = fit(*diabetes, momentum=momentum)
     assert reference.relative_excess(theta_of(model), *diabetes) <= 1e-8
 
@@ -106,10 +110,10 @@ def test_lasso(diabetes, method):
     assert found == pytest.approx(expected, rel=1e-6)
     np.testing.assert_array_equal(theta_of(model)[:-1] == 0, peer.coef_ == 0)
     assert (peer.coef_ == 0).any()
-    told = model.certificate
-    assert told["loss"] == pytest.approx(found, rel=1e-12)
-    assert told["optimal_loss"] <= expected * (1 + 1e-12)
-    assert told["converged"]
+    certificate = model.certificate
+    assert certificate["loss"] == pytest.approx(found, rel=1e-12)
+    assert certificate["optimal_loss"] <= expected * (1 + 1e-12)
+    assert certificate["converged"]
 
 
 def test_elastic_net(diabetes):
@@ -124,7 +128,7 @@ def test_elastic_net(diabetes):
     assert distance(theta_of(model), [*peer.coef_, peer.intercept_]) <= 1e-5
 
 
-def test_a_penalty_that_leaves_nothing():
+def test_a_large_l1_penalty_leaves_only_the_intercept():
     x, y = data()
     model = fit(x, y, l1=1e4)
     np.testing.assert_array_equal(theta_of(model)[:-1], 0)
@@ -144,9 +148,9 @@ def test_a_penalty_that_leaves_nothing():
     ],
     ids=lambda arguments: "-".join(arguments) or "default",
 )
-def test_both_methods_take_the_textbooks_200_steps(arguments):
+def test_both_methods_take_the_reference_steps(arguments):
     x, y = data(d=6)
-    x[:, 0] *= 0.05  # badly scaled: no arrival within 200 steps
+    x[:, 0] *= 0.05  # badly scaled: no convergence within 200 steps
     rate = 1 / np.linalg.eigvalsh(reference.hessian(x))[-1]
     settings = {"momentum": "nesterov", **arguments}
     expected = reference.iterates(x=x, y=y, rate=rate, steps=200, **settings)
@@ -164,7 +168,7 @@ def test_both_methods_take_the_textbooks_200_steps(arguments):
     assert (np.linalg.norm(gram - full, axis=1) <= 1e-6 * norms).all()
 
 
-def test_steps_without_an_epoch_each_are_the_same_steps():
+def test_steps_per_epoch_do_not_change_the_steps():
     x, y = data()
     model = LinearRegression(max_iterations=17, tolerance=0.0)
     take_steps(model, x, y, epochs=None)
@@ -196,7 +200,7 @@ def test_batches_change_nothing(method):
 
 
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_twice_five_steps_are_ten(momentum):
+def test_two_fits_of_five_steps_equal_one_of_ten(momentum):
     x, y = data()
     model = LinearRegression(momentum=momentum)
     take_steps(model, x, y, 5)
@@ -221,7 +225,7 @@ def test_at_the_optimum_a_fit_ends_at_once(noise):
     assert model.certificate["converged"]
 
 
-def test_fitting_goes_on_with_other_data():
+def test_fitting_continues_with_other_data():
     x, y = data()
     model = fit(x, y)
     model.fit(2 * x, y - 7, verbose=0)
@@ -265,20 +269,22 @@ def test_auto_is_one_over_the_largest_curvature():
 
 @pytest.mark.parametrize("method", ["gram", "full"])
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_a_diverging_rate_is_told_with_one_that_works(momentum, method):
+def test_a_diverging_rate_is_reported_with_one_that_works(momentum, method):
     x, y = data()
     arguments = {"momentum": momentum, "method": method}
     with pytest.raises(ValueError, match="diverges at learning_rate=50") as caught:
         fit(x, y, learning_rate=50.0, **arguments)
-    told = re.search(r"largest rate that works here is (\S+)$", str(caught.value))
-    limit = float(told[1])
+    certificate = re.search(
+        r"largest rate that works here is (\S+)$", str(caught.value)
+    )
+    limit = float(certificate[1])
     model = fit(x, y, learning_rate=0.95 * limit, **arguments)
     assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
     with pytest.raises(ValueError, match="diverges"):
         fit(x, y, learning_rate=1.5 * limit, **arguments)
 
 
-def test_a_rate_whose_loss_overflows_is_told_as_well():
+def test_a_rate_whose_loss_overflows_is_reported():
     x, y = data()
     with pytest.raises(ValueError, match="diverges at learning_rate=1e\\+200"):
         fit(x, y, learning_rate=1e200)

@@ -1,4 +1,4 @@
-"""`LinearRegression` where it is hard: bad scales, ranks, no noise, large data."""
+"""`LinearRegression` on hard data: bad scales, low rank, no noise, many features."""
 
 import numpy as np
 import pytest
@@ -22,10 +22,10 @@ def diabetes():
     return scale(x), y
 
 
-# ---- runs that do not arrive, and data that make it hard
+# ---- runs that do not converge, and ill-conditioned data
 
 
-def test_too_few_iterations_are_told(diabetes):
+def test_too_few_iterations_cause_a_warning(diabetes):
     model = LinearRegression(max_iterations=3)
     with pytest.warns(ConvergenceWarning, match=r"max_iterations.*3 iterations"):
         model.fit(*diabetes, verbose=0)
@@ -44,7 +44,7 @@ def test_iterations_need_not_fill_keras_epochs():
 
 
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_dependent_columns_arrive_and_are_told(momentum):
+def test_dependent_columns_converge_and_lower_the_rank(momentum):
     x, y = data()
     x = np.column_stack([x, x[:, 0], np.full(60, 3.0)])
     model = fit(x, y, momentum=momentum)
@@ -66,7 +66,7 @@ def test_dependent_columns_arrive_and_are_told(momentum):
     ],
     ids=["1e-6 and 1e6", "1e-6", "1e6", "mean 1e4", "mean 1e6", "mean 1e8"],
 )
-def test_badly_scaled_columns_arrive_or_say_why_not(change):
+def test_badly_scaled_columns_converge_or_cause_a_warning(change):
     x, y = data()
     x = change(x)
     model = LinearRegression(max_iterations=2000)
@@ -75,11 +75,11 @@ def test_badly_scaled_columns_arrive_or_say_why_not(change):
     best = reference.closed_form(x, y)
     excess = reference.smooth_loss(theta_of(model), x, y)
     excess /= np.mean((y - y.mean() - (x - x.mean(0)) @ best[:-1]) ** 2)
-    assert excess - 1 > 1e-8  # it was right to warn
+    assert excess - 1 > 1e-8  # the warning was justified
     assert model.certificate["relative_excess_loss"] > 1e-8
 
 
-def test_columns_not_so_badly_scaled_arrive():
+def test_moderately_scaled_columns_converge():
     x, y = data()
     x = (x - x.mean(0)) * [1, 0.3, 9, 30]
     model = fit(x, y)
@@ -87,8 +87,8 @@ def test_columns_not_so_badly_scaled_arrive():
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 4), (4, 60), (2, 4), (5, 5), (1, 4), (1, 1)])
-def test_a_perfect_fit_arrives(n, d):
-    """Without noise, and where there are as few rows as that: the optimum is 0."""
+def test_a_perfect_fit_converges(n, d):
+    """Without noise, or with so few rows, the minimum is 0."""
     x, _ = data(n, d)
     y = x @ np.arange(1.0, d + 1) + 5
     model = fit(x, y)
@@ -98,7 +98,7 @@ def test_a_perfect_fit_arrives(n, d):
 
 @pytest.mark.parametrize("constant", [0.0, 5.0])
 @pytest.mark.parametrize("l1", [0.0, 0.1])
-def test_a_constant_target_arrives(constant, l1):
+def test_a_constant_target_converges(constant, l1):
     x, _ = data()
     model = fit(x, np.full(60, constant), l1=l1)
     assert model.certificate["converged"]
@@ -113,18 +113,18 @@ def test_constant_columns_only():
     np.testing.assert_allclose(x @ theta_of(model)[:-1] + theta_of(model)[-1], y.mean())
 
 
-# ---- the paths that data of another size take
+# ---- code paths for large data and many features
 
 
 @pytest.fixture
 def fast(monkeypatch):
-    """Small data are taken for large, whose moments are float32 products first."""
-    monkeypatch.setattr(training_rows, "EXACT_MULTIPLICATIONS", 0)
+    """Treat small data as large: their moments are first computed in float32."""
+    monkeypatch.setattr(training_rows, "MAX_EXACT_MULTIPLICATIONS", 0)
 
 
 @pytest.mark.parametrize("method", ["gram", "full"])
 @pytest.mark.parametrize("arguments", [{}, {"l1": 0.5}, {"l2": 0.1}])
-def test_large_float32_data_arrive(fast, method, arguments):
+def test_large_float32_data_converge(fast, method, arguments):
     x, y = data(n=3000, dtype="float32")
     model = fit(x, y, method=method, **arguments)
     assert model.certificate["converged"]
@@ -133,7 +133,7 @@ def test_large_float32_data_arrive(fast, method, arguments):
     assert model.loss_history.shape == (model.certificate["iterations"] + 1,)
 
 
-def test_large_float32_data_that_float32_cannot_carry(fast):
+def test_large_float32_data_fall_back_to_float64(fast):
     x, y = data(n=3000)
     x[:, 0] = x[:, 1] + 1e-3 * x[:, 0]
     x = x.astype("float32")
@@ -142,7 +142,7 @@ def test_large_float32_data_that_float32_cannot_carry(fast):
     assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
 
 
-def test_large_float32_data_keep_to_max_iterations(fast):
+def test_large_float32_data_respect_max_iterations(fast):
     x, y = data(n=3000, dtype="float32")
     model = LinearRegression(max_iterations=3)
     with pytest.warns(ConvergenceWarning):
@@ -161,22 +161,22 @@ def test_large_float32_data_whose_squares_overflow_float32(fast):
 
 @pytest.fixture
 def wide(monkeypatch):
-    """Four features are more than the closed form is made for."""
-    monkeypatch.setattr(model_module, "GRAM_FEATURES", 3)
+    """Treat four features as too many for the closed form."""
+    monkeypatch.setattr(model_module, "MAX_GRAM_FEATURES", 3)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"l2": 0.1}])
 def test_many_features_stop_by_the_gradient(wide, arguments):
     x, y = data()
     model = fit(x, y, **arguments)
-    told = model.certificate
-    assert told["converged"]
-    assert told["stop_reason"] == "tolerance"
-    assert told["optimal_loss"] is None
-    assert told["relative_excess_loss"] is None
-    assert told["condition_number"] is None
+    certificate = model.certificate
+    assert certificate["converged"]
+    assert certificate["stop_reason"] == "tolerance"
+    assert certificate["optimal_loss"] is None
+    assert certificate["relative_excess_loss"] is None
+    assert certificate["condition_number"] is None
     start = np.linalg.norm(reference.gradient(np.zeros(5), x, y, **arguments))
-    assert told["gradient_norm"] <= 1e-7 * start
+    assert certificate["gradient_norm"] <= 1e-7 * start
     assert reference.relative_excess(theta_of(model), x, y, **arguments) <= 1e-8
 
 
@@ -188,19 +188,19 @@ def test_many_features_with_l1_stop_by_the_duality_gap(wide):
     np.testing.assert_allclose(theta_of(model)[:-1], peer.coef_, rtol=1e-4)
 
 
-def test_many_features_keep_their_moments_where_asked(wide):
+def test_many_features_with_method_gram_keep_their_moments(wide):
     x, y = data()
     assert fit(x, y, method="gram").certificate["optimal_loss"] is not None
 
 
-def test_many_features_that_do_not_arrive_say_so(wide):
+def test_many_features_that_do_not_converge_cause_a_warning(wide):
     model = LinearRegression(max_iterations=2)
     with pytest.warns(ConvergenceWarning, match="unknown"):
         model.fit(*data(), verbose=0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_many_features_with_values_that_are_no_numbers(wide, bad):
+def test_many_features_with_values_that_are_not_finite(wide, bad):
     x, y = data()
     x[3, 1] = bad
     with pytest.raises(ValueError, match="finite"):
@@ -212,7 +212,7 @@ def test_float32_parameters_are_as_good_as_float32_allows(diabetes):
     take_steps(model, *diabetes, epochs=None)
     assert model.linear.kernel.dtype == "float32"
     assert reference.relative_excess(theta_of(model), *diabetes) <= 1e-8
-    told = model.certificate["relative_excess_loss"]
-    assert told == pytest.approx(
+    excess = model.certificate["relative_excess_loss"]
+    assert excess == pytest.approx(
         reference.relative_excess(theta_of(model), *diabetes), rel=0.01
     )

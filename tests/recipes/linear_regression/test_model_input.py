@@ -1,4 +1,4 @@
-"""`LinearRegression.fit`: what it takes, weights, and what it refuses."""
+"""`LinearRegression.fit`: the inputs it accepts and rejects, and weights."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def excess(model, x, y, weight=None):
 
 @pytest.fixture(scope="module")
 def model():
-    """One model for many fits: what it was fitted to before is no matter."""
+    """One model for many fits; earlier fits do not matter."""
     return LinearRegression()
 
 
@@ -49,7 +49,7 @@ def test_tensors(model):
 
 
 def test_float64_rows_keep_their_digits():
-    """Float32 would round the columns' difference away, and the rank would be 1."""
+    """In float32 the columns would round to the same, and the rank would be 1."""
     random = np.random.default_rng(0)
     column, change = random.standard_normal((2, 60))
     x = np.column_stack([column, column + 1e-5 * change])
@@ -75,8 +75,8 @@ def test_weight_two_is_the_row_twice_and_zero_none(method):
     repeated = fit(np.repeat(x, weight, 0), np.repeat(y, weight), method=method)
     np.testing.assert_allclose(theta_of(weighted), theta_of(repeated), rtol=1e-6)
     for name in ("loss", "optimal_loss", "condition_number"):
-        told = repeated.certificate[name]
-        assert weighted.certificate[name] == pytest.approx(told, rel=1e-9)
+        expected = repeated.certificate[name]
+        assert weighted.certificate[name] == pytest.approx(expected, rel=1e-9)
     assert excess(weighted, x, y, weight) <= 1e-8
 
 
@@ -114,7 +114,7 @@ def rows_of(x, y, *weight, batch=7):
 @pytest.mark.parametrize("method", ["gram", "full"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["x", "y"])
-def test_values_that_are_no_numbers_are_refused(method, where, bad):
+def test_values_that_are_not_finite_are_rejected(method, where, bad):
     x, y = data()
     (x if where == "x" else y)[3] = bad
     for arrays in ((x, y), (x.astype("float32"), y), (rows_of(x, y), None)):
@@ -139,7 +139,7 @@ def test_values_that_are_no_numbers_are_refused(method, where, bad):
         (rows_of(np.eye(5), np.ones(5), [1, 1, 1, 1, -0.5]), None, "weight"),
     ],
 )
-def test_wrong_data_are_refused(x, y, message):
+def test_wrong_data_are_rejected(x, y, message):
     with pytest.raises(ValueError, match=message):
         LinearRegression().fit(x, y, verbose=0)
 
@@ -153,21 +153,21 @@ def test_wrong_data_are_refused(x, y, message):
         (np.zeros(5), "not be zero for all rows"),
     ],
 )
-def test_wrong_weights_are_refused(weight, words):
+def test_wrong_weights_are_rejected(weight, words):
     with pytest.raises(ValueError, match=f"`sample_weight` should {words}"):
         LinearRegression().fit(
             np.ones((5, 2)), np.ones(5), sample_weight=weight, verbose=0
         )
 
 
-def test_another_number_of_features_is_refused():
+def test_another_number_of_features_is_rejected():
     x, y = data()
     model = fit(x, y)
     with pytest.raises(ValueError, match="features"):
         model.fit(x[:, :2], y, verbose=0)
 
 
-def test_a_batch_size_of_zero_is_refused():
+def test_a_batch_size_of_zero_is_rejected():
     with pytest.raises(ValueError, match="batch_size"):
         LinearRegression().fit(*data(), batch_size=0, verbose=0)
 
@@ -190,6 +190,6 @@ def test_a_batch_size_of_zero_is_refused():
         ({"max_iterations": 0}, "`max_iterations` should be"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message):
+def test_wrong_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         LinearRegression(**arguments)

@@ -47,7 +47,7 @@ def test_config_round_trip():
     }
 
 
-def test_loaded_in_a_new_process_it_predicts_and_goes_on(tmp_path):
+def test_loaded_in_a_new_process_it_predicts_and_fits_further(tmp_path):
     x, y = data()
     model = LinearRegression(l2=0.1)
     take_steps(model, x, y, 5)
@@ -61,7 +61,7 @@ def test_loaded_in_a_new_process_it_predicts_and_goes_on(tmp_path):
         data = np.load("data.npz")
         model = keras.models.load_model("model.keras")
         np.save("prediction.npy", model.predict(data["x"], verbose=0))
-        warnings.simplefilter("ignore")  # five steps need not arrive
+        warnings.simplefilter("ignore")  # five steps need not converge
         model.fit(data["x"], data["y"], epochs=5, verbose=0)
         np.save("theta.npy", np.append(*model.linear.get_weights()))
         np.save("iterations.npy", model.certificate["iterations"])
@@ -137,7 +137,7 @@ def test_metrics_and_validation_data():
     assert history["val_mae"][-1] == pytest.approx(errors.mean(), rel=1e-6)
 
 
-def test_history_tells_the_descent():
+def test_history_records_the_descent():
     x, y = data()
     model = LinearRegression(momentum="none")
     history = take_steps(model, x, y, 5).history
@@ -153,10 +153,10 @@ def test_history_tells_the_descent():
 
 
 def test_compile_with_sgd_takes_sgds_steps():
-    """Which without momentum is the article's step at SGD's rate."""
+    """Without momentum, SGD's step is the article's step at SGD's rate."""
     x, y = data()
     expected = reference.iterates("none", x, y, rate=0.02, steps=30)
-    for momentum in ("none", "nesterov"):  # the model's own, which has no say now
+    for momentum in ("none", "nesterov"):  # the model's own momentum has no effect here
         model = LinearRegression(momentum=momentum)
         model.compile(optimizer=keras.optimizers.SGD(0.02))
         take_steps(model, x, y, 30)
@@ -173,7 +173,7 @@ def test_compile_with_adam_takes_adams_steps():
     np.testing.assert_array_equal(np.sign(theta_of(model)), -np.sign(slope))
 
 
-def test_compile_with_an_optimiser_arrives_and_is_certified():
+def test_compile_with_an_optimiser_converges_and_is_certified():
     x, y = data()
     model = LinearRegression(tolerance=1e-10)
     model.compile(optimizer=keras.optimizers.SGD(0.05))
@@ -182,14 +182,14 @@ def test_compile_with_an_optimiser_arrives_and_is_certified():
     assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
 
 
-def test_a_diverging_optimiser_is_told_with_its_own_rate():
+def test_a_diverging_optimiser_is_reported_with_its_own_rate():
     model = LinearRegression()
     model.compile(optimizer=keras.optimizers.SGD(5.0))
     with pytest.raises(ValueError, match="diverges at learning_rate=5"):
         model.fit(*data(), verbose=0)
 
 
-def test_compile_refuses_what_it_cannot_keep():
+def test_compile_rejects_other_losses_and_l1_with_an_optimiser():
     with pytest.raises(ValueError, match="`loss` should be the mean squared error"):
         LinearRegression().compile(loss="mae")
     with pytest.raises(ValueError, match="no proximal part"):
@@ -249,7 +249,7 @@ def test_tensorboard(tmp_path):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends the process, as far as a test can, after some epochs."""
+    """Callback that simulates the end of the process after some epochs."""
 
     def __init__(self, epochs):
         super().__init__()
@@ -272,8 +272,8 @@ def test_a_run_resumed_from_its_backup_ends_in_the_same_bits(tmp_path, arguments
         epochs = None
         arguments = {"learning_rate": 1e-4, "max_iterations": 3500}
     interruption = 7 if epochs else 2
-    whole = LinearRegression(**arguments)
-    take_steps(whole, x, y, epochs)
+    uninterrupted = LinearRegression(**arguments)
+    take_steps(uninterrupted, x, y, epochs)
 
     def backup():
         return keras.callbacks.BackupAndRestore(tmp_path / "backup")
@@ -288,10 +288,12 @@ def test_a_run_resumed_from_its_backup_ends_in_the_same_bits(tmp_path, arguments
         )
     resumed = LinearRegression(**arguments)
     take_steps(resumed, x, y, epochs, callbacks=[backup()])
-    np.testing.assert_array_equal(theta_of(resumed), theta_of(whole))
+    np.testing.assert_array_equal(theta_of(resumed), theta_of(uninterrupted))
     for name in ("iterations", "loss", "relative_excess_loss", "converged"):
-        assert resumed.certificate[name] == whole.certificate[name], name
-    # Since the resumption: of what came before there is no record.
+        assert resumed.certificate[name] == uninterrupted.certificate[name], name
+    # Only since the resumption: earlier losses are not recorded.
     left = len(resumed.loss_history)
-    assert 0 < left < len(whole.loss_history)
-    np.testing.assert_array_equal(resumed.loss_history, whole.loss_history[-left:])
+    assert 0 < left < len(uninterrupted.loss_history)
+    np.testing.assert_array_equal(
+        resumed.loss_history, uninterrupted.loss_history[-left:]
+    )

@@ -1,4 +1,4 @@
-"""With default flags on real data: the optimum, by numpy's and scikit-learn's word."""
+"""Default flags on real data reach the optimum of NumPy and scikit-learn."""
 
 import gzip
 
@@ -23,7 +23,7 @@ TARGETS = {"california-housing": "median_house_value", "auto-mpg": "mpg"}
 
 
 def as_csv(name, text):
-    """The text of a .csv file, from the form in which it is published."""
+    """Convert a data set from its published form to the text of a .csv file."""
     if name == "abalone":
         return ABALONE + text
     rows = [
@@ -35,7 +35,7 @@ def as_csv(name, text):
 
 
 def run_on(name, request, folder, **flags):
-    """Runs the recipe and gives the run, the columns it fitted, and the targets."""
+    """Run the recipe; return the run, the fitted columns and the targets."""
     dataset = name
     if name in FILES:
         path = request.getfixturevalue("recipes_data") / FILES[name]
@@ -80,7 +80,7 @@ def test_optimum_and_coefficients(name, request, tmp_path):
     assert certificate["converged"] is True
     assert certificate["relative_excess_loss"] <= 1e-8
 
-    # The same, by the closed form, without a line of the recipe's.
+    # The closed form, computed without the recipe's code.
     design = np.column_stack([x, np.ones(len(x))])
     theta, _, rank, _ = np.linalg.lstsq(design, y, rcond=1e-6)
     least = mean_squared_error(x, y, theta[:-1], theta[-1])

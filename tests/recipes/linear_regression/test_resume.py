@@ -1,4 +1,4 @@
-"""A run that is killed and started again with --resume ends in the same numbers."""
+"""A run that is killed and restarted with --resume ends in the same numbers."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from recipes.pipeline.run.checkpoint import Checkpoint
 from tests.recipes.linear_regression.fitting import data, theta_of
 from tests.runs import epochs_kept, killed, metrics_of, numbers_of
 
-# A step an epoch, and Keras takes its time for an epoch: a run of seconds.
+# One step per epoch: Keras's overhead makes the run last seconds.
 SLOW = (
     "--method=full",
     "--tolerance=1e-8",
@@ -25,9 +25,9 @@ SLOW = (
 
 
 @pytest.fixture(scope="module")
-def whole(linear_regression, tmp_path_factory):
-    """The numbers of the run that nobody killed."""
-    folder = tmp_path_factory.mktemp("whole")
+def uninterrupted(linear_regression, tmp_path_factory):
+    """The numbers of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     ended = linear_regression(folder, *SLOW)
     assert (ended.code, ended.err) == (0, "")
     metrics = metrics_of(folder)
@@ -35,24 +35,26 @@ def whole(linear_regression, tmp_path_factory):
     return numbers_of(metrics)
 
 
-def test_killed_run_ends_in_the_same_numbers(whole, linear_regression, tmp_path):
-    """Killed twice: at its first state, and after it went on from there."""
+def test_killed_run_ends_in_the_same_numbers(
+    uninterrupted, linear_regression, tmp_path
+):
+    """Kill the run twice: at its first state, and after it resumed from there."""
     first = killed(linear_regression, tmp_path, *SLOW, beyond=0)
     second = killed(linear_regression, tmp_path, *SLOW, "--resume", beyond=first)
-    # What a kill in the middle of writing leaves.
+    # Leftovers of a kill during writing.
     half = tmp_path / f"backup/.tmp-1-{second + 1}.npz"
     half.write_bytes(b"PK half of it")
     ended = linear_regression(tmp_path, *SLOW, "--resume")
     assert (ended.code, ended.err) == (0, "")
-    # It went on from the second state: the epochs before it were not run again.
+    # It resumed from the second state: earlier epochs did not run again.
     assert f"Epoch {second + 1}/" in ended.out
     assert f"Epoch {second}/" not in ended.out
-    assert numbers_of(metrics_of(tmp_path)) == whole
+    assert numbers_of(metrics_of(tmp_path)) == uninterrupted
     assert not (tmp_path / "backup").exists()
     assert len(list((tmp_path / "logs/train").iterdir())) == 3
 
 
-def test_without_resume_a_killed_run_begins_anew(linear_regression, tmp_path):
+def test_without_resume_a_killed_run_starts_afresh(linear_regression, tmp_path):
     killed(linear_regression, tmp_path, *SLOW, beyond=0)
     ended = linear_regression(tmp_path, "--noreport", "--noexport", "--out_dir=.")
     assert (ended.code, ended.err) == (0, "")
@@ -60,7 +62,7 @@ def test_without_resume_a_killed_run_begins_anew(linear_regression, tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
-def test_resume_with_other_flags_is_refused(linear_regression, tmp_path):
+def test_resume_with_other_flags_is_rejected(linear_regression, tmp_path):
     kept = killed(linear_regression, tmp_path, *SLOW, beyond=0)
     ended = linear_regression(tmp_path, *SLOW, "--resume", "--momentum=none")
     assert ended.code == 2
@@ -72,7 +74,7 @@ def test_resume_with_other_flags_is_refused(linear_regression, tmp_path):
     assert epochs_kept(tmp_path) == kept
 
 
-def test_resume_without_a_backup_begins_anew(linear_regression, tmp_path):
+def test_resume_without_a_backup_starts_afresh(linear_regression, tmp_path):
     ended = linear_regression(
         tmp_path, "--noreport", "--noexport", "--out_dir=.", "--resume"
     )
@@ -84,7 +86,7 @@ def test_resume_without_a_backup_begins_anew(linear_regression, tmp_path):
 # The callback itself.
 
 
-def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
+def test_full_disk_is_reported_and_the_last_state_kept(tmp_path, monkeypatch):
     def full(path, *arrays):
         Path(path).write_bytes(b"PK half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -101,7 +103,7 @@ def test_full_disk_is_told_and_the_last_state_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("optimizer", [None, "adam"])
-def test_state_holds_all_that_the_next_step_needs(optimizer, tmp_path):
+def test_state_holds_everything_the_next_step_needs(optimizer, tmp_path):
     """Momentum, the optimiser's slots, and the number of epochs."""
     x, y = data()
     model = model_after(3, optimizer)

@@ -1,4 +1,4 @@
-"""`optimum`: curvature, rank and closed form against `numpy.linalg`."""
+"""`closed_form`: curvature, rank and minimiser against `numpy.linalg`."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.recipes.linear_regression import reference
 
 def moments_of(x, y, weight=None):
     arrays = (x, y) if weight is None else (x, y, weight)
-    return row_sums.moments(row_sums.parts(*arrays), exact=True)
+    return row_sums.compute_moments(row_sums.iterate_parts(*arrays), exact=True)
 
 
 def data(n=40, d=5, seed=0):
@@ -26,14 +26,14 @@ def test_hessian_condition_and_minimiser(l2, weighted):
     x, y, weight = data()
     weight = weight if weighted else None
     moments = moments_of(x, y, weight)
-    curvature = closed_form.curvature(moments, l2)
+    curvature = closed_form.compute_curvature(moments, l2)
     hessian = reference.hessian(x, weight, l2)
     np.testing.assert_allclose(curvature.hessian, hessian, rtol=1e-12)
     np.testing.assert_allclose(
         curvature.condition_number, np.linalg.cond(hessian), rtol=1e-9
     )
     np.testing.assert_allclose(
-        closed_form.closed_form(moments, curvature),
+        closed_form.solve_normal_equations(moments, curvature),
         reference.closed_form(x, y, weight, l2),
         rtol=1e-9,
     )
@@ -42,7 +42,7 @@ def test_hessian_condition_and_minimiser(l2, weighted):
 
 def test_newton_step_undoes_the_hessian():
     x, y, _ = data()
-    curvature = closed_form.curvature(moments_of(x, y), 0.1)
+    curvature = closed_form.compute_curvature(moments_of(x, y), 0.1)
     away = np.arange(1.0, 7)
     np.testing.assert_allclose(
         curvature.newton_step(curvature.hessian @ away), away, rtol=1e-9
@@ -51,15 +51,15 @@ def test_newton_step_undoes_the_hessian():
 
 def test_inverse_is_that_of_the_centred_rows():
     x, y, _ = data()
-    curvature = closed_form.curvature(moments_of(x, y), 0.1)
+    curvature = closed_form.compute_curvature(moments_of(x, y), 0.1)
     expected = np.linalg.inv(2 * np.cov(x.T, bias=True) + 0.2 * np.eye(5))
     np.testing.assert_allclose(curvature.inverse(), expected, rtol=1e-9)
 
 
 def gradient_at_closed_form(x, y, l2=0.0):
     moments = moments_of(x, y)
-    curvature = closed_form.curvature(moments, l2)
-    theta = closed_form.closed_form(moments, curvature)
+    curvature = closed_form.compute_curvature(moments, l2)
+    theta = closed_form.solve_normal_equations(moments, curvature)
     return curvature, theta, reference.gradient(theta, x, y, None, l2)
 
 
@@ -92,7 +92,7 @@ def test_rank_of_dependent_columns(change, rank):
 def test_condition_number_of_dependent_columns_is_that_of_the_rest():
     x, y, _ = data()
     x = np.column_stack([x, x[:, 0]])
-    curvature = closed_form.curvature(moments_of(x, y), 0.0)
+    curvature = closed_form.compute_curvature(moments_of(x, y), 0.0)
     values = np.linalg.eigvalsh(reference.hessian(x))
     assert curvature.condition_number == pytest.approx(values[-1] / values[1], rel=1e-6)
 
@@ -108,26 +108,26 @@ def test_a_penalty_makes_dependent_columns_unique():
     assert theta[0] == pytest.approx(theta[5], rel=1e-9)
 
 
-def test_columns_of_a_millionth_and_a_million():
+def test_columns_of_size_a_millionth_and_a_million():
     x, y, _ = data()
     scale = np.array([1e-6, 1, 1e6, 1e-6, 1e6])
     moments = moments_of(x * scale, y)
-    curvature = closed_form.curvature(moments, 0.0)
+    curvature = closed_form.compute_curvature(moments, 0.0)
     assert curvature.rank == 5
-    theta = closed_form.closed_form(moments, curvature)
+    theta = closed_form.solve_normal_equations(moments, curvature)
     plain = reference.closed_form(x, y)
     np.testing.assert_allclose(theta[:-1] * scale, plain[:-1], rtol=1e-8)
     np.testing.assert_allclose(theta[-1], plain[-1], rtol=1e-8)
 
 
 def test_columns_around_a_million():
-    """(1e6/1)² of the digits go to the mean: 1e-4 of the spread is left to rounding."""
+    """The mean takes a factor (1e6/1)² of precision; 1e-4 of the spread is rounding."""
     random = np.random.default_rng(0)
     x, y = random.standard_normal((40, 5)), random.standard_normal(40)
     moments = moments_of(x + 1e6, y)
-    curvature = closed_form.curvature(moments, 0.0)
+    curvature = closed_form.compute_curvature(moments, 0.0)
     assert curvature.rank == 5
-    slopes = closed_form.closed_form(moments, curvature)[:-1]
+    slopes = closed_form.solve_normal_equations(moments, curvature)[:-1]
     expected = reference.closed_form(x, y)[:-1]
     assert np.linalg.norm(slopes - expected) < 0.01 * np.linalg.norm(expected)
 
@@ -137,7 +137,7 @@ def test_columns_around_a_million():
     spectrum=st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=12),
     seed=st.integers(0, 1000),
 )
-def test_largest_eigenvalue_is_safe_and_tight(spectrum, seed):
+def test_largest_eigenvalue_is_a_tight_upper_bound(spectrum, seed):
     random = np.random.default_rng(seed)
     basis, _ = np.linalg.qr(random.standard_normal((len(spectrum),) * 2))
     matrix = basis * spectrum @ basis.T
@@ -152,5 +152,9 @@ def test_largest_eigenvalue_of_data():
         largest = np.linalg.eigvalsh(hessian)[-1]
         found = closed_form.largest_eigenvalue(lambda v, h=hessian: h @ v, 6)
         assert largest <= found <= (1.01 + 1e-6) * largest
-        moments = row_sums.moments(row_sums.parts(x, np.zeros(len(x))), exact=True)
-        assert closed_form.curvature(moments, 0.0).largest == pytest.approx(largest)
+        moments = row_sums.compute_moments(
+            row_sums.iterate_parts(x, np.zeros(len(x))), exact=True
+        )
+        assert closed_form.compute_curvature(moments, 0.0).largest == pytest.approx(
+            largest
+        )

@@ -30,21 +30,21 @@ def state(theta, previous=None, age=0.0, iteration=0):
     )
 
 
-def step_of(rate=0.1, l1=0.0, l2=0.0):
-    return descent.Step(f64(rate), f64(l1), f64(l2))
+def settings_of(rate=0.1, l1=0.0, l2=0.0):
+    return descent.StepSettings(f64(rate), f64(l1), f64(l2))
 
 
-def target_of(optimum, mean=(0.0,), **changes):
+def rule_of(optimum, mean=(0.0,), **changes):
     values = {
         "optimum": optimum,
-        "flat": np.empty((len(optimum), 0)),
+        "flat_directions": np.empty((len(optimum), 0)),
         "mean": mean,
         "resolution": 0.0,
         "tolerance": 1e-8,
         "gradient_tolerance": 1e-8,
         "loss_limit": np.inf,
     }
-    return descent.Target(**{k: f64(v) for k, v in (values | changes).items()})
+    return descent.StoppingRule(**{k: f64(v) for k, v in (values | changes).items()})
 
 
 @pytest.fixture(params=["eager", "compiled"])
@@ -62,45 +62,45 @@ def run(request):
 def test_objectives_by_hand(run):
     # Rows x = (1, 3), y = (2, 8): at w = 2, b = 1 the errors are 1 and -1.
     x, y, theta = np.array([[1.0], [3.0]]), np.array([2.0, 8.0]), f64([2, 1])
-    moments = row_sums.moments(row_sums.parts(x, y), exact=True)
+    moments = row_sums.compute_moments(row_sums.iterate_parts(x, y), exact=True)
     assert float(run(moments.mean_squared_error, theta)) == 1
-    assert float(run(descent.ridge, f64([2, -3, 7]), f64(0.5))) == 6.5
-    assert float(run(descent.lasso, f64([2, -3, 7]), f64(0.5))) == 2.5
+    assert float(run(descent.ridge_penalty, f64([2, -3, 7]), f64(0.5))) == 6.5
+    assert float(run(descent.lasso_penalty, f64([2, -3, 7]), f64(0.5))) == 2.5
 
 
 def test_the_article_step_by_hand(run):
-    advance = functools.partial(descent.advance, momentum="none")
-    after = run(advance, state([1, 2]), f64([1, 2]), f64([4, -6]), step_of(0.5))
+    advance = functools.partial(descent.take_step, momentum="none")
+    after = run(advance, state([1, 2]), f64([1, 2]), f64([4, -6]), settings_of(0.5))
     np.testing.assert_array_equal(after.theta, [1 - 0.5 * 4, 2 + 0.5 * 6])
     np.testing.assert_array_equal(after.previous, [1, 2])
     assert int(after.iteration) == 1
 
 
 def test_heavy_ball_step_by_hand(run):
-    advance = functools.partial(descent.advance, momentum="heavy_ball")
+    advance = functools.partial(descent.take_step, momentum="heavy_ball")
     before = state([1, 2], previous=[0, 4], iteration=7)
-    after = run(advance, before, before.theta, f64([4, -6]), step_of(0.5))
+    after = run(advance, before, before.theta, f64([4, -6]), settings_of(0.5))
     np.testing.assert_allclose(after.theta, [1 - 2 + 0.9 * 1, 2 + 3 + 0.9 * -2])
     assert int(after.iteration) == 8
 
 
 def test_nesterov_step_by_hand(run):
     point_of = functools.partial(descent.evaluation_point, momentum="nesterov")
-    advance = functools.partial(descent.advance, momentum="nesterov")
+    advance = functools.partial(descent.take_step, momentum="nesterov")
     before = state([1, 2], previous=[0, 4], age=2)  # 2/(2 + 3) ahead
     point = run(point_of, before)
     np.testing.assert_allclose(point, [1 + 0.4, 2 - 0.8])
-    on = run(advance, before, point, f64([-1, 1]), step_of(0.1))  # downhill
+    on = run(advance, before, point, f64([-1, 1]), settings_of(0.1))  # downhill
     np.testing.assert_allclose(on.theta, [1.5, 1.1])
     assert float(on.age) == 3
-    up = run(advance, before, point, f64([1, -1]), step_of(0.1))  # carried uphill
+    up = run(advance, before, point, f64([1, -1]), settings_of(0.1))  # carried uphill
     np.testing.assert_allclose(up.theta, [1.3, 1.3])
     assert float(up.age) == 0
     np.testing.assert_array_equal(run(point_of, up), up.theta)
 
 
 @pytest.mark.parametrize("momentum", ["none", "heavy_ball"])
-def test_other_steps_take_the_gradient_where_they_are(momentum):
+def test_other_momenta_take_the_gradient_at_theta(momentum):
     before = state([1, 2], previous=[0, 4], age=2)
     np.testing.assert_array_equal(
         descent.evaluation_point(before, momentum), before.theta
@@ -109,22 +109,22 @@ def test_other_steps_take_the_gradient_where_they_are(momentum):
 
 @pytest.mark.parametrize("l1", [0.0, 0.3])
 @pytest.mark.parametrize("momentum", MOMENTA)
-def test_a_hundred_steps_are_the_textbooks(momentum, l1):
+def test_a_hundred_steps_match_the_reference(momentum, l1):
     random = np.random.default_rng(0)
     x, y = random.standard_normal((30, 4)), random.standard_normal(30)
-    rate, step = 0.3, step_of(0.3, l1)
+    rate, step = 0.3, settings_of(0.3, l1)
     expected = reference.iterates(momentum, x, y, rate, 100, l1=l1)
 
     @tf.function(autograph=False)
-    def take(now):
+    def advance(now):
         point = descent.evaluation_point(now, momentum)
         gradient = tf.linalg.matvec(reference.hessian(x), point) - slope_at_zero
-        return descent.advance(now, point, gradient, step, momentum)
+        return descent.take_step(now, point, gradient, step, momentum)
 
     slope_at_zero = -reference.gradient(np.zeros(5), x, y)
     now = state(np.zeros(5))
     for k, theta in enumerate(expected, start=1):
-        now = take(now)
+        now = advance(now)
         np.testing.assert_allclose(now.theta, theta, rtol=1e-9, atol=1e-12)
         assert int(now.iteration) == k
 
@@ -135,7 +135,7 @@ numbers = st.floats(-100, 100)
 @settings(derandomize=True)
 @given(theta=st.lists(numbers, min_size=2, max_size=6), t=st.floats(0, 50), u=numbers)
 def test_soft_threshold_is_the_argmin(theta, t, u):
-    """½(v − w)² + t·|v| is nowhere lower: not at 0, not near by, not at a random u."""
+    """½(v − w)² + t·|v| is not lower at 0, nearby or at a random u."""
     shrunk = descent.soft_threshold(f64(theta), f64(t)).numpy()
     expected = reference.soft_threshold(np.array(theta), t)
     np.testing.assert_allclose(shrunk, expected, rtol=1e-15, atol=1e-300)
@@ -163,7 +163,7 @@ def test_smallest_subgradient(w, seed, l1):
 
 
 def elastic_net(x, y, l1, l2):
-    """scikit-learn halves the squared error: so alpha·ratio = l1/2, the rest l2."""
+    """Fit scikit-learn's model, which halves the squared error: alpha·ratio = l1/2."""
     alpha = l1 / 2 + l2
     model = ElasticNet(
         alpha=alpha, l1_ratio=l1 / 2 / alpha, tol=1e-14, max_iter=100_000
@@ -178,8 +178,8 @@ def gap_of(theta, x, y, l1, l2):
     loss = reference.smooth_loss(theta, x, y, l2=l2)
     slope = reference.gradient(theta, x, y, l2=l2)
     return float(
-        descent.elastic_net_gap(
-            f64(theta), f64(loss), f64(slope), step_of(1, l1, l2), f64(x.mean(0))
+        descent.elastic_net_duality_gap(
+            f64(theta), f64(loss), f64(slope), settings_of(1, l1, l2), f64(x.mean(0))
         )
     )
 
@@ -209,7 +209,7 @@ def test_the_duality_gap_bounds_the_excess(seed, n, d, l1, l2, away):
         assert gap <= 1e-9 * np.mean(y**2)
 
 
-def test_the_gap_counts_a_wrong_intercept():
+def test_the_gap_includes_a_wrong_intercept():
     x, y = np.array([[1.0], [2.0], [4.0]]), np.array([1.0, 5.0, 6.0])
     best = elastic_net(x, y, 0.5, 0.1)
     for shift in (-1.0, 0.5, 3.0):
@@ -230,8 +230,8 @@ def measured(run, theta, x, y, *, l1=0.0, l2=0.0, **target):
         f64(theta),
         f64(reference.smooth_loss(theta, x, y, l2=l2)),
         f64(reference.gradient(theta, x, y, l2=l2)),
-        step_of(1, l1, l2),
-        target_of(best, x.mean(0), **target),
+        settings_of(1, l1, l2),
+        rule_of(best, x.mean(0), **target),
     )
 
 
@@ -264,7 +264,7 @@ def test_measure_resolves_an_excess_far_below_the_losses_rounding(run):
     np.testing.assert_allclose(found.excess_loss, excess, rtol=1e-3)
 
 
-def test_measure_with_l1_is_the_gap_and_the_subgradient(run):
+def test_measure_with_l1_gives_the_gap_and_the_subgradient(run):
     x, y = small_problem()
     theta = np.array([0.0, -0.1, 0.7])
     found = measured(run, theta, x, y, l1=0.8, l2=0.1)
@@ -278,7 +278,7 @@ def test_measure_with_l1_is_the_gap_and_the_subgradient(run):
     np.testing.assert_allclose(found.gradient_norm, np.linalg.norm(subgradient))
 
 
-def test_measure_says_when_to_stop(run):
+def test_measure_signals_when_to_stop(run):
     x, y = small_problem()
     best = reference.closed_form(x, y)
     near, far = best + 1e-9, best + 1
@@ -293,31 +293,35 @@ def test_measure_says_when_to_stop(run):
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
 def test_measure_stops_where_the_loss_overflowed(run, loss):
     there = f64([1e200, np.inf]), f64(loss), f64([np.nan, np.nan])
-    assert run(descent.measure, *there, step_of(), target_of([0, 0], loss_limit=9)).stop
+    assert run(
+        descent.measure, *there, settings_of(), rule_of([0, 0], loss_limit=9)
+    ).stop
 
 
-def test_a_perfect_fit_is_measured_against_the_resolution(run):
+def test_the_excess_of_a_perfect_fit_is_relative_to_the_resolution(run):
     x = np.array([[0.0], [1.0], [2.0]])
     found = measured(run, np.array([2.0, 1.1]), x, 2 * x[:, 0] + 1, resolution=1e-3)
     np.testing.assert_allclose(found.relative_excess_loss, 0.01 / 1e-3)
 
 
 def quadratic(momentum, rate, curvatures, *, age=0.0, steps=3000):
-    """‖θ‖ over its start after `steps` steps on ½ Σ L·θ²."""
-    curvatures, step = f64([*curvatures, 0.0]), step_of(rate)
+    """Return ‖θ‖ relative to its start after `steps` steps on ½ Σ L·θ²."""
+    curvatures, step = f64([*curvatures, 0.0]), settings_of(rate)
 
-    def take(now):
+    def advance(now):
         point = descent.evaluation_point(now, momentum)
         gradient = curvatures * point
-        after = descent.advance(now, point, gradient, step, momentum)
-        nothing = descent.Progress(*[f64(0)] * 4, tf.reduce_max(tf.abs(point)) > 1e100)
+        after = descent.take_step(now, point, gradient, step, momentum)
+        nothing = descent.Measurement(
+            *[f64(0)] * 4, tf.reduce_max(tf.abs(point)) > 1e100
+        )
         return now, nothing, after
 
     @tf.function(autograph=False)
     def run():
         now = state([1.0] * (len(curvatures) - 1) + [0.0], age=age)
         many = tf.constant(steps, tf.int64)
-        return descent.repeat(take, now, many, many)[0].theta
+        return descent.take_steps(advance, now, many, many)[0].theta
 
     return float(tf.reduce_max(tf.abs(run())))
 
@@ -325,10 +329,10 @@ def quadratic(momentum, rate, curvatures, *, age=0.0, steps=3000):
 @pytest.mark.parametrize("largest", [0.01, 3.0])
 @pytest.mark.parametrize(
     ("momentum", "age"),
-    # Nesterov's bound is that of a momentum near 1, so of a great age.
+    # Nesterov's bound assumes a momentum near 1, that is, a large age.
     [("none", 0), ("heavy_ball", 0), ("nesterov", 1e9), ("nesterov", 0)],
 )
-def test_the_largest_rate_parts_convergence_from_divergence(momentum, age, largest):
+def test_the_largest_rate_separates_convergence_from_divergence(momentum, age, largest):
     limit = descent.largest_learning_rate(largest, momentum)
     assert quadratic(momentum, 0.98 * limit, [largest], age=age) < 1e-6
     assert quadratic(momentum, 1.02 * limit, [largest], age=age) > 1e6
@@ -341,9 +345,9 @@ def test_below_the_largest_rate_other_directions_converge_too(momentum):
 
 
 def countdown(now):
-    """Loss 10, 9, 8 …; says to stop at loss 5."""
+    """Step through losses 10, 9, 8, …; signal to stop at loss 5."""
     loss = 10 - now.theta[0]
-    progress = descent.Progress(loss, loss, loss, loss, loss <= 5)
+    progress = descent.Measurement(loss, loss, loss, loss, loss <= 5)
     return now, progress, now._replace(theta=now.theta + 1, iteration=now.iteration + 1)
 
 
@@ -352,13 +356,13 @@ def countdown(now):
     [(3, 100, [10, 9, 8]), (100, 2, [10, 9]), (100, 100, [10, 9, 8, 7, 6, 5])],
     ids=["steps", "last iteration", "stop"],
 )
-def test_repeat_ends_at_the_first_of_three(run, steps, last, losses):
-    repeat = functools.partial(descent.repeat, countdown)
+def test_take_steps_ends_at_the_first_of_three_limits(run, steps, last, losses):
+    repeat = functools.partial(descent.take_steps, countdown)
     limits = tf.constant(steps, tf.int64), tf.constant(last, tf.int64)
     now, progress, seen = run(repeat, state([0.0, 0.0]), *limits)
     np.testing.assert_array_equal(seen, losses)
     assert float(progress.loss) == losses[-1]
     stopped = losses[-1] == 5
     assert bool(progress.stop) == stopped
-    # Where a step says to stop, that point stays.
+    # The point where a step signals to stop is kept.
     assert float(now.theta[0]) == len(losses) - stopped

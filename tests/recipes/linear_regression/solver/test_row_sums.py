@@ -1,4 +1,4 @@
-"""`rows` and `TrainingRows`: both sums against numpy, whatever the memory is like."""
+"""`row_sums` and `TrainingRows`: both sums against NumPy for any memory layout."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from recipes.linear_regression.solver import row_sums
 from recipes.linear_regression.solver.training_rows import TrainingRows
 from tests.recipes.linear_regression import reference
 
-# Blocks have BLOCK_VALUES / 100 = 2000 rows of 100 columns; 1920 at 104.
+# A SMALL_BLOCK holds 2000 rows of 100 columns, or 1920 of 104.
 SIZES = [1, 3, 15, 16, 17, 1919, 1920, 1921, 1999, 2000, 2001, 4000, 4007]
 FEATURES = [100, 104]
 
@@ -24,7 +24,7 @@ def problem(n, d, dtype="float64", seed=0):
 
 
 def about_zero(moments):
-    """The same moments for z = (x, 1)."""
+    """Return the same moments for z = (x, 1)."""
     shift = np.eye(len(moments.cross))
     shift[:-1, -1] = moments.origin
     gram = tf.constant(shift @ moments.gram.numpy() @ shift.T)
@@ -57,29 +57,27 @@ def assert_error(actual, theta, x, y, weight, tolerance):
     ("dtype", "exact", "tolerance"),
     [("float64", True, 1e-12), ("float32", True, 1e-12), ("float32", False, 1e-6)],
 )
-def test_sums_equal_numpys_around_the_limits_of_blocks(
-    d, weighted, dtype, exact, tolerance
-):
+def test_sums_match_numpy_around_block_boundaries(d, weighted, dtype, exact, tolerance):
     for n in SIZES:
         x, y, weight, theta = problem(n, d, dtype)
         weight = weight if weighted else None
         arrays = (x, y) if weight is None else (x, y, weight)
-        found = row_sums.moments(row_sums.parts(*arrays), exact=exact)
+        found = row_sums.compute_moments(row_sums.iterate_parts(*arrays), exact=exact)
         assert_moments(found, reference.moments(x, y, weight), tolerance)
-        error = row_sums.squared_error(
-            row_sums.parts(*arrays), tf.constant(theta), exact=exact
+        error = row_sums.compute_squared_error(
+            row_sums.iterate_parts(*arrays), tf.constant(theta), exact=exact
         )
         assert_error(error, theta, x, y, weight, tolerance)
 
 
-def test_problems_of_different_width_follow_each_other():
-    """Compiled for one width, the sums serve another in the same process."""
+def test_data_of_different_widths_in_one_process():
+    """Sums compiled for one width also work for another."""
     for d in (1, 3, 2, 7):
         x, y, _, theta = problem(20, d)
-        found = row_sums.moments(row_sums.parts(x, y), exact=True)
+        found = row_sums.compute_moments(row_sums.iterate_parts(x, y), exact=True)
         assert_moments(found, reference.moments(x, y), 1e-12)
-        error = row_sums.squared_error(
-            row_sums.parts(x, y), tf.constant(theta), exact=True
+        error = row_sums.compute_squared_error(
+            row_sums.iterate_parts(x, y), tf.constant(theta), exact=True
         )
         assert_error(error, theta, x, y, None, 1e-12)
 
@@ -90,20 +88,20 @@ def test_sums_over_a_dataset_with_a_partial_last_batch(batch, weighted):
     x, y, weight, theta = problem(100, 5)
     data = TrainingRows(x, y, weight if weighted else None, batch)
     weight = weight if weighted else None
-    found = row_sums.moments(data.parts, exact=True)
+    found = row_sums.compute_moments(data.parts, exact=True)
     assert_moments(found, reference.moments(x, y, weight), 1e-12)
-    error = row_sums.squared_error(data.parts, tf.constant(theta), exact=True)
+    error = row_sums.compute_squared_error(data.parts, tf.constant(theta), exact=True)
     assert_error(error, theta, x, y, weight, 1e-12)
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_the_tapes_gradient_is_the_slope_of_finite_differences(exact):
+def test_the_tapes_gradient_matches_finite_differences(exact):
     x, y, weight, theta = problem(50, 4)
-    data = TrainingRows(x, y, weight, None).as_element(exact=exact)
+    data = TrainingRows(x, y, weight, None).as_all_rows(exact=exact)
     point = tf.constant(theta)
     with tf.GradientTape() as tape:
         tape.watch(point)
-        loss = 3 * row_sums.mean_squared_error(data, point)
+        loss = 3 * data.mean_squared_error(point)
     slopes = reference.finite_differences(
         lambda t: 3 * reference.smooth_loss(t, x, y, weight), theta
     )
@@ -114,7 +112,7 @@ def test_the_tapes_gradient_is_the_slope_of_finite_differences(exact):
 
 
 def aligned(n, d, dtype, offset=0):
-    """An array that begins `offset` bytes after a multiple of 64."""
+    """Return an array that starts `offset` bytes after a multiple of 64."""
     size = n * d * np.dtype(dtype).itemsize
     memory = np.zeros(size + 128, np.uint8)
     start = -memory.ctypes.data % 64 + offset
@@ -140,54 +138,54 @@ COPIED = {
 
 
 @pytest.fixture
-def lending(monkeypatch):
-    """Arrays of any size are lent."""
-    monkeypatch.setattr(row_sums, "LENT_BYTES", 0)
+def sharing(monkeypatch):
+    """Share arrays of any size."""
+    monkeypatch.setattr(row_sums, "MIN_SHARED_BYTES", 0)
 
 
-@pytest.mark.usefixtures("lending")
+@pytest.mark.usefixtures("sharing")
 @pytest.mark.parametrize("case", LENT | COPIED)
 def test_parts_are_all_rows_in_order(case):
     x = (LENT | COPIED)[case]()
     y, weight = np.arange(len(x)) + 0.5, np.arange(len(x)) + 0.25
-    pieces = list(row_sums.parts(x, y, weight))
+    pieces = list(row_sums.iterate_parts(x, y, weight))
     for got, expected in zip(zip(*pieces, strict=True), (x, y, weight), strict=True):
         np.testing.assert_array_equal(np.concatenate(got), expected)
         assert all(tensor.dtype == expected.dtype for tensor in got)
 
 
-@pytest.mark.usefixtures("lending")
+@pytest.mark.usefixtures("sharing")
 @pytest.mark.parametrize("case", LENT)
-def test_aligned_rows_are_lent_not_copied(case):
+def test_aligned_rows_are_shared_not_copied(case):
     x = LENT[case]()
-    *_, (last, _) = row_sums.parts(x, np.zeros(len(x)))
+    *_, (last, _) = row_sums.iterate_parts(x, np.zeros(len(x)))
     before = last.numpy()[-1, -1]
     x[-1, -1] += 1
     assert last.numpy()[-1, -1] == before + 1
 
 
-@pytest.mark.usefixtures("lending")
+@pytest.mark.usefixtures("sharing")
 @pytest.mark.parametrize("case", COPIED)
-def test_rows_that_cannot_be_lent_are_copied(case):
+def test_rows_that_cannot_be_shared_are_copied(case):
     x = COPIED[case]()
     expected = x.copy()
-    pieces = list(row_sums.parts(x, np.zeros(len(x))))
+    pieces = list(row_sums.iterate_parts(x, np.zeros(len(x))))
     if x.flags.writeable:
         x[:] = -1
     np.testing.assert_array_equal(np.concatenate([p[0] for p in pieces]), expected)
 
 
-def test_a_large_array_is_copied_a_piece_at_a_time():
+def test_a_large_array_is_copied_in_pieces():
     n = 5 * row_sums.COPIED_PART_BYTES // (2 * 8 * 1000)
     x = np.broadcast_to(np.arange(1000.0), (n, 1000)).copy()
     x.flags.writeable = False
-    pieces = [len(part[0]) for part in row_sums.parts(x, np.zeros(n))]
+    pieces = [len(part[0]) for part in row_sums.iterate_parts(x, np.zeros(n))]
     assert sum(pieces) == n
     assert len(pieces) == 3
 
 
 def views_of(x):
-    """The same numbers in memory of other kinds."""
+    """Return the same numbers in other memory layouts."""
     framed = np.zeros((len(x) + 1, x.shape[1] + 1), x.dtype)
     framed[1:, 1:] = x
     longer = np.vstack([x[:1], x])
@@ -207,19 +205,19 @@ def views_of(x):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("d", [3, 8, 16])
-def test_training_rows_of_every_kind_of_memory(d, dtype):
+def test_training_rows_of_every_memory_layout(d, dtype):
     x, y, weight, _ = problem(30, d, dtype)
     expected = reference.moments(x, y, weight)
     for name, view in views_of(x).items():
         data = TrainingRows(view, y, weight, None)
         for _ in range(2):  # they are read as often as needed
-            found = row_sums.moments(data.parts, exact=True)
+            found = row_sums.compute_moments(data.parts, exact=True)
             assert_moments(found, expected, 1e-12), name
         assert data.features == d
 
 
 def test_the_address_of_the_rows_changes_no_bit():
-    """A run gives the same numbers wherever its rows happen to lie."""
+    """A run gives the same numbers wherever its rows are in memory."""
     random = np.random.default_rng(0)
     for n, d, dtype in [(60, 4, "float64"), (60, 3, "float32"), (500, 16, "float32")]:
         x, y = random.standard_normal((n, d)), random.standard_normal(n)
@@ -228,11 +226,13 @@ def test_the_address_of_the_rows_changes_no_bit():
             placed = aligned(n, d, dtype, offset)
             placed[:] = x
             data = TrainingRows(placed, y, None, None)
-            seen.add(row_sums.moments(data.parts, exact=True).gram.numpy().tobytes())
+            seen.add(
+                row_sums.compute_moments(data.parts, exact=True).gram.numpy().tobytes()
+            )
         assert len(seen) == 1, (n, d, dtype)
 
 
-@pytest.mark.usefixtures("lending")
+@pytest.mark.usefixtures("sharing")
 def test_rows_of_either_precision_are_not_copied():
     for dtype in ("float32", "float64"):
         x = aligned(40, 8, dtype)
@@ -248,10 +248,12 @@ def test_other_numbers_are_computed_in_float64(dtype):
     expected = reference.moments(x.astype("float64"), y)
     for batch_size in (None, 6):
         data = TrainingRows(x, y, None, batch_size)
-        assert_moments(row_sums.moments(data.parts, exact=True), expected, 1e-12)
+        assert_moments(
+            row_sums.compute_moments(data.parts, exact=True), expected, 1e-12
+        )
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(6)
     data = TrainingRows(dataset, None, None, None)
-    assert_moments(row_sums.moments(data.parts, exact=True), expected, 1e-12)
+    assert_moments(row_sums.compute_moments(data.parts, exact=True), expected, 1e-12)
 
 
 def test_targets_may_be_a_column():
@@ -260,10 +262,14 @@ def test_targets_may_be_a_column():
     for shape, batch_size in itertools.product([(10,), (10, 1)], [None, 4]):
         arrays = x, y.reshape(shape), weight.reshape(shape)
         data = TrainingRows(*arrays, batch_size)
-        assert_moments(row_sums.moments(data.parts, exact=True), expected, 1e-12)
+        assert_moments(
+            row_sums.compute_moments(data.parts, exact=True), expected, 1e-12
+        )
         dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(4)
         data = TrainingRows(dataset, None, None, None)
-        assert_moments(row_sums.moments(data.parts, exact=True), expected, 1e-12)
+        assert_moments(
+            row_sums.compute_moments(data.parts, exact=True), expected, 1e-12
+        )
 
 
 @pytest.mark.parametrize(
@@ -288,12 +294,12 @@ def test_targets_may_be_a_column():
         (np.ones((3, 2)), np.ones(3), [1, np.nan, 1], "finite and not negative"),
     ],
 )
-def test_wrong_arrays_are_refused(x, y, weight, message):
+def test_wrong_arrays_are_rejected(x, y, weight, message):
     with pytest.raises(ValueError, match=message):
         TrainingRows(x, y, weight, None)
 
 
-def test_wrong_datasets_are_refused():
+def test_wrong_datasets_are_rejected():
     dataset = tf.data.Dataset.from_tensor_slices((np.ones((4, 2)), np.ones(4)))
     with pytest.raises(ValueError, match="brings its own"):
         TrainingRows(dataset.batch(2), np.ones(4), None, None)

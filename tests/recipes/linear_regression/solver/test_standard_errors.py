@@ -1,4 +1,4 @@
-"""`inference`: the classical formulas on the rows as they came."""
+"""`standard_errors`: the classical formulas on the original rows."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,18 @@ from tests.recipes.linear_regression import reference
 
 
 def estimates_of(x, y, *, l2=0.0, penalised=False, moments=True):
-    """As the recipe does: standardise, fit, and carry over to the columns of `x`."""
+    """Standardise, fit and convert to the columns of `x`, as the recipe does."""
     center, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 0, scale, 1)
     z = (x - center) / scale
-    taken = row_sums.moments(row_sums.parts(z, y), exact=True) if moments else None
-    curvature = closed_form.curvature(taken, l2) if moments else None
+    taken = (
+        row_sums.compute_moments(row_sums.iterate_parts(z, y), exact=True)
+        if moments
+        else None
+    )
+    curvature = closed_form.compute_curvature(taken, l2) if moments else None
     theta = reference.closed_form(z, y, l2=l2)
-    return standard_errors.estimates(
+    return standard_errors.estimate_coefficients(
         theta,
         reference.smooth_loss(theta, z, y),
         taken,
@@ -54,7 +58,7 @@ def test_diabetes():
     np.testing.assert_allclose(found.standard_error, error, rtol=1e-8)
 
 
-def test_one_column_is_linregress():
+def test_one_column_matches_linregress():
     x, y = rows_in_odd_units()
     expected = scipy.stats.linregress(x[:, 2], y)
     found = estimates_of(x[:, 2:], y)
@@ -64,8 +68,8 @@ def test_one_column_is_linregress():
     )
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
-    """Of 400 intervals for each of 3 coefficients, 95 % ± 3.3 % (three deviations)."""
+def test_intervals_have_their_nominal_coverage():
+    """95 % ± 3.3 % (three deviations) of 400 intervals for each of 3 coefficients."""
     random = np.random.default_rng(0)
     x, truth = random.uniform(0, 5, (12, 2)), np.array([1.0, -2.0, 3.0])
     hits = 0
@@ -79,7 +83,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 def test_in_original_units_predicts_the_same():
     theta, center, scale = np.array([2.0, -3.0, 5.0]), np.array([1.0, 10]), [0.5, 4.0]
     x = np.array([[0.0, 1.0], [7.0, -2.0]])
-    value = standard_errors.in_original_units(theta, center, np.array(scale))
+    value = standard_errors.to_original_units(theta, center, np.array(scale))
     np.testing.assert_allclose(
         value[0] + x @ value[1:], (x - center) / scale @ theta[:-1] + theta[-1]
     )
@@ -97,7 +101,7 @@ TWICE = np.repeat(rows_in_odd_units()[0][:, :1], 2, axis=1)
     ],
     ids=["penalty", "rank", "no moments"],
 )
-def test_no_errors_where_there_are_none(x, arguments, reason):
+def test_no_errors_is_explained(x, arguments, reason):
     raw, y = rows_in_odd_units()
     found = estimates_of(raw if x is None else x, y, **arguments)
     assert found.no_errors == reason
