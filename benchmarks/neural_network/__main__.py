@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.measure import PAUSE, RESULTS, machine, now, table, versions
 from benchmarks.neural_network.worker import CLASSES, HIDDEN
-from benchmarks.svm.data import folder
+from benchmarks.svm.data import folder, require_folder
 
 BATCHES = (32, 256)
 PARTS = (*map(str, BATCHES), "streaming", "serving")
@@ -189,8 +189,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--programs", nargs="+", choices=TITLES, default=[*TITLES])
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    if not folder().is_dir():
-        parser.error(f"no data in {folder()}: set RECIPES_DATA")
+    require_folder(parser)
     return chosen
 
 

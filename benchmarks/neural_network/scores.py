@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.measure import RESULTS, machine, now, table, versions
 from benchmarks.neural_network.tasks import SPLITS, TASKS, Flags, Task
-from benchmarks.svm.data import folder
+from benchmarks.svm.data import require_folder
 
 HOW = f"""\
 Scores on test rows. Each row of the table is `python -m recipes.neural_network` with
@@ -119,8 +119,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    if not folder().is_dir():
-        parser.error(f"no data in {folder()}: set RECIPES_DATA")
+    require_folder(parser)
     chosen.out.mkdir(parents=True, exist_ok=True)
     stored = chosen.out / "neural_network_scores.json"
     record = json.loads(stored.read_text()) if stored.exists() else {}

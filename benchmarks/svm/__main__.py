@@ -18,7 +18,7 @@ import threadpoolctl
 
 from benchmarks.measure import PAUSE, RESULTS, machine, now, versions
 from benchmarks.svm import gap
-from benchmarks.svm.data import TASKS, Split, folder
+from benchmarks.svm.data import TASKS, Split, require_folder
 from benchmarks.svm.programs import CACHE_MB, PROGRAMS, is_installed
 from benchmarks.svm.report import plot, text
 from benchmarks.svm.worker import Worker, store
@@ -256,8 +256,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.rows and chosen.out == RESULTS:
         parser.error("--rows is for trials: give an --out that keeps the results apart")
-    if set(chosen.parts) != {"synthetic"} and not folder().is_dir():
-        parser.error(f"no data in {folder()}: set RECIPES_DATA")
+    if set(chosen.parts) != {"synthetic"}:
+        require_folder(parser)
     return chosen
 
 

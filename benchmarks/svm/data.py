@@ -1,5 +1,6 @@
 """The data sets that support vector machines are measured on, as float32 arrays."""
 
+import argparse
 import gzip
 import os
 from collections.abc import Callable
@@ -37,9 +38,18 @@ class Task:
 
 
 def folder() -> Path:
-    """Where the public data sets lie."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    return Path(os.environ.get("RECIPES_DATA", beside))
+    """Return the folder of the public data sets, which `RECIPES_DATA` names."""
+    return Path(os.environ["RECIPES_DATA"])
+
+
+def require_folder(parser: argparse.ArgumentParser) -> None:
+    """Exit with an error of the command line unless there is such a folder."""
+    name = os.environ.get("RECIPES_DATA", "")
+    if not os.path.isdir(name):
+        parser.error(
+            "set the environment variable RECIPES_DATA to the folder of the data sets"
+            + f": {name!r} is not a folder" * bool(name)
+        )
 
 
 def a9a() -> Split:
