@@ -25,6 +25,8 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Real data sets: the folder that RECIPES_DATA names.
+bench: export RECIPES_DATA ?= $(realpath ../shared/data)
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.linear_regression
 	$(BIN)/python -m benchmarks.svm

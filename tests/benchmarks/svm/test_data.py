@@ -13,8 +13,8 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("task", SHAPES)
-def test_shapes(task, recipes_data, monkeypatch):
-    monkeypatch.setenv("RECIPES_DATA", str(recipes_data))
+@pytest.mark.usefixtures("recipes_data")
+def test_shapes(task):
     split = TASKS[task].load()
     rows, features, test_rows, classes = SHAPES[task]
     assert split.x.shape == (rows, features)
