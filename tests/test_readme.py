@@ -1,11 +1,13 @@
-"""The READMEs: every command is run as written, every output shown is compared.
+"""The documents: every command is run as written, every output shown is compared.
 
-A document's blocks run in order, in one copy of the project. `python` is a process
-forked from one that has imported TensorFlow, see `tests/commands.py`. Fences are
+A document's blocks run in order, in a copy of the project of its own. `python` is a
+process forked from one that has imported TensorFlow, see `tests/commands.py`. Fences
+are
 
 - `sh`: run by bash, with `.venv` standing for the environment of these tests;
 - `python`: run by that environment's Python;
-- `text`: the output of the block before it, line by line, `…` for what may vary.
+- `text`: the output of the block before it, line by line and word by word, `…` for
+  what may vary.
 
 A fence of any other kind is an error: this test would not know how to run it.
 """
@@ -26,10 +28,15 @@ import pytest
 from tests import commands
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("recipes/*/README.md"))]
+FRONT = ROOT / "README.md"
+RECIPES = sorted(ROOT.glob("recipes/*/README.md"))
+DOCUMENTS = [FRONT, *RECIPES, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 KINDS = ("sh", "python", "text")
 # These would run this test again, or take minutes; make says what they would do.
-ONLY_PLANNED = ("test", "lint", "bench", "notebooks", "test-oldest", "lock")
+ONLY_PLANNED = (
+    *("test", "test-fast", "test-oldest"),
+    *("lint", "bench", "notebooks", "lock"),
+)
 NOT_COPIED = shutil.ignore_patterns(".*", "runs", "build", "dist", "__pycache__")
 
 
@@ -45,7 +52,7 @@ class Block:
 
 
 def blocks_of(text: str) -> list[Block]:
-    """The fenced blocks of a document.
+    """Return the fenced blocks of a document.
 
     Raises:
         ValueError: At a fence that is indented, of an unknown kind or never closed.
@@ -73,13 +80,13 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def planned(code: str) -> str:
-    """The same commands with `make -n` for what is only to be planned."""
+    """Return the same commands with `make -n` for what is only to be planned."""
     targets = "|".join(ONLY_PLANNED)
     return re.sub(rf"^make ({targets})$", r"make -n \1", code, flags=re.MULTILINE)
 
 
 def project(folder: Path) -> Path:
-    """A copy of the project whose `.venv` is the environment of these tests."""
+    """Copy the project, with the environment of these tests as its `.venv`."""
     copy = folder / "project"
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
     binaries = copy / ".venv" / "bin"
@@ -97,7 +104,7 @@ def project(folder: Path) -> Path:
 
 
 def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
-    """Runs a block and gives all that it prints; keeps what it exports."""
+    """Run a block and return all that it prints; keep what it exports."""
     if block.kind == "python":
         command = [".venv/bin/python", "-c", block.code]
     else:
@@ -123,14 +130,28 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
     return done.stdout
 
 
+def words_of(text: str) -> list[str]:
+    """Return each line's words with one blank between them."""
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def anchors_of(document: Path) -> set[str]:
+    """Return the anchors that GitHub makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.M)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
 def missing_lines(shown: str, printed: str) -> list[str]:
-    """The lines shown that were not printed.
+    """Return the lines shown that were not printed, however the words are spaced.
 
     Their order is free: standard output and error mix as they like.
     """
-    printed_lines = [line.strip() for line in printed.splitlines()]
+    printed_lines = words_of(printed)
     missing = []
-    for line in filter(None, map(str.strip, shown.splitlines())):
+    for line in filter(None, words_of(shown)):
         pattern = ".*".join(map(re.escape, line.split("…")))
         if not any(re.fullmatch(pattern, one) for one in printed_lines):
             missing.append(line)
@@ -138,7 +159,7 @@ def missing_lines(shown: str, printed: str) -> list[str]:
 
 
 def unexplained_keys(value: Any, text: str) -> set[str]:
-    """The keys, at any depth, that the text does not have as `code`."""
+    """Return the keys, at any depth, that the text does not have as `code`."""
     if isinstance(value, list):
         return set().union(*(unexplained_keys(each, text) for each in value))
     if not isinstance(value, dict):
@@ -148,7 +169,7 @@ def unexplained_keys(value: Any, text: str) -> set[str]:
 
 
 def run_document(document: Path, scratch: Path) -> None:
-    """Runs a document's blocks in a copy of the project and checks what they print."""
+    """Run a document's blocks in a copy of the project; check what they print."""
     folder = project(scratch)
     environment = {
         **os.environ,
@@ -160,7 +181,6 @@ def run_document(document: Path, scratch: Path) -> None:
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV", "LOCK"):
         environment.pop(name, None)
     blocks = blocks_of(document.read_text(encoding="utf-8"))
-    assert any(block.kind == "sh" for block in blocks)
     printed = ""
     for block in blocks:
         if block.kind == "text":
@@ -168,7 +188,7 @@ def run_document(document: Path, scratch: Path) -> None:
             assert not missing, f"line {block.line}: not printed: {missing}\n{printed}"
         else:
             printed = run(block, folder, environment)
-    if document.parent != ROOT:
+    if document in RECIPES:
         records = list(folder.glob("runs/*/*/metrics.json"))
         assert records
         for record in records:
@@ -177,14 +197,18 @@ def run_document(document: Path, scratch: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    """All documents at once: each leaves half of two cores idle."""
+def outcomes(request, tmp_path_factory):
+    """Run the documents under test, two at a time; each keeps one core busy."""
     with ThreadPoolExecutor(2) as pool:
         return {
             document: pool.submit(
                 run_document, document, tmp_path_factory.mktemp("readme")
             )
-            for document in DOCUMENTS
+            for document in (
+                item.callspec.params["document"]
+                for item in request.session.items
+                if "outcomes" in getattr(item, "fixturenames", ())
+            )
         }
 
 
@@ -196,17 +220,26 @@ def test_every_block_runs_and_prints_what_is_shown(document, outcomes):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_no_link_is_dead(document):
     text = document.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#\s]+)", text)
-    links = [link for link in links if "://" not in link]
-    dead = [link for link in links if not (document.parent / link).exists()]
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)", text):
+        file, _, anchor = link.partition("#")
+        target = document.parent / file if file else document
+        if "://" not in link and (
+            not target.exists() or (anchor and anchor not in anchors_of(target))
+        ):
+            dead.append(link)
     assert not dead
 
 
 def test_every_recipe_has_its_readme():
     recipes = {path.parent for path in ROOT.glob("recipes/*/__main__.py")}
-    assert recipes == {path.parent for path in DOCUMENTS[1:]}
-    front = DOCUMENTS[0].read_text(encoding="utf-8")
-    assert all(f"recipes/{recipe.name}/README.md" in front for recipe in recipes)
+    assert recipes == {path.parent for path in RECIPES}
+
+
+def test_the_front_page_is_short_and_leads_to_every_document():
+    front = FRONT.read_text(encoding="utf-8")
+    assert len(front.splitlines()) <= 150
+    assert all(f"({name_of(document)})" in front for document in DOCUMENTS[1:])
 
 
 @pytest.mark.parametrize(
@@ -228,6 +261,8 @@ def test_a_block_that_cannot_be_run_is_an_error(text):
 def test_output_is_compared():
     assert missing_lines("a=1 b=…\nend", "x\na=1 b=2\ny\nend\n") == []
     assert missing_lines("a=1 b=…", "a=2 b=2\n") == ["a=1 b=…"]
+    assert missing_lines("one … three\n", "  one    two  three\n") == []
+    assert missing_lines("one two\n", "onetwo\n") == ["one two"]
 
 
 def test_keys_are_looked_for_at_any_depth():
