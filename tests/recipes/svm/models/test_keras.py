@@ -202,7 +202,7 @@ def test_another_number_of_features_is_refused(fitted):
 
 def test_compile_takes_no_optimiser_and_no_loss():
     for arguments in ({"optimizer": "sgd"}, {"loss": "hinge"}):
-        with pytest.raises(ValueError, match="should be left out"):
+        with pytest.raises(ValueError, match="should be omitted"):
             SupportVectorClassifier().compile(**arguments)
     model = SupportVectorClassifier()
     model.compile(run_eagerly=False)
@@ -212,7 +212,7 @@ def test_compile_takes_no_optimiser_and_no_loss():
 def test_batches_are_refused(fitted):
     x, y = data()
     for model in (SupportVectorClassifier(), fitted):
-        with pytest.raises(ValueError, match="trained by `fit` alone"):
+        with pytest.raises(ValueError, match="trained by `fit` only"):
             model.train_on_batch(x, y)
 
 
