@@ -20,7 +20,7 @@ def compressed(text):
     return gzip.compress(text.encode(), mtime=0)
 
 
-def refused(ended, *expected):
+def assert_rejected(ended, *expected):
     """Check that it exited with 2 and one line that contains these words."""
     assert ended.code == 2, ended.out + ended.err
     assert re.fullmatch(r"error: \S.*\n", ended.err), ended.err
@@ -130,7 +130,7 @@ def test_bad_file(case, linear_regression, tmp_path):
     content = content if isinstance(content, bytes) else content.encode()
     (tmp_path / name).write_bytes(content)
     ended = linear_regression(tmp_path, f"--dataset={name}", "--out_dir=run", *flags)
-    refused(ended, *expected)
+    assert_rejected(ended, *expected)
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
 
@@ -144,7 +144,7 @@ def test_npz_of_objects(linear_regression, tmp_path):
     x = np.array([[Trap()] for _ in range(9)], dtype=object)
     np.savez(tmp_path / "d.npz", x=x, y=np.arange(9.0))
     ended = linear_regression(tmp_path, "--dataset=d.npz")
-    refused(ended, "d.npz: 'x' holds Python objects", "save it as numbers")
+    assert_rejected(ended, "d.npz: 'x' holds Python objects", "save it as numbers")
     assert {path.name for path in tmp_path.iterdir()} == {"d.npz"}
 
 
@@ -161,7 +161,7 @@ def test_test_set_with_other_columns(text, expected, linear_regression, tmp_path
     (tmp_path / "d.csv").write_text(TABLE)
     (tmp_path / "test.csv").write_text(text)
     ended = linear_regression(tmp_path, "--dataset=d.csv", "--test_dataset=test.csv")
-    refused(ended, "test.csv", *expected)
+    assert_rejected(ended, "test.csv", *expected)
     assert not (tmp_path / "runs").exists()
 
 
@@ -200,7 +200,7 @@ FLAGS = {
 
 @pytest.mark.parametrize("flag", FLAGS)
 def test_bad_flag(flag, linear_regression, tmp_path):
-    refused(linear_regression(tmp_path, flag), *FLAGS[flag])
+    assert_rejected(linear_regression(tmp_path, flag), *FLAGS[flag])
     assert not list(tmp_path.iterdir())
 
 
@@ -208,7 +208,7 @@ def test_out_dir_is_a_file(linear_regression, tmp_path):
     (tmp_path / "taken").write_text("mine")
     for folder in ("taken", "taken/run"):
         ended = linear_regression(tmp_path, f"--out_dir={folder}")
-        refused(ended, "--out_dir: cannot write", repr(folder))
+        assert_rejected(ended, "--out_dir: cannot write", repr(folder))
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -216,13 +216,13 @@ def test_out_dir_is_a_file(linear_regression, tmp_path):
 def test_out_dir_without_permission(linear_regression, tmp_path):
     (tmp_path / "locked").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     ended = linear_regression(tmp_path, "--out_dir=locked")
-    refused(ended, "--out_dir: cannot write", "Permission denied")
+    assert_rejected(ended, "--out_dir: cannot write", "Permission denied")
 
 
 def test_out_dir_on_a_file_system_without_writing(linear_regression, tmp_path):
     """A place where even root cannot write."""
     ended = linear_regression(tmp_path, "--out_dir=/proc/run")
-    refused(ended, "--out_dir: cannot write in '/proc/run'")
+    assert_rejected(ended, "--out_dir: cannot write in '/proc/run'")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_file_that_cannot_grow(largest, what, linear_regression, tmp_path):
     Afterwards there is either nothing or complete files.
     """
     ended = linear_regression(tmp_path, "--out_dir=run", largest_file=largest)
-    refused(ended, "run/", f"cannot write {what}: File too large")
+    assert_rejected(ended, "run/", f"cannot write {what}: File too large")
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert not any("/." in name for name in left)
     complete = {"run/report.html", "run/metrics.json", "run/flags.txt"}
@@ -254,11 +254,11 @@ def test_diverging_rate_is_reported_with_the_largest_that_works(
 ):
     flags = ("--out_dir=run", "--noreport", "--noexport", "--momentum=none")
     ended = linear_regression(tmp_path, "--learning_rate=100", *flags)
-    line = refused(ended, "--learning_rate=100", "diverges")
+    line = assert_rejected(ended, "--learning_rate=100", "diverges")
     assert not list(tmp_path.iterdir())
     limit = float(re.search(r"largest rate that works here is (\S+)", line)[1])
     ended = linear_regression(tmp_path, f"--learning_rate={1.02 * limit}", *flags)
-    refused(ended, "diverges")
+    assert_rejected(ended, "diverges")
     ended = linear_regression(tmp_path, f"--learning_rate={0.99 * limit}", *flags)
     assert (ended.code, ended.err) == (0, "")
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
@@ -271,11 +271,13 @@ def test_diverging_rate_is_reported_with_the_largest_that_works(
 def test_bad_file_in_a_fresh_process(tmp_path):
     (tmp_path / "d.csv").write_text(TABLE + "1,five,3\n")
     words = ("-m", "recipes.linear_regression", "--dataset=d.csv")
-    refused(run_fresh(tmp_path, *words), "d.csv, line 52, column 'b': 'five'")
+    assert_rejected(run_fresh(tmp_path, *words), "d.csv, line 52, column 'b': 'five'")
     assert {path.name for path in tmp_path.iterdir()} == {"d.csv"}
 
 
 def test_bad_flag_in_a_fresh_process(tmp_path):
     ended = run_fresh(tmp_path, "-m", "recipes.linear_regression", "--learning-rte=1")
-    refused(ended, "--learning-rte: no such flag", "did you mean --learning_rate?")
+    assert_rejected(
+        ended, "--learning-rte: no such flag", "did you mean --learning_rate?"
+    )
     assert ended.out == ""

@@ -199,7 +199,7 @@ def test_own_flags(flags, first_metrics, linear_regression, tmp_path):
     assert theirs["iterations"] != exact["iterations"]
 
 
-def test_table_of_one_s_own(linear_regression, tmp_path):
+def test_table_from_a_file(linear_regression, tmp_path):
     odd_table(tmp_path / "homes.csv", 300, seed=1)
     odd_table(tmp_path / "more.csv", 50, seed=2)
     ended = linear_regression(
