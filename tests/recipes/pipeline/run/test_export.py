@@ -18,7 +18,7 @@ from recipes.pipeline.preprocessing import learn
 from recipes.pipeline.run import atomic_files as files
 from recipes.pipeline.run import export
 from tests.commands import ROOT, run_forked
-from tests.recipes.pipeline.preprocessing.test_learn import data_of, odd_table
+from tests.recipes.pipeline.preprocessing.data_sets import data_of, odd_table
 
 SIGNATURES = ["serving_default", "serve"]
 
