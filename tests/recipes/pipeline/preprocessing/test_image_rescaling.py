@@ -16,8 +16,6 @@ from tests.recipes.pipeline.preprocessing.data_sets import (
 )
 
 PIXELS = np.random.default_rng(6).integers(-20, 236, (30, 2, 3, 4)).astype("float32")
-
-
 PIXELS[3, 1, 1, 1], PIXELS[4, 0, 0, 0] = -20, 236
 
 

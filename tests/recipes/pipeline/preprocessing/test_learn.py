@@ -136,8 +136,6 @@ def test_a_million_plus_minus_one():
 
 
 numbers = st.floats(-1e6, 1e6, width=32) | st.sampled_from([0.0, 0.0, 0.0, NAN])
-
-
 matrices = st_numpy.arrays(
     np.float32, st.tuples(st.integers(1, 12), st.integers(1, 5)), elements=numbers
 )

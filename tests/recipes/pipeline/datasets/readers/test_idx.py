@@ -12,20 +12,10 @@ from recipes.pipeline.datasets.readers import idx
 from tests.recipes.pipeline.datasets.loading import loaded, refused
 
 rng = np.random.default_rng(0)
-
-
 IMAGES = rng.integers(0, 256, (40, 3, 4)).astype(np.uint8)
-
-
 ONE_VALUE = np.equal(IMAGES, IMAGES[7, 1, 2])
-
-
 LABELS = (np.arange(40) % 4).astype(np.uint8)
-
-
 TYPES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
-
-
 PACK = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
@@ -110,8 +100,6 @@ def test_many_classes_of_idx_labels(tmp_path):
 
 
 CONTENT = as_idx(IMAGES)
-
-
 DAMAGED = [
     (b"hello, world", "begins with the bytes '68656c6c'; expected the magic"),
     (b"", "begins with the bytes ''"),

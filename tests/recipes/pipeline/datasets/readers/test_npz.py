@@ -19,8 +19,6 @@ def save(folder, name="data.npz", **arrays):
 
 
 X = np.random.default_rng(0).normal(size=(40, 3))
-
-
 Y = X.sum(axis=1)
 
 
@@ -121,14 +119,8 @@ def test_npz_test_set_with_other_columns(tmp_path):
 
 
 rng = np.random.default_rng(0)
-
-
 IMAGES = rng.integers(0, 256, (40, 3, 4)).astype(np.uint8)
-
-
 ONE_VALUE = np.equal(IMAGES, IMAGES[7, 1, 2])
-
-
 LABELS = (np.arange(40) % 4).astype(np.uint8)
 
 
