@@ -101,7 +101,7 @@ def encode_target(
     test: npt.NDArray[np.float64],
     where: str,
 ) -> tuple[Column, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Number the classes of the training rows by the natural order of their names.
+    """Encode the classes of the training rows in the natural order of their names.
 
     Args:
         target: The target column; if categorical, the labels are its codes.
@@ -140,7 +140,7 @@ def encode_target(
 def encode_features(
     columns: tuple[Column, ...], train: FeatureMatrix, test: FeatureMatrix
 ) -> tuple[tuple[Column, ...], list[str]]:
-    """Number the levels of categorical columns by the training rows, in place.
+    """Encode the levels of categorical columns by the training rows, in place.
 
     Levels that only test rows have become blanks.
 

@@ -18,7 +18,7 @@ _ROWS_PER_NUMBERED_CLASS = 50
 
 
 def infer_task(requested: RequestedTask, source: Source) -> Task:
-    """Decide the task by what was requested and by the target.
+    """Infer the task from the request and the target.
 
     Raises:
         InputError: The target does not suit the request.

@@ -101,7 +101,7 @@ def _split_off_test(
 def _describe(
     found: Source, train: Examples, test: Examples, task: Task, value: str
 ) -> Data:
-    """Number classes and levels by the training rows, and describe the data."""
+    """Encode classes and levels by the training rows, and describe the data."""
     if found.image_shape:
         _refuse_blank_pixels(found, train, test)
     else:

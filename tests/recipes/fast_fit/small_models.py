@@ -14,7 +14,7 @@ ROWS, FEATURES, CLASSES, BATCH = 42, 5, 3, 8
 
 
 class Recorder(keras.callbacks.Callback):
-    """Notes what callbacks are told."""
+    """Records the arguments of callbacks."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.begun: list[int] = []
@@ -38,7 +38,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Plain(keras.Model):
-    """A subclass, built by its first batch, with a textbook `train_step`."""
+    """A subclassed model, built by its first batch, with a plain `train_step`."""
 
     def __init__(self, dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -78,15 +78,15 @@ class Plain(keras.Model):
 
 @keras.saving.register_keras_serializable("fast-fit-tests")
 class Network(FastFit, Plain):
-    """The same with the mixin."""
+    """The same model with the mixin."""
 
 
 class Functional(FastFit, keras.Model):
-    """Keras's own `train_step`."""
+    """A functional model with the mixin and Keras's own `train_step`."""
 
 
 def network(fast: bool, **options: Any) -> Network:
-    """A compiled `Network`; options go to `compile`."""
+    """Return a compiled `Network`; options go to `compile`."""
     keras.utils.set_random_seed(3)
     model = Network(options.pop("dropout", 0.0))
     model.fast_fit = fast
@@ -96,7 +96,7 @@ def network(fast: bool, **options: Any) -> Network:
 def functional(
     fast: bool, layer: Callable[[], Any] | None = None, **options: Any
 ) -> Functional:
-    """A compiled functional model, with a layer of one's own in it."""
+    """Return a compiled functional model with the given layer in it."""
     keras.utils.set_random_seed(3)
     x = keras.Input((FEATURES,))
     middle = layer() if layer else keras.layers.Activation("tanh")
@@ -114,20 +114,20 @@ def compiled(model: Any, **options: Any) -> Any:
 
 
 def rows(count: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
-    """Features, and classes that depend on them."""
+    """Return features, and classes that depend on them."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(count, FEATURES)).astype(np.float32)
     y = (x @ generator.normal(size=(FEATURES, CLASSES))).argmax(axis=1)
     return x, y.astype(np.int32)
 
 
-def both(
+def fit_both_ways(
     make: Callable[[bool], Any], fit: Callable[[Any], Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Fits a model fast and by Keras, asserts that they are equal.
+    """Fit a model fast and by Keras, and assert that the results are equal.
 
     Returns:
-        The fast one, Keras's, and the history of the fast one.
+        The fast model, Keras's, and the history of the fast one.
     """
     fast, plain = make(True), make(False)
     histories = []
@@ -144,7 +144,7 @@ def both(
 
 
 def assert_equal(fast: Any, plain: Any) -> None:
-    """All variables are: weights, optimiser's, seeds."""
+    """Assert that all variables are equal: weights, the optimiser's, seeds."""
     fast_all, plain_all = (
         [*model.variables, *model.optimizer.variables] for model in (fast, plain)
     )
@@ -152,3 +152,11 @@ def assert_equal(fast: Any, plain: Any) -> None:
         np.testing.assert_allclose(
             one.numpy(), other.numpy(), rtol=1e-5, atol=1e-5, err_msg=one.path
         )
+
+
+X, Y = rows()
+
+
+def dataset(*parts: Any, **options: Any) -> tf.data.Dataset:
+    """Return `X` and `Y`, or other parts, in batches."""
+    return tf.data.Dataset.from_tensor_slices(parts or (X, Y)).batch(BATCH, **options)

@@ -1,4 +1,4 @@
-"""Memory that `fit` uses again: never while somebody holds it."""
+"""Buffers are reused, but never while an array refers to them."""
 
 import gc
 
@@ -15,7 +15,7 @@ def address(array):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
-def test_array_is_as_asked_for_and_aligned(dtype):
+def test_array_is_as_requested_and_aligned(dtype):
     array = BufferPool().allocate((3, 5), np.dtype(dtype))
     array[:] = 7
     assert type(array) is np.ndarray
@@ -24,7 +24,7 @@ def test_array_is_as_asked_for_and_aligned(dtype):
     assert array.tolist() == [[7] * 5] * 3
 
 
-def test_memory_is_used_again_when_its_array_is_gone():
+def test_memory_is_reused_when_its_array_is_gone():
     pool = BufferPool()
     first = pool.allocate((100,), np.dtype(np.float32))
     where = address(first)
@@ -42,7 +42,7 @@ def test_memory_is_used_again_when_its_array_is_gone():
         lambda array: np.asarray(tf.constant(array)),
     ],
 )
-def test_memory_is_not_used_again_while_a_view_is_held(hold):
+def test_memory_is_not_reused_while_a_view_is_held(hold):
     pool = BufferPool()
     array = pool.allocate((100,), np.dtype(np.float32))
     array[:] = np.arange(100)

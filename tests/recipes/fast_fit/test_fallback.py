@@ -1,4 +1,4 @@
-"""Where there is no fast path: a word, and Keras's own way."""
+"""Models and data without the fast path: a warning, and Keras's own `fit`."""
 
 import keras
 import numpy as np
@@ -9,21 +9,17 @@ from tests.recipes.fast_fit.small_models import (
     BATCH,
     Functional,
     Recorder,
+    X,
+    Y,
     assert_equal,
+    dataset,
     functional,
     network,
-    rows,
 )
-
-X, Y = rows()
-
-
-def dataset():
-    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
 
 
 class Unsupported(keras.layers.Layer):
-    """Has an operation that XLA does not know."""
+    """Has an operation that XLA does not support."""
 
     def call(self, x):
         def tanh(x):
@@ -32,7 +28,7 @@ class Unsupported(keras.layers.Layer):
         return tf.grad_pass_through(tanh)(x)
 
 
-def fallen_back(make, fit, words):
+def assert_falls_back(make, fit, words):
     fast, plain = make(True), make(False)
     np.random.seed(4)
     with pytest.warns(UserWarning, match=words):
@@ -44,7 +40,7 @@ def fallen_back(make, fit, words):
 
 
 def test_operation_that_xla_lacks():
-    model = fallen_back(
+    model = assert_falls_back(
         lambda fast: functional(fast, Unsupported),
         lambda m: m.fit(dataset(), epochs=2, verbose=0),
         "step by step, as XLA cannot compile",
@@ -52,7 +48,7 @@ def test_operation_that_xla_lacks():
     assert int(model.optimizer.iterations) == 12
 
 
-def test_it_is_said_once():
+def test_the_warning_is_given_once():
     model = functional(True, Unsupported)
     with pytest.warns(UserWarning, match="step by step"):
         model.fit(dataset(), verbose=0)
@@ -62,7 +58,7 @@ def test_it_is_said_once():
 
 
 def test_eager_model():
-    fallen_back(
+    assert_falls_back(
         lambda fast: network(fast, run_eagerly=True),
         lambda m: m.fit(X, Y, batch_size=BATCH, verbose=0),
         "it runs eagerly",
@@ -84,7 +80,7 @@ def test_rows_of_unknown_shape():
         width = tf.numpy_function(lambda: np.int32(5), [], tf.int32)
         return tf.reshape(x, tf.stack([-1, width])), y
 
-    fallen_back(
+    assert_falls_back(
         functional,
         lambda m: m.fit(dataset().map(forget), verbose=0, shuffle=False),
         "shape of its batches' rows",
@@ -99,14 +95,14 @@ def test_neither_arrays_nor_a_data_set():
         def __getitem__(self, index):
             return X[:BATCH], Y[:BATCH]
 
-    fallen_back(
+    assert_falls_back(
         network,
         lambda m: m.fit(Batches(), shuffle=False, verbose=0),
         "plain arrays",
     )
 
 
-def test_an_error_of_the_model_is_told():
+def test_an_error_of_the_model_is_raised():
     model = functional(True)
     model.train_step = lambda data: 1 / 0
     with (
@@ -117,7 +113,7 @@ def test_an_error_of_the_model_is_told():
 
 
 @pytest.mark.filterwarnings("ignore:fit proceeds step by step")
-def test_keras_tells_what_is_wrong():
+def test_keras_reports_wrong_arguments():
     with pytest.raises(ValueError, match=r"cardinality|samples"):
         functional(True).fit(X, Y[:5], verbose=0)
 

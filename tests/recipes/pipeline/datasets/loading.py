@@ -1,4 +1,4 @@
-"""What the tests of data sets do again and again: load one, or be refused."""
+"""Helpers for tests of data sets: load one, or get the message that refuses it."""
 
 import pytest
 
@@ -12,9 +12,18 @@ def loaded(dataset, task="auto", **flags):
 
 
 def refused(dataset, task="auto", **flags):
-    """The one line that says what is wrong."""
+    """Return the one line that says what is wrong."""
     with pytest.raises(InputError) as caught:
         loaded(dataset, task, **flags)
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
+
+
+def write_table(folder, text, name="data.csv"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,8 +1,8 @@
-"""Large files are read without being held twice.
+"""Large files are read without holding them twice.
 
-Each file is read in a process of its own, whose peak is compared with what it took just
+Each file is read in its own process, whose peak memory is compared with that just
 before. The constant covers what does not grow with the file: Arrow's blocks in flight
-and what its allocator keeps of them, and the text and numbers of one LIBSVM block.
+and those that its allocator keeps, and the text and numbers of one LIBSVM block.
 """
 
 import json
@@ -29,7 +29,7 @@ def run(name):
     rows = sum(len(x) for x, _ in data.train_dataset(1024, shuffle_seed=1))
     return rows + len(data.test.target)
 
-run("diabetes")  # what TensorFlow itself takes once
+run("diabetes")  # lets TensorFlow allocate its own memory
 before = peak()
 rows = run(sys.argv[1])
 print(json.dumps({"rows": rows, "taken": peak() - before}))

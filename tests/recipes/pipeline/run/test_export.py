@@ -17,7 +17,7 @@ from recipes.errors import InputError
 from recipes.pipeline.preprocessing import learn
 from recipes.pipeline.run import atomic_files, export
 from tests.commands import ROOT, run_forked
-from tests.recipes.pipeline.preprocessing.test_learn import data_of, odd_table
+from tests.recipes.pipeline.preprocessing.data_sets import data_of, odd_table
 
 SIGNATURES = ["serving_default", "serve"]
 

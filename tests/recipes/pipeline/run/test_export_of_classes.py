@@ -8,7 +8,7 @@ import tensorflow as tf
 from recipes.pipeline import evaluation
 from recipes.pipeline.preprocessing import learn
 from recipes.pipeline.run import export
-from tests.recipes.pipeline.preprocessing.test_learn import data_of, odd_table
+from tests.recipes.pipeline.preprocessing.data_sets import data_of, odd_table
 from tests.recipes.pipeline.run.test_export import run_elsewhere
 
 LEVELS = {1: ("no", "yes"), 2: ("-1", "+1"), 3: ("a", "b & c", "größer")}

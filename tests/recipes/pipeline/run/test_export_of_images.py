@@ -6,7 +6,7 @@ import pytest
 
 from recipes.pipeline.preprocessing import learn
 from recipes.pipeline.run import export
-from tests.recipes.pipeline.preprocessing.test_learn import images_of
+from tests.recipes.pipeline.preprocessing.data_sets import images_of
 from tests.recipes.pipeline.run.test_export import run_elsewhere, saved_graph
 
 

@@ -14,7 +14,7 @@ from recipes.svm import (
     SupportVectorClassifier,
     SupportVectorRegressor,
 )
-from tests.recipes.pipeline.preprocessing.test_learn import data_of
+from tests.recipes.pipeline.preprocessing.data_sets import data_of
 from tests.recipes.pipeline.run.test_export import run_elsewhere
 from tests.recipes.svm.fitting import data, fit, matrix, save, targets, three_classes
 

@@ -1,4 +1,4 @@
-"""Tables as text, read right."""
+"""Text tables that are read correctly."""
 
 import bz2
 import gzip
@@ -13,23 +13,15 @@ from hypothesis.extra import numpy as hnp
 
 from recipes.pipeline.datasets.readers.table import read
 from tests.recipes.pipeline.datasets import loading
-from tests.recipes.pipeline.datasets.loading import loaded
-
-ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
-
-
-def write(folder, text, name="data.csv"):
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
+from tests.recipes.pipeline.datasets.loading import ROWS, loaded, write_table
 
 
 def refused(path, task="regression", **flags):
     return loading.refused(path, task, **flags)
 
 
-def both(data):
-    """Features and target of all rows."""
+def all_rows(data):
+    """Return features and target of all rows."""
     parts = (data.train, data.test)
     return (
         np.concatenate([p.features for p in parts]),
@@ -38,19 +30,19 @@ def both(data):
 
 
 def test_a_table(tmp_path):
-    data = loaded(write(tmp_path, "a,b,price\n" + ROWS))
+    data = loaded(write_table(tmp_path, "a,b,price\n" + ROWS))
     about = data.description
     assert about.name == "data" and about.tabular and about.task == "regression"
     assert [c.name for c in about.columns] == ["a", "b"]
     assert about.target.name == "price"
     assert data.train.features.dtype == np.float32
     assert data.train.target.dtype == np.float64
-    x, y = both(data)
+    x, y = all_rows(data)
     np.testing.assert_array_equal(y, x[:, 0].astype(float) ** 2)
 
 
 def test_target_by_name(tmp_path):
-    path = write(tmp_path, "a,b,price\n" + ROWS)
+    path = write_table(tmp_path, "a,b,price\n" + ROWS)
     data = loaded(path, target="a")
     assert [c.name for c in data.description.columns] == ["b", "price"]
     message = refused(path, target="pirce")
@@ -63,13 +55,13 @@ def test_target_by_name(tmp_path):
 )
 def test_separators(tmp_path, name, separator):
     text = "a,b,price\n" + ROWS
-    data = loaded(write(tmp_path, text.replace(",", separator), name))
+    data = loaded(write_table(tmp_path, text.replace(",", separator), name))
     assert data.train.features.shape == (40, 2)
 
 
 def test_separator_inside_quotes_does_not_count(tmp_path):
     text = '"a,b,c";x;y\n' + "".join(f"{i};{i};{i * i}.5\n" for i in range(50))
-    names = [c.name for c in loaded(write(tmp_path, text)).description.columns]
+    names = [c.name for c in loaded(write_table(tmp_path, text)).description.columns]
     assert names == ["a,b,c", "x"]
 
 
@@ -79,7 +71,7 @@ def test_separator_inside_quotes_does_not_count(tmp_path):
 def test_compressed(tmp_path, suffix, opener):
     path = tmp_path / f"data.csv{suffix}"
     with opener(path, "wt") as stream:
-        stream.write("a,b,price\n" + ROWS)
+        stream.write_table("a,b,price\n" + ROWS)
     data = loaded(path)
     assert data.description.name == "data"
     assert data.train.features.shape == (40, 2)
@@ -90,7 +82,7 @@ def test_compressed(tmp_path, suffix, opener):
     assert "truncated or damaged" in refused(path)
 
 
-def test_a_truncated_file_behind_the_first_block(tmp_path):
+def test_a_file_truncated_after_the_first_block(tmp_path):
     rng = np.random.default_rng(0)
     text = "a,b\n" + "".join(f"{u},{v}\n" for u, v in rng.random((80_000, 2)))
     content = gzip.compress(text.encode())
@@ -100,36 +92,38 @@ def test_a_truncated_file_behind_the_first_block(tmp_path):
 
 
 def test_without_header(tmp_path):
-    data = loaded(write(tmp_path, ROWS))
+    data = loaded(write_table(tmp_path, ROWS))
     assert not data.description.tabular
     assert [c.name for c in data.description.columns] == ["x1", "x2"]
     assert len(data.train.target) + len(data.test.target) == 50
-    assert loaded(write(tmp_path, ROWS), target="x2").description.target.name == "x2"
+    assert (
+        loaded(write_table(tmp_path, ROWS), target="x2").description.target.name == "x2"
+    )
 
 
 def test_without_header_but_with_class_names(tmp_path):
     text = "".join(f"{i}.5,{i * i},{'abc'[i % 3]}\n" for i in range(60))
-    data = loaded(write(tmp_path, text))
+    data = loaded(write_table(tmp_path, text))
     assert not data.description.tabular
     assert data.description.target.levels == ("a", "b", "c")
     assert len(data.train.target) + len(data.test.target) == 60
 
 
-def test_a_first_line_that_may_be_a_row(tmp_path):
+def test_a_first_line_that_looks_like_a_row(tmp_path):
     rows = "".join(f"{'MF'[i % 2]},{i}.5,{i * i}\n" for i in range(50))
-    assert "add a header line" in refused(write(tmp_path, rows))
+    assert "add a header line" in refused(write_table(tmp_path, rows))
     rows = "".join(f"{'MF'[i % 2]},{i},{i * i}\n" for i in range(50))
-    assert "looks like a row" in refused(write(tmp_path, rows))
+    assert "looks like a row" in refused(write_table(tmp_path, rows))
 
 
 def test_numbers_as_names(tmp_path):
-    data = loaded(write(tmp_path, "2010,2011,price\n" + ROWS))
+    data = loaded(write_table(tmp_path, "2010,2011,price\n" + ROWS))
     assert [c.name for c in data.description.columns] == ["2010", "2011"]
 
 
 def test_bom_and_dos_line_ends(tmp_path):
     text = "\ufeffa,b,price\n" + ROWS
-    data = loaded(write(tmp_path, text.replace("\n", "\r\n")))
+    data = loaded(write_table(tmp_path, text.replace("\n", "\r\n")))
     assert [c.name for c in data.description.columns] == ["a", "b"]
     assert data.train.features.shape == (40, 2)
 
@@ -138,18 +132,18 @@ def test_blanks(tmp_path):
     marks = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", " ? ", " "]
     text = "a,b,y\n" + "".join(f"{mark},{i}, {i}.5 \n" for i, mark in enumerate(marks))
     text += "".join(f"{i},{i},{i}.25\n" for i in range(30))
-    data = loaded(write(tmp_path, text))
-    x, _ = both(data)
+    data = loaded(write_table(tmp_path, text))
+    x, _ = all_rows(data)
     assert np.isnan(x[:, 0]).sum() == len(marks)
 
 
 def test_categories(tmp_path):
     text = "colour,size,y\n"
     text += "".join(f"{['red', ' blue', '?'][i % 3]},{i},{i}.5\n" for i in range(60))
-    data = loaded(write(tmp_path, text))
+    data = loaded(write_table(tmp_path, text))
     colour = data.description.columns[0]
     assert (colour.kind, colour.levels) == ("categorical", ("blue", "red"))
-    x, _ = both(data)
+    x, _ = all_rows(data)
     expected = np.array([1, 0, np.nan])[x[:, 1].astype(int) % 3]
     np.testing.assert_array_equal(x[:, 0], expected)
 
@@ -157,102 +151,65 @@ def test_categories(tmp_path):
 def test_categories_of_numbers_and_words(tmp_path):
     cells = ["10", "9", "unknown", "none", "some"]
     text = "a,y\n" + "".join(f"{cells[i % 5]},{i}.5\n" for i in range(60))
-    column = loaded(write(tmp_path, text)).description.columns[0]
+    column = loaded(write_table(tmp_path, text)).description.columns[0]
     assert column.levels == ("10", "9", "none", "some", "unknown")
-
-
-def test_a_level_that_training_has_not_seen_is_blank(tmp_path):
-    train = write(
-        tmp_path, "c,y\n" + "".join(f"{'ab'[i % 2]},{i}.5\n" for i in range(9))
-    )
-    test = write(tmp_path, "c,y\na,1.5\nz,2.5\nb,3.5\n", "test.csv")
-    data = loaded(train, test_dataset=str(test))
-    assert data.description.columns[0].levels == ("a", "b")
-    np.testing.assert_array_equal(data.test.features[:, 0], [0, np.nan, 1])
-    assert any("in 1 test row 'c'" in note for note in data.description.notes)
 
 
 @pytest.mark.parametrize(("rows", "levels"), [(30, 30), (300, 101)])
 def test_texts_that_tell_rows_apart_are_dropped(tmp_path, rows, levels):
     text = "id,a,y\n" + "".join(f"r{i % levels},{i},{i}.5\n" for i in range(rows))
-    data = loaded(write(tmp_path, text))
+    data = loaded(write_table(tmp_path, text))
     assert [c.name for c in data.description.columns] == ["a"]
     assert any(note.startswith("dropped 'id'") for note in data.description.notes)
-    x, y = both(data)
+    x, y = all_rows(data)
     np.testing.assert_array_equal(x[:, 0] + 0.5, y)
     # A test set may have the column, or not.
     for text in ("a,y,id\n1,2,r1\n", "a,y\n1,2\n"):
-        test = write(tmp_path, text, "test.csv")
+        test = write_table(tmp_path, text, "test.csv")
         data = loaded(tmp_path / "data.csv", test_dataset=str(test))
         np.testing.assert_array_equal(data.test.features, [[1]])
 
 
-def test_texts_found_varied_behind_the_first_block(tmp_path):
+def test_texts_that_vary_after_the_first_block_are_dropped(tmp_path):
     text = "id,a,y\n" + "".join(f"same,{i},{i}.25\n" for i in range(100_000))
     text += "".join(f"r{i},{i},{i}.25\n" for i in range(200))
-    data = loaded(write(tmp_path, text))
+    data = loaded(write_table(tmp_path, text))
     assert [c.name for c in data.description.columns] == ["a"]
-    x, y = both(data)
+    x, y = all_rows(data)
     np.testing.assert_array_equal(x[:, 0] + 0.25, y)
 
 
 def test_class_names(tmp_path):
     text = "a,y\n" + "".join(f"{i},{['10', '9', '2.5'][i % 3]}\n" for i in range(60))
-    data = loaded(write(tmp_path, text), "classification")
+    data = loaded(write_table(tmp_path, text), "classification")
     assert data.description.target.levels == ("2.5", "9", "10")
-    x, y = both(data)
+    x, y = all_rows(data)
     np.testing.assert_array_equal(y, np.array([2, 1, 0])[x[:, 0].astype(int) % 3])
     assert y.dtype == np.int64
-    assert loaded(write(tmp_path, text)).description.task == "regression"
+    assert loaded(write_table(tmp_path, text)).description.task == "regression"
     whole = text.replace("2.5", "2")
-    assert loaded(write(tmp_path, whole)).description.task == "classification"
-    assert loaded(write(tmp_path, whole), "regression").description.task == "regression"
-    words = text.replace(",10", ",ten").replace(",9", ",nine").replace(",2.5", ",two")
-    data = loaded(write(tmp_path, words))
-    assert data.description.target.levels == ("nine", "ten", "two")
-    assert "regression needs" in refused(write(tmp_path, words))
-
-
-def test_a_class_that_training_has_not_seen(tmp_path):
-    train = write(tmp_path, "a,y\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(9)))
-    test = write(tmp_path, "a,y\n1,u\n2,w\n", "test.csv")
-    message = refused(train, "auto", test_dataset=str(test))
-    assert "class 'w', which no training row has" in message
-
-
-def test_a_test_set_in_another_order(tmp_path):
-    train = write(
-        tmp_path, "a,c,y\n" + "".join(f"{i},{'uv'[i % 2]},{i}.5\n" for i in range(9))
+    assert loaded(write_table(tmp_path, whole)).description.task == "classification"
+    assert (
+        loaded(write_table(tmp_path, whole), "regression").description.task
+        == "regression"
     )
-    test = write(tmp_path, "y,c,a\n7.5,v,3\n8.5,u,4\n", "test.csv")
-    data = loaded(train, test_dataset=str(test))
-    np.testing.assert_array_equal(data.test.features, [[3, 1], [4, 0]])
-    np.testing.assert_array_equal(data.test.target, [7.5, 8.5])
-    assert len(data.train.target) == 9
-
-
-def test_a_test_set_with_other_columns(tmp_path):
-    train = write(tmp_path, "a,b,price\n" + ROWS)
-    test = write(tmp_path, "a,c,price\n1,2,3\n", "test.csv")
-    message = refused(train, test_dataset=str(test))
-    assert message.startswith(f"--test_dataset: {test} ")
-    assert "lacks 'b'" in message and "has 'c'" in message
-    test = write(tmp_path, "a,b,cost\n1,2,3\n", "test.csv")
-    assert "no column 'price'" in refused(train, test_dataset=str(test))
-    assert "lacks 'a'" in refused(train, test_dataset="iris")
+    words = text.replace(",10", ",ten").replace(",9", ",nine").replace(",2.5", ",two")
+    data = loaded(write_table(tmp_path, words))
+    assert data.description.target.levels == ("nine", "ten", "two")
+    assert "regression needs" in refused(write_table(tmp_path, words))
 
 
 @pytest.mark.parametrize("lines", [5, 50])
 def test_quoted_lines_across_the_first_block(tmp_path, lines):
     cell = '"' + "u\n" * lines + 'v"'
     text = "c,y\n" + "".join(f"{cell},{i}.5\n" for i in range(1_200_000 // len(cell)))
-    data = loaded(write(tmp_path, text))
+    data = loaded(write_table(tmp_path, text))
     assert len(data.description.columns[0].levels) == 1
 
 
 def test_quoted_cells_over_lines(tmp_path):
     text = 'c,a,y\n"u\nv",1,2\n' + "w,2,3\n" * 20 + "w,x,3\n"
-    assert "line 24, column 'a'" in refused(write(tmp_path, text))
+    assert "line 24, column 'a'" in refused(write_table(tmp_path, text))
 
 
 @given(
@@ -269,13 +226,13 @@ def test_quoted_cells_over_lines(tmp_path):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_what_is_written_is_read(tmp_path, values, header, separator):
+def test_written_tables_are_read_back(tmp_path, values, header, separator):
     out = io.StringIO()
     if header:
-        out.write(separator.join(f"c{i}" for i in range(values.shape[1])) + "\n")
+        out.write_table(separator.join(f"c{i}" for i in range(values.shape[1])) + "\n")
     for row in values.tolist():
-        out.write(separator.join(map(repr, row)) + "\n")
-    found = read(write(tmp_path, out.getvalue()), "")
+        out.write_table(separator.join(map(repr, row)) + "\n")
+    found = read(write_table(tmp_path, out.getvalue()), "")
     assert found.tabular == header
     np.testing.assert_array_equal(found.train.features, values[:, :-1].astype("f4"))
     np.testing.assert_array_equal(found.train.target, values[:, -1])
@@ -286,7 +243,7 @@ def test_california_housing(recipes_data):
     data = loaded(path, target="median_house_value")
     assert data.description.name == "housing"
     names = [column.name for column in data.description.columns]
-    bedrooms = both(data)[0][:, names.index("total_bedrooms")]
+    bedrooms = all_rows(data)[0][:, names.index("total_bedrooms")]
     assert np.isnan(bedrooms).sum() == 207
     ocean = data.description.columns[-1]
     assert (ocean.name, ocean.kind, len(ocean.levels)) == (
@@ -294,7 +251,7 @@ def test_california_housing(recipes_data):
         "categorical",
         5,
     )
-    _, y = both(data)
+    _, y = all_rows(data)
     assert len(y) == 20_640
     assert y.mean() == pytest.approx(206_855.8, abs=0.1)
 
@@ -303,5 +260,5 @@ def test_winequality(recipes_data):
     path = recipes_data / "winequality" / "winequality-white.csv.gz"
     data = loaded(path, "regression")
     assert data.description.columns[0].name == "fixed acidity"
-    assert both(data)[0].shape == (4898, 11)
+    assert all_rows(data)[0].shape == (4898, 11)
     assert loaded(path).description.target.levels == tuple("3456789")

@@ -1,16 +1,9 @@
-"""Tables as text that are wrong: refused, with file, line and column."""
+"""Text tables that are refused, with file, line and column."""
 
 import pytest
 
 from tests.recipes.pipeline.datasets import loading
-
-ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
-
-
-def write(folder, text, name="data.csv"):
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
+from tests.recipes.pipeline.datasets.loading import ROWS, write_table
 
 
 def refused(path, task="regression", **flags):
@@ -34,8 +27,8 @@ BAD_CELLS = [
 @pytest.mark.parametrize(("text", "line", "fault"), BAD_CELLS)
 @pytest.mark.parametrize("before", [0, 100_000])
 def test_bad_cells_are_named(tmp_path, text, line, fault, before):
-    """In the first block, and far behind it."""
-    path = write(tmp_path, "a,b,y\n" + "0.5,0.5,0.5\n" * before + text)
+    """In the first block, and far after it."""
+    path = write_table(tmp_path, "a,b,y\n" + "0.5,0.5,0.5\n" * before + text)
     message = refused(path)
     assert message.startswith(f"{path}, line {1 + before + line}{fault}")
 
@@ -43,7 +36,7 @@ def test_bad_cells_are_named(tmp_path, text, line, fault, before):
 def test_a_quotation_mark_that_is_never_closed(tmp_path):
     text = 'a,b,y\n1,2,3\n4,"5,6\n' + "7,8,9\n" * 300_000
     assert "after line 2: a quotation mark is never closed" in refused(
-        write(tmp_path, text)
+        write_table(tmp_path, text)
     )
 
 
@@ -65,7 +58,7 @@ BAD_TABLES = [
 
 @pytest.mark.parametrize(("text", "expected"), BAD_TABLES)
 def test_bad_tables(tmp_path, text, expected):
-    assert expected in refused(write(tmp_path, text))
+    assert expected in refused(write_table(tmp_path, text))
 
 
 def test_not_utf8(tmp_path):
@@ -77,11 +70,11 @@ def test_not_utf8(tmp_path):
 
 
 def test_missing_files(tmp_path):
-    write(tmp_path, ROWS, "houses.csv")
+    write_table(tmp_path, ROWS, "houses.csv")
     message = refused(tmp_path / "house.csv")
     assert message.startswith("--dataset: there is no file")
     assert "did you mean 'houses.csv'?" in message
     assert "is a folder" in refused(tmp_path)
-    assert "unknown suffix" in refused(write(tmp_path, ROWS, "houses.dat"))
+    assert "unknown suffix" in refused(write_table(tmp_path, ROWS, "houses.dat"))
     message = refused(tmp_path / "houses.csv", test_dataset=str(tmp_path / "t.csv"))
     assert message.startswith("--test_dataset: there is no file")

@@ -1,4 +1,4 @@
-"""TensorFlow Datasets: read back from its own on-disk format, and mock data."""
+"""TensorFlow Datasets: read back from their files, and mock data."""
 
 import sys
 
@@ -33,7 +33,7 @@ FEATURES = {
 
 
 def prepare(folder, name, rows, features, *, test_rows=0):
-    """Write a data set in TFDS's own form."""
+    """Write a data set in TFDS's own format."""
     size = len(next(iter(rows.values()))) - test_rows
     splits = {"train": {key: values[:size] for key, values in rows.items()}}
     if test_rows:
@@ -162,14 +162,14 @@ def test_images_are_rows_of_pixels(monkeypatch):
     assert fields.train.features.shape == (48, 20)
 
 
-def test_what_is_no_image_of_one_size():
+def test_images_of_unequal_size_and_videos_are_refused():
     assert "shape [None, None, 3], of unequal" in refused("unequal", target="y")
     assert "shape [1, 4, 5, 3]" in refused("films", target="y")
     assert "'x' has the shape [4, 5, 3]" in refused("mixed", target="y")
     assert "no feature columns" in refused("targets", target="y")
 
 
-def test_what_cannot_be_loaded():
+def test_missing_targets_and_data_sets():
     assert refused("flats").startswith("--target: tfds:flats does not define")
     assert "did you mean 'price'?" in refused("flats", target="pirce")
     assert refused("titanicc").endswith("(did you mean 'titanic'?)")

@@ -1,4 +1,4 @@
-"""Data that come as images: MNIST's files, embedded digits, .npz arrays."""
+"""MNIST's idx files of images and labels."""
 
 import bz2
 import gzip
@@ -7,7 +7,6 @@ import struct
 
 import numpy as np
 import pytest
-import sklearn.datasets
 
 from recipes.pipeline.datasets.readers import idx
 from tests.recipes.pipeline.datasets.loading import loaded, refused
@@ -39,9 +38,6 @@ def write(
     return folder / names[0]
 
 
-# MNIST's files.
-
-
 @pytest.mark.parametrize(
     "names",
     [
@@ -55,7 +51,7 @@ def write(
         ("train-images", "train-labels"),
     ],
 )
-def test_idx_files_by_their_names(tmp_path, names):
+def test_idx_files_are_found_by_their_names(tmp_path, names):
     (tmp_path / "train-labels-idx1-ubyte.d").mkdir()
     path = write(tmp_path, names=names)
     data = loaded(path, test_dataset=str(path))
@@ -154,7 +150,7 @@ def test_truncated_compressed_file(tmp_path):
     assert "truncated or damaged" in refused(path)
 
 
-def test_labels_that_are_not_there(tmp_path):
+def test_missing_labels(tmp_path):
     path = write(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     (tmp_path / "train-labels-idx1-ubyte").mkdir()  # as some archives unpack
@@ -166,69 +162,12 @@ def test_labels_that_are_not_there(tmp_path):
     assert "there is no file" in refused(tmp_path / "none-images-idx3-ubyte")
 
 
-def test_file_that_is_none_of_the_forms(tmp_path):
+def test_file_of_unknown_format(tmp_path):
     (tmp_path / "table.txt").write_text("a b c")
     assert "MNIST's, …-images-idx3-ubyte" in refused(tmp_path / "table.txt")
 
 
-# Other sources.
-
-
-def test_digits_are_images():
-    about = loaded("digits").description
-    assert about.image_shape == (8, 8)
-    assert about.columns[10].name == "pixel_1_2"
-    theirs = sklearn.datasets.load_digits()
-    np.testing.assert_array_equal(theirs.images.reshape(-1, 64), theirs.data)
-    assert loaded("iris").description.image_shape == ()
-    other = loaded("digits", target="pixel_1_2").description
-    assert (other.image_shape, len(other.columns)) == ((), 63)
-
-
-@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 1), (2, 2, 3)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
-def test_npz_images(tmp_path, shape, dtype):
-    x = IMAGES.reshape(40, *shape).astype(dtype)
-    np.savez(tmp_path / "i.npz", x_train=x, y_train=LABELS, x_test=x, y_test=LABELS)
-    data = loaded(tmp_path / "i.npz")
-    assert data.description.image_shape == shape
-    assert data.description.columns[-1].name == "_".join(
-        ["pixel", *(str(size - 1) for size in shape)]
-    )
-    np.testing.assert_array_equal(data.test.features, IMAGES.reshape(40, 12))
-    assert not any("channels" in note for note in data.description.notes)
-
-
-def test_npz_channels_that_seem_to_come_first(tmp_path):
-    np.savez(tmp_path / "i.npz", x=np.ones((40, 3, 8, 8)) * LABELS[0], y=LABELS)
-    note = loaded(tmp_path / "i.npz").description.notes[0]
-    assert note.startswith("the images are taken as 3 × 8 pixels in 8 channels")
-
-
-@pytest.mark.parametrize(
-    ("arrays", "expected"),
-    [
-        (dict(x=IMAGES[:, None, None], y=LABELS), "shape [40, 1, 1, 3, 4]; expected"),
-        (
-            dict(x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:, 1:], y_test=LABELS),
-            "rows of 2 × 4 features, the training part of 3 × 4",
-        ),
-        (
-            dict(x=np.where(ONE_VALUE, np.nan, IMAGES), y=LABELS),
-            "blank (NaN)",
-        ),
-        (
-            dict(x=np.array([*IMAGES[:39], IMAGES[0, 1:]], object), y=LABELS),
-            "Python objects",
-        ),
-    ],
-)
-def test_bad_npz_images(tmp_path, arrays, expected):
-    np.savez(tmp_path / "i.npz", **arrays)
-    assert expected in refused(tmp_path / "i.npz")
-
-
-def test_test_images_of_another_size(tmp_path):
+def test_test_images_of_other_sizes_are_refused(tmp_path):
     path = write(tmp_path)
     other = write(tmp_path, IMAGES[:, 1:], names=("t-images-idx3", "t-labels-idx1"))
     message = refused(path, test_dataset=str(other))
