@@ -41,14 +41,14 @@ def page(
         command: the arguments of the command line that repeats the run.
     """
     target, fit = data.description.target, metrics["certificate"]
-    worth = report.worth("linear regression", data, metrics)
-    train, test = report.both_pairs(data, predictions)
-    return report.page_of_run(
+    headline = report.headline("linear regression", data, metrics)
+    train, test = report.pair_predictions(data, predictions)
+    return report.build_page(
         f"Linear regression on {data.description.name}",
-        f"{worth.outcome}; {_verdict(fit)}.",
-        (*worth.highlights, *_highlights(fit)),
+        f"{headline.outcome}; {_verdict(fit)}.",
+        (*headline.highlights, *_highlights(fit)),
         [
-            worth.scores,
+            headline.scores,
             certificate(fit, loss_history),
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
@@ -170,7 +170,7 @@ def _loss_curve(history: Vector, optimum: float) -> report.Figure:
         f"to {report.number(finite[-1], 3)} in "
         f"{report.count(history.size - 1, 'iteration')}."
     )
-    svg = report.descent_curve(excess, "Loss above the optimum")
+    svg = report.draw_descent(excess, "Loss above the optimum")
     return report.Figure(svg, caption, alt)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from recipes.linear_regression.report import page as sections
+from recipes.linear_regression.report import page
 from recipes.linear_regression.report.coefficients import (
     Coefficient,
     Coefficients,
@@ -85,7 +85,7 @@ def make_page(fit=CONVERGED, history=HISTORY, r2=0.45):
     predictions = tuple(
         rows.target[:, None].astype(np.float32) + 0.1 for rows in (train, test)
     )
-    return sections.page(data, metrics, predictions, history, coefficients, command)
+    return page.page(data, metrics, predictions, history, coefficients, command)
 
 
 def test_page_holds_every_section_and_says_the_outcome():
@@ -102,7 +102,7 @@ def test_page_holds_every_section_and_says_the_outcome():
         "Residuals",
         "Coefficients",
         "Data",
-        "Repeat this run",
+        "Reproduce this run",
     ]
     shown = text(report.render(page))
     for expected in (
@@ -138,7 +138,7 @@ def test_outcome_admits_that_it_has_not_converged(fit, verdict):
 
 
 def test_certificate_says_every_number_with_a_line():
-    section = sections.certificate(CONVERGED, HISTORY)
+    section = page.certificate(CONVERGED, HISTORY)
     notice, grid = section.body
     table = grid.blocks[0]
     assert notice.tone == "good" and "158" in notice.text
@@ -168,7 +168,7 @@ def test_certificate_says_every_number_with_a_line():
     ],
 )
 def test_certificate_is_loud_where_it_has_not_converged(fit, words):
-    section = sections.certificate(fit, HISTORY)
+    section = page.certificate(fit, HISTORY)
     notice, grid = section.body
     assert (notice.title, notice.tone) == ("Not converged.", "bad")
     assert words in notice.text.replace("\N{NO-BREAK SPACE}", " ")
@@ -190,7 +190,7 @@ def test_certificate_is_loud_where_it_has_not_converged(fit, words):
     ],
 )
 def test_loss_curve_copes_with(history, optimum):
-    figure = sections._loss_curve(np.array(history), optimum)
+    figure = page._loss_curve(np.array(history), optimum)
     assert "missing" not in figure.caption
     assert len(re.findall(r">10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+<", figure.svg)) >= 2  # labelled ticks
     assert "nan" not in figure.svg and len(figure.svg) < 60_000
@@ -198,13 +198,13 @@ def test_loss_curve_copes_with(history, optimum):
 
 def test_loss_curve_says_where_the_loss_was_too_large():
     history = np.array([10.0, 1e40, 1e250, np.inf, np.nan])
-    figure = sections._loss_curve(history, 5.0)
+    figure = page._loss_curve(history, 5.0)
     assert "too large to be shown" in figure.caption
     assert "in 4\N{NO-BREAK SPACE}iterations" in figure.alt
 
 
 def test_excess_ends_at_what_rounding_can_tell():
-    excess = sections._excess(np.array([12.0, 10.0, 10.0 - 1e-14]), 10.0)
+    excess = page._excess(np.array([12.0, 10.0, 10.0 - 1e-14]), 10.0)
     assert excess[0] == 2.0
     np.testing.assert_allclose(excess[1:], 10 * np.finfo(float).eps)
 
