@@ -52,7 +52,7 @@ def mistakes(about: Description, features: Any, decisions: Decisions) -> Section
         if decisions.probabilities is not None
         else ", with the lead of the wrong class's score over the true class's."
     )
-    caption += " The test rows are numbered from 0, in their order."
+    caption += " Test rows are numbered from 0."
     build = _pictures if about.image_shape else _table
     return Section(title, build(about, features, decisions, shown, caption))
 
@@ -126,8 +126,8 @@ def _table(
         )
     if len(about.columns) > MAX_VALUES:
         caption += (
-            f" Each with the {MAX_VALUES} values that are furthest from the test rows' "
-            "mean, in standard deviations."
+            f" Of each row, the {MAX_VALUES} values furthest from the test rows' mean, "
+            "in standard deviations, are shown."
         )
     words = Paragraph(
         "Look here first for wrong labels, for damaged rows, and for what the columns "

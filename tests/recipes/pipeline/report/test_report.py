@@ -60,8 +60,8 @@ def plain(text):
 
 
 def numbers_in(text):
-    """All numbers in a text, in order, as they are written."""
-    return re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+    """All numbers in a text, in order, as they are written; not those in names."""
+    return re.findall(r"\b\d[\d,]*(?:\.\d+)?", text)
 
 
 def column(name="y", unit="", levels=()):
@@ -157,8 +157,8 @@ def test_text_from_the_user_is_escaped_and_complete(html):
     assert text.count(HOSTILE) >= 70  # 62 in the long table's cells, the rest once
     assert "<code>--flag=</code>" not in html  # an escaped < ends no flag's value
     assert "<code>--flag</code>=&lt;b&gt;" in html
-    told = report.Page("", "", (report.Paragraph("try --l2=1e-4 or --a=0.2."),), ())
-    shown = report.render(told)
+    page = report.Page("", "", (report.Paragraph("try --l2=1e-4 or --a=0.2."),), ())
+    shown = report.render(page)
     assert "<code>--l2=1e-4</code> or <code>--a=0.2</code>." in shown
 
 
@@ -210,7 +210,7 @@ def test_contrast(scheme):
         assert contrast(colours[line], colours["paper"]) >= 3, line
 
 
-def test_palette_colours_can_be_told_apart_when_replaced():
+def test_palette_colours_are_distinct():
     light = [both[0] for both in report.PALETTE.values()]
     assert len(set(light)) == len(light)
 
