@@ -45,9 +45,9 @@ def confusion_matrix(target: Column, decisions: Decisions) -> Section:
     order = np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")
     shown = np.sort(order[:MAX_CLASSES])
     caption = (
-        "Each line shows the test rows of one class, by the class predicted for them: "
-        "blue on the diagonal, where the prediction is correct, orange elsewhere. The "
-        "deeper the colour, the larger the share of the line."
+        "Each row of the matrix shows one class of the test rows, by the class "
+        "predicted for them: blue on the diagonal, where the prediction is correct, "
+        "orange elsewhere. The deeper the colour, the larger the share of the class."
         f"{_describe_commonest(target, wrong)}"
     )
     if len(shown) < len(labels):
