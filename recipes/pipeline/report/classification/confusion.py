@@ -55,9 +55,9 @@ def confusion_matrix(target: Column, decisions: Decisions) -> Section:
             f" Shown are the {number(len(shown))} of {number(len(labels))} classes "
             "involved in the most mistakes."
         )
-    right = int(counts.trace())
+    correct = int(counts.trace())
     alt = (
-        f"Confusion matrix of {target.name}: {number(right)} of "
+        f"Confusion matrix of {target.name}: {number(correct)} of "
         f"{count(len(decisions.target), 'test row')} are correct."
         f"{_describe_commonest(target, wrong)}"
     )

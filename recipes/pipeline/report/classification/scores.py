@@ -50,18 +50,18 @@ def outcome(
         baseline: the scores on them of always predicting the most common class of the
             training rows.
     """
-    right, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
+    accuracy, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
     name = quoted(target.name)
     start = f"On {count(rows, 'test row')}, {learner} predicts {name} correctly"
-    if right <= rival:
+    if accuracy <= rival:
         return (
             f"{start} no more often than always predicting the most common class does "
-            f"({percent(right)} against {percent(rival)})"
+            f"({percent(accuracy)} against {percent(rival)})"
         )
     always = f"{percent(rival)} when always predicting the most common class"
-    if right == 1:
+    if accuracy == 1:
         return f"{start} every time ({always})"
-    return f"{start} for {percent(right)} of them ({always})"
+    return f"{start} for {percent(accuracy)} of them ({always})"
 
 
 def highlights(
@@ -75,13 +75,13 @@ def highlights(
         test: those on the test rows.
         baseline: those on the test rows of always predicting the most common class.
     """
-    right, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
-    wrong, rivals = (round((1 - each) * rows) for each in (right, rival))
-    tone: Tone = "" if right > rival else "bad"
+    accuracy, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
+    wrong, rivals = (round((1 - each) * rows) for each in (accuracy, rival))
+    tone: Tone = "" if accuracy > rival else "bad"
     cards = [
         KeyNumber(
             "Accuracy on test rows",
-            percent(right),
+            percent(accuracy),
             f"{percent(_nan_if_none(train['accuracy']))} on training rows",
             tone,
         ),
