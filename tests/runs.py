@@ -1,4 +1,4 @@
-"""What the tests of every recipe share: a run's files, its numbers, how it may end."""
+"""What the tests of all recipes share: a run's files, its numbers, and its ends."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
-# What the same seed need not repeat.
+# What runs with the same seed may differ in.
 _OF_THE_MACHINE = {"seconds", "peak_memory_bytes", "versions"}
 
 
@@ -21,13 +21,13 @@ def names_in(folder):
 
 def metrics_of(folder):
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads((folder / "metrics.json").read_text(), parse_constant=refuse)
 
 
 def numbers_of(metrics):
-    """All that the same seed has to repeat to the bit, and another one may not."""
+    """Return what must be identical with the same seed, and may differ with another."""
     same = _OF_THE_MACHINE | {"recipe", "dataset"}
     return {name: part for name, part in metrics.items() if name not in same}
 
@@ -36,7 +36,7 @@ def numbers_of(metrics):
 
 
 def check_files(folder, run):
-    """A default run, and nothing else, has left its files in the folder `run`."""
+    """Assert that a default run has left its files in the folder `run`, and no more."""
     assert names_in(folder) == {"runs"}
     assert names_in(folder / run) == FILES
     assert names_in(folder / run / "export") == {"1"}
@@ -47,7 +47,7 @@ def check_files(folder, run):
 
 
 def summary_of(folder, ended, metrics):
-    """The lines at the end of the output: scores, and where the files are."""
+    """Return the lines at the end of the output: scores, and where the files are."""
     lines = dict(line.split(": ", 1) for line in ended.out.splitlines() if ": " in line)
     for name, value in metrics["test"].items():
         assert f"{name}={value:.6g}" in lines["test"]
@@ -61,7 +61,7 @@ def check_plain_lines(ended):
 
 
 def refusal(ended):
-    """The one line that tells the user what is wrong."""
+    """Return the one line that reports what is wrong."""
     assert ended.code == 2, ended.err
     (line,) = ended.err.splitlines()
     assert line.startswith("error: ")
@@ -69,7 +69,7 @@ def refusal(ended):
 
 
 def refusal_of_flags(ended, folder):
-    """The same, where nothing has been begun."""
+    """Return that line, from a command that has not started anything."""
     assert ended.out == ""
     assert not list(folder.iterdir())
     return refusal(ended)
@@ -87,7 +87,7 @@ def is_running(process):
 
 
 def wait_for(condition, process):
-    """Waits until it holds, as long as the process runs, and two minutes at most."""
+    """Wait until the condition holds, at most two minutes, while the process runs."""
     for _ in range(12_000):
         if condition():
             return
@@ -97,7 +97,7 @@ def wait_for(condition, process):
 
 
 def press_ctrl_c(process):
-    """Until it ends: an interrupt that comes in the middle of C code can be lost."""
+    """Press it until the process ends: one that arrives during C code can be lost."""
     for _ in range(10):
         os.kill(process, signal.SIGINT)
         for _ in range(500):
@@ -108,7 +108,7 @@ def press_ctrl_c(process):
 
 
 def interrupted_when(condition, command, folder, *flags):
-    """The line that tells of Ctrl-C, pressed when the condition holds."""
+    """Press Ctrl-C when the condition holds, and return the line that reports it."""
 
     def interrupt(process):
         wait_for(condition, process)
@@ -127,7 +127,7 @@ def epochs_kept(folder):
 
 
 def killed(command, folder, *flags, beyond):
-    """Runs it until it has kept a state of more epochs than that, and kills it."""
+    """Kill the command once it has saved a state of more epochs than `beyond`."""
 
     def kill(process):
         wait_for(lambda: epochs_kept(folder) > beyond, process)
@@ -139,13 +139,13 @@ def killed(command, folder, *flags, beyond):
     return epochs_kept(folder)
 
 
-# A table of one's own, and models that are served elsewhere.
+# A table, and models that are served in other processes.
 
 CLASSES = ("fern", "moss", "übel, or not")
 
 
 def table_of_plants(path, rng):
-    """Writes a table of three classes, with texts and blanks; gives the raw inputs."""
+    """Write a table of three classes, with texts and blanks; return raw inputs."""
     soil = rng.choice(["a b", "ü", ""], 180)
     light = rng.normal(50, 9, 180)
     kind = (light > 47).astype(int) + (light > 54) * (soil != "ü")
@@ -161,14 +161,14 @@ def table_of_plants(path, rng):
 
 
 def answers(run, raw):
-    """What the serving model gives in this process, as a dict."""
+    """Return the serving model's outputs in this process, as a dict."""
     tensors = {name: tf.constant(values) for name, values in raw.items()}
     answer = run.serving_model(tensors.get("features", tensors))
     answer = answer if isinstance(answer, dict) else {"prediction": answer}
     return {name: np.asarray(values) for name, values in answer.items()}
 
 
-# Row counts for each run stand in the file.
+# The file holds the numbers of rows for each run.
 _SERVED = """
 import json, sys
 sys.modules["layers"] = sys.modules["recipes"] = None  # cannot be imported
@@ -198,15 +198,15 @@ for name, (folder, _) in json.load(open("folders.json")).items():
 
 
 def check_elsewhere(folder, command, module, made, inputs, counts):
-    """The SavedModel without the project, and Keras's file with it, give the same.
+    """Assert that the SavedModel and Keras's file give the same in other processes.
 
     Args:
-        folder: to work in.
+        folder: the folder to work in.
         command: runs Python there, in another process.
-        module: of the project, all that Keras's file needs besides the layers.
+        module: the project's only module that Keras's file needs besides the layers.
         made: runs by name.
-        inputs: raw inputs, likewise.
-        counts: numbers of rows to serve, likewise.
+        inputs: raw inputs by name.
+        counts: numbers of rows to serve by name.
     """
     folders = {name: (str(run.out_dir), counts[name]) for name, run in made.items()}
     (folder / "folders.json").write_text(json.dumps(folders))

@@ -52,7 +52,7 @@ def train_and_evaluate(config: Config) -> Run:
         session.open_folder(data.description)
     with session.stage("fit"):
         features = {
-            part: pipeline.evaluation.matrix(rows, preprocessing)
+            part: pipeline.evaluation.preprocess(rows, preprocessing)
             for part, rows in data.parts.items()
         }
         done = fit(config, data, features, session)

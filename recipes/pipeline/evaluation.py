@@ -1,4 +1,4 @@
-"""Evaluation: what a model is worth on rows that it has, or has not, seen."""
+"""Evaluation: predictions and scores on rows that a model has or has not seen."""
 
 import math
 from collections.abc import Mapping
@@ -13,30 +13,30 @@ from recipes.pipeline.datasets import Data, Examples, batches
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
-BATCH_SIZE = 8192  # rows that are preprocessed, or predicted, at a time
+BATCH_SIZE = 8192  # rows that are preprocessed or predicted at a time
 
 
 def regression_scores(
     target: npt.ArrayLike, prediction: npt.ArrayLike
 ) -> dict[str, float]:
-    """Scores predictions of a number, in float64.
+    """Score predictions of a number, in float64.
 
     Args:
         target: true values, of shape [n] or [n, 1], n ≥ 1.
-        prediction: predicted values, of shape [n] or [n, 1]. The two shapes need not
-            be the same, the number of rows must: nothing is broadcast.
+        prediction: predicted values, of shape [n] or [n, 1]. The number of rows must
+            be the same, the shapes need not be: nothing is broadcast.
 
     Returns:
         `mse` (in the target's unit squared), `rmse` and `mae` (in its unit) and `r2`
         (1 is perfect, 0 is as good as the mean of `target`, below 0 is worse). `r2`
-        is NaN where `target` does not vary, since there is nothing to explain.
+        is NaN if `target` does not vary, as there is nothing to explain.
 
     Raises:
-        ValueError: on other shapes, on different numbers of rows, and on values that
+        ValueError: if the shapes are different, the numbers of rows differ, or values
             are not finite.
     """
-    y = _vector(target, "target")
-    p = _vector(prediction, "prediction")
+    y = _as_vector(target, "target")
+    p = _as_vector(prediction, "prediction")
     if y.shape != p.shape:
         raise ValueError(
             "target and prediction should have the same number of rows. "
@@ -54,7 +54,7 @@ def regression_scores(
 def mean_baseline_scores(
     train_target: npt.ArrayLike, target: npt.ArrayLike
 ) -> dict[str, float]:
-    """Scores the simplest rival: predicting the training mean for every row.
+    """Score the simplest rival: predicting the training mean for every row.
 
     Args:
         train_target: the training rows' true values, of shape [n] or [n, 1].
@@ -63,13 +63,13 @@ def mean_baseline_scores(
     Returns:
         The scores of `regression_scores`.
     """
-    mean = _vector(train_target, "train_target").mean()
-    y = _vector(target, "target")
+    mean = _as_vector(train_target, "train_target").mean()
+    y = _as_vector(target, "target")
     return regression_scores(y, np.full(y.shape, mean))
 
 
 class Decisions(NamedTuple):
-    """What a classifier makes of some rows, beside the truth."""
+    """A classifier's predictions for some rows, and the truth."""
 
     target: npt.NDArray[np.int64]  # [n], the true class indices
     predicted: npt.NDArray[np.int64]  # [n]
@@ -77,30 +77,30 @@ class Decisions(NamedTuple):
     probabilities: Matrix | None  # [n, k]
 
 
-def decisions(
+def decide(
     target: npt.ArrayLike,
     scores: npt.ArrayLike,
     probabilities: npt.ArrayLike | None = None,
 ) -> Decisions:
-    """Decides on a class for every row.
+    """Decide on a class for every row.
 
     Args:
         target: true class indices, integers of shape [n] or [n, 1], n ≥ 1. Classes may
             be absent.
-        scores: of shape [n, 1] for two classes, index 1 being the positive one, or
-            [n, k] for k ≥ 2. One column means index 1 where it is above 0, several
-            mean the index of the largest, the first one of equals.
-        probabilities: of shape [n, k], each row adding up to 1; None where the model
-            gives none. They do not decide.
+        scores: of shape [n, 1] for two classes, of which index 1 is the positive one,
+            or [n, k] for k ≥ 2. A single column decides for index 1 if it is above 0,
+            several decide for the index of the largest, the first of equals.
+        probabilities: of shape [n, k], each row adding up to 1; None if the model gives
+            none. They do not affect the decision.
 
     Raises:
-        ValueError: on other shapes, on different numbers of rows, on indices that are
-            no class, on values that are not finite and on probabilities that are none.
+        ValueError: if the shapes are different, the numbers of rows differ, an index is
+            not that of a class, values are not finite, or probabilities are invalid.
     """
-    f = _scores(scores)
+    f = _check_scores(scores)
     classes = max(f.shape[1], 2)
-    y = _indices(target, classes)
-    p = None if probabilities is None else _probabilities(probabilities, classes)
+    y = _check_indices(target, classes)
+    p = None if probabilities is None else _check_probabilities(probabilities, classes)
     for name, array in (("scores", f), ("probabilities", p)):
         if array is not None and len(array) != len(y):
             raise ValueError(
@@ -116,46 +116,47 @@ def classification_scores(
     scores: npt.ArrayLike,
     probabilities: npt.ArrayLike | None = None,
 ) -> dict[str, float | None]:
-    """Scores predictions of a class, in float64.
+    """Score predictions of a class, in float64.
 
     Args:
-        target: true class indices, as `decisions` takes them.
-        scores: what decides on the class, likewise.
+        target: true class indices, as in `decide`.
+        scores: what decides on the class, as in `decide`.
         probabilities: of shape [n, k], or None.
 
     Returns:
-        `accuracy`, the share of rows whose class is right; `balanced_accuracy`, the
-        mean of that share over the classes that `target` holds; `log_loss`, the mean
-        of −log of the true class' probability, none of them taken for less than the
-        machine epsilon of their type; `auc`, the area under the ROC curve, by the
-        probabilities where there are some, else by the scores: of index 1 for two
-        classes, for more the mean over each class against the rest. `log_loss` is None
-        without probabilities, `auc` where `target` lacks a class.
+        `accuracy`, the share of rows whose class is predicted correctly;
+        `balanced_accuracy`, the mean of that share over the classes in `target`;
+        `log_loss`, the mean of −log of the true class's probability, raised to the
+        machine epsilon of its type if it is smaller; `auc`, the area under the ROC
+        curve, computed from the probabilities if there are any, else from the scores:
+        of index 1 for two classes, and for more the mean over each class against the
+        rest. `log_loss` is None without probabilities, and `auc` if `target` lacks a
+        class.
 
     Raises:
-        ValueError: as `decisions`.
+        ValueError: as in `decide`.
     """
-    made = decisions(target, scores, probabilities)
-    y, predicted = made.target, made.predicted
+    decisions = decide(target, scores, probabilities)
+    y, predicted = decisions.target, decisions.predicted
     return {
         "accuracy": float(metrics.accuracy_score(y, predicted)),
-        # `balanced_accuracy_score` warns of classes that are predicted only.
+        # `balanced_accuracy_score` warns if a class is predicted but absent.
         "balanced_accuracy": float(
             metrics.recall_score(
                 y, predicted, labels=np.unique(y), average="macro", zero_division=0
             )
         ),
-        "log_loss": _log_loss(made, _epsilon(probabilities)),
-        "auc": _auc(made),
+        "log_loss": _log_loss(decisions, _machine_epsilon(probabilities)),
+        "auc": _auc(decisions),
     }
 
 
 def majority_baseline_scores(
     train_target: npt.ArrayLike, target: npt.ArrayLike, classes: int
 ) -> dict[str, float | None]:
-    """Scores the simplest rival: answering the commonest training class every time.
+    """Score the simplest rival: always predicting the most common training class.
 
-    Its probabilities are the classes' shares of the training rows.
+    As probabilities it gives the classes' shares of the training rows.
 
     Args:
         train_target: the training rows' class indices, of shape [n] or [n, 1].
@@ -165,54 +166,56 @@ def majority_baseline_scores(
     Returns:
         The scores of `classification_scores`.
     """
-    known = _indices(train_target, classes)
+    known = _check_indices(train_target, classes)
     shares = np.bincount(known, minlength=classes) / len(known)
     answers = np.tile(shares, (np.size(target), 1))
     return classification_scores(target, answers, answers)
 
 
-def class_ranking(made: Decisions, index: int) -> npt.NDArray[np.float64]:
-    """What ranks rows by how much they look like one class.
+def class_ranking(decisions: Decisions, index: int) -> npt.NDArray[np.float64]:
+    """Return values that rank rows by how likely they belong to a class.
 
     Args:
-        made: what a classifier makes of the rows.
+        decisions: on the rows.
         index: of the class.
 
     Returns:
-        [n], the larger the more alike: the probability where there is one, else the
-        class' score, less the other's where there are two classes.
+        [n]: the class's probability if there is one, else its score, minus that of the
+        other class if there are two.
     """
-    scores = made.scores
-    if made.probabilities is not None:
-        return made.probabilities[:, index]
+    scores = decisions.scores
+    if decisions.probabilities is not None:
+        return decisions.probabilities[:, index]
     if scores.shape[1] > 2:
         return scores[:, index]
     lead = scores[:, 0] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
     return lead if index == 1 else -lead
 
 
-def _log_loss(made: Decisions, epsilon: float) -> float | None:
-    """The log loss of probabilities of at least `epsilon`, rescaled to add up to 1."""
-    if made.probabilities is None:
+def _log_loss(decisions: Decisions, epsilon: float) -> float | None:
+    """Return the log loss of probabilities raised to `epsilon` and renormalised."""
+    if decisions.probabilities is None:
         return None
-    p = np.maximum(made.probabilities, epsilon)
+    p = np.maximum(decisions.probabilities, epsilon)
     p /= p.sum(axis=1, keepdims=True)
-    return float(metrics.log_loss(made.target, p, labels=np.arange(p.shape[1])))
+    return float(metrics.log_loss(decisions.target, p, labels=np.arange(p.shape[1])))
 
 
-def _auc(made: Decisions) -> float | None:
-    classes = max(made.scores.shape[1], 2)
-    if len(np.unique(made.target)) < classes:
+def _auc(decisions: Decisions) -> float | None:
+    classes = max(decisions.scores.shape[1], 2)
+    if len(np.unique(decisions.target)) < classes:
         return None
     areas = [
-        metrics.roc_auc_score(made.target == index, class_ranking(made, index))
+        metrics.roc_auc_score(
+            decisions.target == index, class_ranking(decisions, index)
+        )
         for index in ([1] if classes == 2 else range(classes))
     ]
     return float(np.mean(areas))
 
 
-def _scores(values: npt.ArrayLike) -> Matrix:
-    """Scores of shape [n, k] or [n, 1], checked, in float64."""
+def _check_scores(values: npt.ArrayLike) -> Matrix:
+    """Return scores of shape [n, k] or [n, 1] in float64, or raise an error."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
@@ -224,12 +227,12 @@ def _scores(values: npt.ArrayLike) -> Matrix:
     return array
 
 
-def _probabilities(values: npt.ArrayLike, classes: int) -> Matrix:
-    """Probabilities of shape [n, classes], checked, in float64."""
+def _check_probabilities(values: npt.ArrayLike, classes: int) -> Matrix:
+    """Return probabilities of shape [n, classes] in float64, or raise an error."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != classes:
         raise ValueError(
-            f"probabilities should have shape [n, {classes}], as the scores say. "
+            f"probabilities should have shape [n, {classes}], like the scores. "
             f"Received: {list(array.shape)}"
         )
     adds_up = np.allclose(array.sum(axis=1), 1, rtol=0, atol=1e-3)
@@ -238,16 +241,16 @@ def _probabilities(values: npt.ArrayLike, classes: int) -> Matrix:
     return array
 
 
-def _epsilon(values: npt.ArrayLike | None) -> float:
-    """The machine epsilon of the values' own type: what a 0 among them may hide."""
+def _machine_epsilon(values: npt.ArrayLike | None) -> float:
+    """Return the machine epsilon of the values' own type, which a 0 may stand for."""
     kind = np.asarray(values).dtype
     return float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
 
 
-def _indices(values: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
-    """Class indices of shape [n] or [n, 1], checked, as an array of shape [n]."""
+def _check_indices(values: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
+    """Return class indices as an array of shape [n], or raise an error."""
     array = np.asarray(values)
-    column = _vector(array, "target")
+    column = _as_vector(array, "target")
     if array.dtype.kind not in "iu":
         raise ValueError(f"target should hold integers. Received: {array.dtype}")
     if column.min() < 0 or column.max() >= classes:
@@ -258,8 +261,8 @@ def _indices(values: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
     return column.astype(np.int64)
 
 
-def _vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    """`values` of shape [n] or [n, 1] as a float64 array of shape [n]."""
+def _as_vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    """Return `values` of shape [n] or [n, 1] as a float64 array of shape [n]."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim not in (1, 2) or array.shape[1:] not in ((), (1,)) or not len(array):
         raise ValueError(
@@ -269,8 +272,8 @@ def _vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     return array.reshape(-1)
 
 
-def matrix(rows: Examples, preprocessing: Any) -> npt.NDArray[np.float32]:
-    """The features of rows as one array `[n, p]`, of images `[n, h, w(, c)]`."""
+def preprocess(rows: Examples, preprocessing: Any) -> npt.NDArray[np.float32]:
+    """Return preprocessed features as one array `[n, p]`, or `[n, h, w(, c)]`."""
     parts = batches.make_batches(rows.features, rows.target, BATCH_SIZE, None)
     return np.concatenate([preprocessing(x).numpy() for x, _ in parts])
 
@@ -278,52 +281,54 @@ def matrix(rows: Examples, preprocessing: Any) -> npt.NDArray[np.float32]:
 def predict(
     inference: keras.Model, data: Data, features: Mapping[str, npt.NDArray[Any]]
 ) -> dict[str, Any]:
-    """What a model makes of the rows of each part.
+    """Predict the rows of each part.
 
     Args:
-        inference: gives predictions `[n, 1]`; for classes scores, or a dict of `scores`
-            and `probabilities`.
+        inference: a model that returns predictions `[n, 1]`, or for classes scores, or
+            a dict of `scores` and `probabilities`.
         data: the data set.
         features: the preprocessed rows of its parts, by name.
 
     Returns:
-        Predictions `[n, 1]` by part, or of classes `Decisions`.
+        For each part predictions `[n, 1]`, or for classes `Decisions`.
     """
-    answers = {
+    outputs = {
         part: inference.predict(x, batch_size=BATCH_SIZE, verbose=0)
         for part, x in features.items()
     }
     if data.description.task == "regression":
-        return answers
+        return outputs
     return {
-        part: decisions(
+        part: decide(
             data.parts[part].target,
-            **(answer if isinstance(answer, dict) else {"scores": answer}),
+            **(output if isinstance(output, dict) else {"scores": output}),
         )
-        for part, answer in answers.items()
+        for part, output in outputs.items()
     }
 
 
-def score(data: Data, answers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Scores on each part, and those of the simplest rival on the test.
+def score(data: Data, predictions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Score the predictions of each part, and the simplest rival's on the test rows.
 
     Args:
         data: the data set.
-        answers: as `predict` gives them.
+        predictions: as returned by `predict`.
 
     Returns:
-        Scores by part, and under `baseline` those of predicting the mean, or the
-        commonest class, of the training rows.
+        Scores by part, and under `baseline` those of predicting the mean, or the most
+        common class, of the training rows.
     """
     y_train, y_test = data.train.target, data.test.target
     if data.description.task == "regression":
         scores = {
-            part: regression_scores(data.parts[part].target, answer)
-            for part, answer in answers.items()
+            part: regression_scores(data.parts[part].target, prediction)
+            for part, prediction in predictions.items()
         }
         return scores | {"baseline": mean_baseline_scores(y_train, y_test)}
     classes = len(data.description.target.levels)
     return {
-        part: classification_scores(made.target, made.scores, made.probabilities)
-        for part, made in answers.items()
+        part: classification_scores(
+            decisions.target, decisions.scores, decisions.probabilities
+        )
+        for part, decisions in predictions.items()
     } | {"baseline": majority_baseline_scores(y_train, y_test, classes)}

@@ -49,14 +49,14 @@ def train_and_evaluate(config: Config) -> Run:
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
     with session.stage("fit"):
-        x_train = pipeline.evaluation.matrix(data.train, preprocessing)
+        x_train = pipeline.evaluation.preprocess(data.train, preprocessing)
         model = fit(config, data, x_train, session)
     inference = model.inference_model()
     serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
-        x_test = pipeline.evaluation.matrix(data.test, preprocessing)
+        x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
         features = {"train": x_train, "test": x_test}
         answers = pipeline.evaluation.predict(inference, data, features)
         scores = pipeline.evaluation.score(data, answers)

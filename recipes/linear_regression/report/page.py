@@ -39,9 +39,9 @@ def build_page(
         command: The command line that repeats the run.
     """
     target, certificate = data.description.target, metrics["certificate"]
-    headline = report.worth("linear regression", data, metrics)
-    train, test = report.both_pairs(data, predictions)
-    return report.page_of_run(
+    headline = report.headline("linear regression", data, metrics)
+    train, test = report.pair_predictions(data, predictions)
+    return report.build_page(
         f"Linear regression on {data.description.name}",
         f"{headline.outcome}; {_describe_outcome(certificate)}.",
         (*headline.highlights, *_list_highlights(certificate)),
@@ -174,7 +174,7 @@ def _plot_loss(history: Vector, optimum: float) -> report.Figure:
         f"to {report.number(finite[-1], 3)} in "
         f"{report.count(history.size - 1, 'iteration')}."
     )
-    svg = report.descent_curve(excess, "Loss above the optimum")
+    svg = report.draw_descent(excess, "Loss above the optimum")
     return report.Figure(svg, caption, alt)
 
 

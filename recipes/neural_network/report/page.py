@@ -30,18 +30,18 @@ def page(
     """
     metrics, about = run.metrics, run.data.description
     fit, course = metrics["certificate"], done.course
-    worth = report.worth("the neural network", run.data, metrics)
+    headline = report.headline("the neural network", run.data, metrics)
     learning = learning_curves(
         course.history, fit, done.best_kept, config, bool(about.image_shape)
     )
     kept = fit["best_epoch"] if done.best_kept else fit["epochs"]
     found = done.range_test
-    return report.page_of_run(
+    return report.build_page(
         f"Neural network on {about.name}",
-        f"{worth.outcome}; {certificate.verdict(fit)}.",
-        (*worth.highlights, *certificate.highlights(fit, kept)),
+        f"{headline.outcome}; {certificate.verdict(fit)}.",
+        (*headline.highlights, *certificate.highlights(fit, kept)),
         [
-            worth.scores,
+            headline.scores,
             learning,
             *([range_test.range_test(found)] if found else []),
             certificate.certificate(fit, kept),
@@ -59,7 +59,7 @@ def _of_the_task(run: Run) -> list[report.Section]:
     data, target = run.data, run.data.description.target
     if data.description.task == "classification":
         return report.class_sections(data, run.predictions[1])
-    pairs = report.both_pairs(data, run.predictions)
+    pairs = report.pair_predictions(data, run.predictions)
     return [
         report.predicted_against_actual(target, *pairs),
         report.residuals(target, *pairs),

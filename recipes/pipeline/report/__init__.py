@@ -1,8 +1,8 @@
-"""Report: building blocks for one self-contained HTML page about a run.
+"""The report: building blocks for one self-contained HTML page about a run.
 
-A recipe puts a `Page` together from sections, those here and its own, then calls
-`render(page)`. A new kind of block is a dataclass in `blocks` and a
-template of the same name; a new figure is a function given to `draw`.
+A recipe assembles a `Page` from these sections and its own; `render` turns it into
+HTML. A new kind of block is a dataclass in `blocks` and a template of the same name; a
+new figure is a function passed to `draw`.
 """
 
 from recipes.pipeline.report import classification
@@ -27,10 +27,10 @@ from recipes.pipeline.report.certificate_table import certificate_table
 from recipes.pipeline.report.data_section import (
     MAX_VALUES,
     data_summary,
-    row_values,
+    describe_row,
     summarise,
 )
-from recipes.pipeline.report.descent_curve import descent_curve
+from recipes.pipeline.report.descent_curve import draw_descent
 from recipes.pipeline.report.figures import (
     DASHES,
     MAX_POINTS,
@@ -60,17 +60,17 @@ from recipes.pipeline.report.regression import (
     Pairs,
     highlights,
     outcome,
-    pairs,
+    pair,
     predicted_against_actual,
     residuals,
     scores,
 )
-from recipes.pipeline.report.reproduce import repeat
+from recipes.pipeline.report.reproduce import reproduce_section
 from recipes.pipeline.report.run_page import (
-    both_pairs,
+    build_page,
     class_sections,
-    page_of_run,
-    worth,
+    headline,
+    pair_predictions,
 )
 
 __all__ = [
@@ -98,35 +98,35 @@ __all__ = [
     "Section",
     "Table",
     "Terms",
-    "both_pairs",
+    "build_page",
     "certificate_table",
     "class_sections",
     "classification",
     "color",
     "count",
     "data_summary",
-    "descent_curve",
+    "describe_row",
     "draw",
+    "draw_descent",
+    "headline",
     "highlights",
     "legend",
     "number",
     "one_part_in",
     "outcome",
-    "page_of_run",
-    "pairs",
+    "pair",
+    "pair_predictions",
     "percent",
     "plot_axes",
     "predicted_against_actual",
     "quantity",
     "quoted",
     "render",
-    "repeat",
+    "reproduce_section",
     "residuals",
-    "row_values",
     "sample",
     "scores",
     "set_log_scale",
     "shorten",
     "summarise",
-    "worth",
 ]

@@ -1,7 +1,7 @@
-"""The blocks that a report is built of.
+"""The blocks that a report consists of.
 
-Each is plain data; the template `templates/blocks/KIND.html` says how it looks. All
-text is escaped when it is rendered, so it may hold anything.
+Each is plain data; the template `templates/blocks/KIND.html` defines its look. All text
+is escaped on rendering, so it may contain anything.
 """
 
 import base64
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 Tone = Literal["", "good", "bad"]
-_SHRINKING = 520  # figures up to that width shrink with the page, in pixels
+_SHRINKING = 520  # pixels; figures up to this width shrink with the page
 
 
 class Block:
-    """What a section's body is made of; `kind` names the block's template."""
+    """An element of a section's body; `kind` names the block's template."""
 
     kind: ClassVar[str]
 
@@ -31,7 +31,7 @@ class Paragraph(Block):
 
 @dataclass(frozen=True)
 class Notice(Block):
-    """A sentence that must not be overlooked; a tone of `bad` is loud."""
+    """A sentence that must not be overlooked; the tone `bad` makes it stand out."""
 
     title: str
     text: str
@@ -41,7 +41,7 @@ class Notice(Block):
 
 @dataclass(frozen=True)
 class Cell:
-    """A table's cell: its text, small print under it, and whether it is good or bad."""
+    """A table's cell: its text, a note in small print, and its tone."""
 
     text: str
     note: str = ""
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def overlong(self) -> bool:
-        """Whether a word is so long that it has to be broken on a narrow page."""
+        """Whether a word is so long that it must be broken on a narrow page."""
         return any(len(word) > 20 for word in self.text.split())
 
 
@@ -57,13 +57,13 @@ class Cell:
 class Table(Block):
     """A table; the first cell of a row is its heading.
 
-    Over 30 rows it is folded away behind its caption.
+    A table of more than 30 rows is collapsed behind its caption.
 
     Attributes:
-        caption: what the table holds.
+        caption: what the table shows.
         header: a title for each column.
-        rows: cells, as many as `header` has; a plain string is a cell without note.
-        align: a letter for each column, `l` for words and `r` for numbers.
+        rows: cells, one for each column; a plain string is a cell without a note.
+        align: a letter for each column: `l` for words, `r` for numbers.
     """
 
     caption: str
@@ -82,12 +82,12 @@ class Table(Block):
 
     @property
     def folded(self) -> bool:
-        """Whether the rows show only when asked for."""
+        """Whether the rows are collapsed until the reader asks for them."""
         return len(self.rows) > 30
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """The rows with every cell a `Cell`."""
+        """The rows, with every cell a `Cell`."""
         return [
             [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
             for row in self.rows
@@ -96,7 +96,7 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Terms(Block):
-    """Terms, each with what it means or how to read it."""
+    """Terms, each with its meaning or how to read it."""
 
     items: Mapping[str, str]
     kind: ClassVar[str] = "terms"
@@ -104,12 +104,12 @@ class Terms(Block):
 
 @dataclass(frozen=True)
 class Figure(Block):
-    """A picture; one too wide for a phone keeps its size and is scrolled sideways.
+    """A figure; one too wide for a phone keeps its size and scrolls sideways.
 
     Attributes:
-        svg: the picture, from `figures.draw`.
+        svg: the drawing, from `figures.draw`.
         caption: how to read it.
-        alt: what it shows, for those who cannot see it.
+        alt: what it shows, for readers who cannot see it.
     """
 
     svg: str
@@ -119,7 +119,7 @@ class Figure(Block):
 
     @property
     def scrolled_width(self) -> int:
-        """The picture's width in pixels where it must not shrink, else 0."""
+        """The figure's width in pixels if it must not shrink, else 0."""
         box = re.search(r'viewBox="0 0 ([\d.]+)', self.svg)
         width = round(float(box[1])) if box else 0
         return width if width > _SHRINKING else 0
@@ -127,12 +127,12 @@ class Figure(Block):
 
 @dataclass(frozen=True)
 class Picture:
-    """A small picture with a line or two under it.
+    """A small picture with a line or two below it.
 
     Attributes:
         png: the file's content.
-        text: what to know of it; `note` in small print.
-        note: more of it.
+        text: the line below it.
+        note: another line, in small print.
     """
 
     png: bytes
@@ -141,18 +141,18 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The picture as a URL that holds it."""
+        """The picture as a data URL."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
 @dataclass(frozen=True)
 class Pictures(Block):
-    """Small pictures in rows, as many in each as the page is wide.
+    """Small pictures side by side, wrapped to the width of the page.
 
     Attributes:
         caption: what they show.
         items: the pictures.
-        pixelated: whether each pixel is to be seen as a square: for pictures of few.
+        pixelated: whether to show each pixel as a square, for pictures of few pixels.
     """
 
     caption: str
@@ -163,7 +163,7 @@ class Pictures(Block):
 
 @dataclass(frozen=True)
 class Grid(Block):
-    """Blocks side by side where the page is wide enough, else one below the other."""
+    """Blocks side by side if the page is wide enough, else one below the other."""
 
     blocks: Sequence[Block]
     kind: ClassVar[str] = "grid"
@@ -171,7 +171,7 @@ class Grid(Block):
 
 @dataclass(frozen=True)
 class Command(Block):
-    """What to type into a shell, ready to copy: each argument on a line of its own."""
+    """A shell command, ready to copy, with each argument on a line of its own."""
 
     arguments: Sequence[str]
     kind: ClassVar[str] = "command"
@@ -185,7 +185,7 @@ class Command(Block):
 
 @dataclass(frozen=True)
 class KeyNumber:
-    """One number in large type, with what it is and what to compare it with."""
+    """One number in large type, with its label and what to compare it with."""
 
     label: str
     value: str
@@ -217,7 +217,7 @@ class Page:
         title: what was done, such as `Linear regression on diabetes`.
         outcome: what came of it, in one sentence.
         opening: blocks between the outcome and the first section.
-        sections: the parts, in order.
+        sections: the sections, in order.
         footer: small print at the end.
     """
 

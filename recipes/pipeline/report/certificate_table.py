@@ -1,4 +1,4 @@
-"""The table of a certificate's numbers, each with a line on what it says."""
+"""The table of a certificate's numbers, each with a line on what it means."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from recipes.pipeline.report.blocks import Cell, Table, Tone
 from recipes.pipeline.report.number_format import number
 
-_WORDS = {True: "yes", False: "no"}
+_YES_NO = {True: "yes", False: "no"}
 
 
 def certificate_table(
@@ -16,15 +16,15 @@ def certificate_table(
     source: str,
     titles: Mapping[str, str] | None = None,
 ) -> Table:
-    """What a certificate holds.
+    """Return the table of a certificate.
 
     Args:
         fit: the model's `certificate`.
-        lines: what each of its numbers says, in the order in which they are told;
-            those that `fit` lacks are left out.
-        alarming: numbers to be told as bad ones.
+        lines: what each number means, in the order of the table; numbers that `fit`
+            lacks are omitted.
+        alarming: the numbers to mark as bad.
         source: what the certificate was computed from, in words.
-        titles: of numbers whose names do not tell.
+        titles: of numbers whose names do not explain themselves.
     """
     rows: list[list[str | Cell]] = []
     for key, line in lines.items():
@@ -33,10 +33,10 @@ def certificate_table(
         title = (titles or {}).get(key, key.replace("_", " ").capitalize())
         value = fit[key]
         if key in ("converged", "stop_reason"):
-            text = _WORDS.get(value, str(value).replace("_", " "))
+            text = _YES_NO.get(value, str(value).replace("_", " "))
         else:
             text = number(value)
         tone: Tone = "bad" if key in alarming else ""
         rows.append([Cell(title, line), Cell(text, tone=tone)])
-    caption = f"Computed afresh in float64 from {source}."
+    caption = f"Recomputed in float64 from {source}."
     return Table(caption, ("Number", "Value"), rows, "lr")

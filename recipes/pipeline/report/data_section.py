@@ -1,15 +1,14 @@
-"""The section on the data: how much there is, and what each column holds."""
-
-from __future__ import annotations
+"""The section on the data: its size, and statistics of each column."""
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from recipes.pipeline.datasets import Column, Data
 from recipes.pipeline.report.blocks import (
     Block,
     Cell,
@@ -21,21 +20,18 @@ from recipes.pipeline.report.blocks import (
 )
 from recipes.pipeline.report.number_format import count, number, percent, quantity
 
-if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
-    from recipes.pipeline.datasets import Column, Data
-
 MAX_ROWS = 500  # of a table with a row for each column of the data
-MAX_VALUES = 8  # of a row, that are told
-_BLOCK = 1 << 20  # entries that are turned to float64 at a time
+MAX_VALUES = 8  # of a row that are shown
+_BLOCK = 1 << 20  # entries that are converted to float64 at a time
 
 Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of the columns of a matrix, blanks (NaN) left out; each of shape [d].
+    """Statistics of a matrix's columns without blanks (NaN), each of shape [d].
 
-    A column of nothing but blanks has NaN in all but `blanks`.
+    A column that is entirely blank has NaN in all but `blanks`.
     """
 
     mean: Vector
@@ -46,10 +42,10 @@ class Summary:
 
 
 def summarise(matrix: Any) -> Summary:
-    """Statistics of the columns of a dense or sparse matrix, in float64.
+    """Compute statistics of the columns of a dense or sparse matrix, in float64.
 
     Args:
-        matrix: array or CSR array of shape [n, d]; no copy of it is made.
+        matrix: array or CSR array of shape [n, d]; it is not copied.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         if scipy.sparse.issparse(matrix):
@@ -58,7 +54,7 @@ def summarise(matrix: Any) -> Summary:
 
 
 def _summarise_dense(matrix: npt.NDArray[Any]) -> Summary:
-    """Block by block, the moments merged as by Chan, Golub and LeVeque (1979)."""
+    """Go block by block and merge the moments as in Chan, Golub and LeVeque (1979)."""
     n, d = matrix.shape
     known, mean, square = np.zeros(d), np.zeros(d), np.zeros(d)
     low, high = np.full(d, np.nan), np.full(d, np.nan)
@@ -83,7 +79,7 @@ def _summarise_dense(matrix: npt.NDArray[Any]) -> Summary:
 
 
 def _summarise_sparse(matrix: Any) -> Summary:
-    """As the dense one; an entry that is not stored is 0."""
+    """Do the same for a sparse matrix, where an entry that is not stored is 0."""
     n, d = matrix.shape
     values = matrix.data.astype(np.float64)
     present = ~np.isnan(values)
@@ -99,7 +95,7 @@ def _summarise_sparse(matrix: Any) -> Summary:
 
 
 def data_summary(data: Data) -> Section:
-    """How many rows and columns, what was noted on reading, and each column.
+    """Return the section with the data's size, notes and columns.
 
     Args:
         data: the training and test rows with their description.
@@ -119,31 +115,34 @@ def data_summary(data: Data) -> Section:
 
 
 def _columns_table(data: Data) -> Table:
-    """A row for the target and one for each of the first `MAX_ROWS` columns."""
+    """Return a row for the target and one for each of the first `MAX_ROWS` columns."""
     about, train = data.description, data.train
     shown = about.columns[:MAX_ROWS]
-    rows = [_row(about.target, train.target[:, None], 0, "target")]
+    rows = [_describe_column(about.target, train.target[:, None], 0, "target")]
     features = train.features[:, : len(shown)]
     summary = summarise(features)
-    rows += [_row(column, features, j, "", summary) for j, column in enumerate(shown)]
+    rows += [
+        _describe_column(column, features, j, "", summary)
+        for j, column in enumerate(shown)
+    ]
     columns = count(len(shown), "column")
     if len(shown) < len(about.columns):
         columns = (
             f"the first {number(len(shown))} of {number(len(about.columns))} columns"
         )
-    caption = f"The target and {columns}, over the training rows."
+    caption = f"Statistics of the target and {columns}, over the training rows."
     header = ("Column", "Mean", "SD", "Min", "Max", "Blanks")
     return Table(caption, header, rows, "lrrrrr")
 
 
-def _row(
+def _describe_column(
     column: Column, matrix: Any, j: int, role: str, summary: Summary | None = None
 ) -> list[str | Cell]:
-    """One column's row: of numbers the moments, of categories the commonest ones."""
+    """Return a column's row: moments of numbers, or the most common categories."""
     summary = summary or summarise(matrix)
     blanks = number(int(summary.blanks[j]))
     if column.levels:
-        note = ", ".join(filter(None, (role, _levels(column, matrix[:, j]))))
+        note = ", ".join(filter(None, (role, _describe_levels(column, matrix[:, j]))))
         return [Cell(column.name, note), "", "", "", "", blanks]
     note = ", ".join(filter(None, (role, column.unit)))
     moments = (summary.mean, summary.deviation, summary.low, summary.high)
@@ -154,8 +153,8 @@ def _row(
     ]
 
 
-def _levels(column: Column, codes: Any) -> str:
-    """The commonest five levels of a categorical column with their shares."""
+def _describe_levels(column: Column, codes: Any) -> str:
+    """Return the five most common levels of a categorical column, with their shares."""
     if scipy.sparse.issparse(codes):
         codes = codes.toarray()
     known = codes[~np.isnan(codes)].astype(np.int64)
@@ -166,14 +165,14 @@ def _levels(column: Column, codes: Any) -> str:
     return f"{count(order.size, 'level')}: {', '.join(words)}{rest}"
 
 
-def row_values(
+def describe_row(
     columns: tuple[Column, ...], features: Any, i: int, summary: Summary
 ) -> str:
-    """A raw row's values in words, the `MAX_VALUES` most unusual ones of many.
+    """Return a raw row's values in words; of many, the `MAX_VALUES` most unusual.
 
     Args:
         columns: of the data.
-        features: [n, d] raw rows, dense or CSR, as `Examples.features` holds them.
+        features: [n, d] raw rows, dense or CSR, as in `Examples.features`.
         i: the row's number.
         summary: of these features.
     """
@@ -186,10 +185,12 @@ def row_values(
             distance = np.abs(row - summary.mean) / summary.deviation
         order = np.argsort(-np.nan_to_num(distance, nan=0.0), kind="stable")
         shown = np.sort(order[:MAX_VALUES])
-    return "; ".join(f"{columns[j].name} {_value(columns[j], row[j])}" for j in shown)
+    return "; ".join(
+        f"{columns[j].name} {_format_value(columns[j], row[j])}" for j in shown
+    )
 
 
-def _value(column: Column, value: float) -> str:
+def _format_value(column: Column, value: float) -> str:
     if math.isnan(value):
         return "blank"
     return column.levels[int(value)] if column.levels else quantity(value, column.unit)

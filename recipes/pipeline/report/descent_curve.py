@@ -10,16 +10,16 @@ from matplotlib.ticker import MaxNLocator
 from recipes.pipeline.report import figures
 
 
-def descent_curve(values: npt.ArrayLike, label: str) -> str:
-    """The figure of a positive quantity that descent makes small.
+def draw_descent(values: npt.ArrayLike, label: str) -> str:
+    """Draw a positive quantity that descent reduces, as SVG.
 
     Args:
         values: the quantity before the first and after every iteration, between
             1e-200 and 1e200 or not finite, at least one of them finite.
-        label: what it is.
+        label: what the quantity is.
 
     Returns:
-        SVG, with a gap where a value is not finite and a dot on the last one shown.
+        SVG, with a gap where a value is not finite and a dot on the last finite one.
     """
     heights = np.asarray(values, np.float64)
     shown = np.flatnonzero(np.isfinite(heights))
@@ -32,15 +32,15 @@ def descent_curve(values: npt.ArrayLike, label: str) -> str:
         axes.plot(line, linewidth=2, solid_capstyle="round", **look)
         axes.plot([last], [heights[last]], "o", markersize=7, **look)
         figures.set_log_scale(axes)
-        axes.set_ylim(*_decades(heights[shown]))
+        axes.set_ylim(*_decades_around(heights[shown]))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlim(0, max(heights.size - 1, 1))
 
     return figures.draw(paint)
 
 
-def _decades(heights: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The powers of ten around the values: two at least, to label the axis."""
+def _decades_around(heights: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the powers of ten around the values: at least two, to label the axis."""
     low = math.floor(np.log10(heights.min()))
     high = math.ceil(np.log10(heights.max()))
     return 10.0**low, 10.0 ** max(high, low + 1)

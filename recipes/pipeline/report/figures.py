@@ -1,9 +1,9 @@
-"""Figures: drawn by matplotlib, shown as inline SVG that follows the page's colours.
+"""Figures, drawn by matplotlib as inline SVG that follows the page's colours.
 
 Draw with the light colours of `PALETTE` (`color("accent")`): in the SVG each becomes
-the CSS custom property of that name, which the page sets for light and for dark. Shades
-are a palette colour with an `alpha`. Figures are 440 px wide, so that their text can be
-read on a phone; on wide pages two stand side by side.
+the CSS custom property of the same name, which the page defines for its light and its
+dark theme. For a shade, give a palette colour an `alpha`. Figures are 440 px wide, so
+that their text is readable on a phone; wide pages show two side by side.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from recipes.pipeline.report.number_format import number, power_of_ten, scientific
 
-# CSS name: (light, dark). Text colours keep a contrast of 4.5 to paper and panel, the
-# colours of series one of 3 to paper.
+# CSS name: (light, dark). The contrast of text colours to paper and panel is at least
+# 4.5, that of the colours of series to paper at least 3.
 PALETTE: dict[str, tuple[str, str]] = {
     "paper": ("#ffffff", "#14181e"),
     "panel": ("#f4f6f8", "#1d232b"),
@@ -43,10 +43,10 @@ PALETTE: dict[str, tuple[str, str]] = {
     "bad": ("#bd2118", "#ff8d82"),
     "bad-panel": ("#fdeeec", "#3a1e1d"),
 }
-Canvas = Figure  # matplotlib's figure, as against the report's block of that name
-MAX_POINTS = 2000  # of one series; more make a blot and a heavy file
+Canvas = Figure  # matplotlib's figure, not the report's block of that name
+MAX_POINTS = 2000  # of one series; more make a blot and a large file
 DASHES = (0, (4, 3))
-# The look of a line that shows no data but what to compare the data with.
+# For lines that show no data, but what to compare the data with.
 REFERENCE_LINE: dict[str, Any] = {
     "color": PALETTE["muted"][0],
     "linestyle": DASHES,
@@ -65,7 +65,7 @@ _STYLE = {
     "axes.titlelocation": "left",
     "axes.titlesize": 13,
     "figure.constrained_layout.use": True,
-    "figure.dpi": 72,  # a point is then a pixel
+    "figure.dpi": 72,  # so that a point is a pixel
     "figure.facecolor": "none",
     "font.size": 13,
     "grid.alpha": 0.8,
@@ -79,7 +79,7 @@ _STYLE = {
     "legend.handlelength": 1,
     "legend.handletextpad": 0.4,
     "svg.fonttype": "none",
-    "svg.hashsalt": "report",  # else ids change from run to run
+    "svg.hashsalt": "report",  # otherwise ids change from run to run
     "text.color": PALETTE["ink"][0],
     "text.parse_math": False,  # a column may be called "price in $ or £, not $"
     "xtick.color": PALETTE["muted"][0],
@@ -90,18 +90,19 @@ _STYLE = {
 
 
 def color(name: str) -> str:
-    """The colour to draw with so that the page shows its colour of that name."""
+    """Return the colour to draw with for the page's colour of that name."""
     return PALETTE[name][0]
 
 
 def draw(
     paint: Callable[[Canvas], None], *, width: int = 440, height: int = 340
 ) -> str:
-    """Draws a figure and returns it as SVG to put into the page.
+    """Draw a figure and return it as SVG for the page.
+
+    pyplot is not used: the user's own settings are neither followed nor changed.
 
     Args:
-        paint: draws on the empty matplotlib figure that it is given. No pyplot: nothing
-            global is touched, and nothing of the user's own settings is followed.
+        paint: draws on the empty matplotlib figure that it is passed.
         width: in pixels.
         height: in pixels.
 
@@ -111,7 +112,7 @@ def draw(
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # The browser has the glyphs that matplotlib's font, used to measure, lacks.
+        # matplotlib measures with a font that lacks them; the browser has them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -122,7 +123,7 @@ def draw(
 
 
 def plot_axes(canvas: Canvas, x_label: str, y_label: str) -> Axes:
-    """Axes in the report's style; the vertical axis' label stands level, on top."""
+    """Add axes in the report's style, with a horizontal y label on top."""
     axes = canvas.add_subplot()
     axes.set_xlabel(x_label)
     axes.set_title(y_label)
@@ -142,16 +143,16 @@ def set_log_scale(axes: Axes, name: Literal["x", "y"] = "y") -> None:
 
 
 def legend(axes: Axes, columns: int | None = None) -> None:
-    """A legend above the axes and their title, where it hides nothing.
+    """Add a legend above the axes and their title, where it hides nothing.
 
     Args:
         axes: with labelled lines or areas.
-        columns: entries side by side. Default value: `None`, all of them.
+        columns: how many entries stand side by side. Default value: `None`, all.
     """
     handles, labels = axes.get_legend_handles_labels()
     upwards = ScaledTranslation(0, 26 / 72, axes.figure.dpi_scale_trans)
     axes.legend(
-        handles[::-1],  # what is drawn last, on top, comes first
+        handles[::-1],  # first the one that was drawn last, on top
         labels[::-1],
         loc="lower left",
         bbox_to_anchor=(0, 1),
@@ -162,14 +163,14 @@ def legend(axes: Axes, columns: int | None = None) -> None:
 
 
 class PlainTicks(Formatter):
-    """Tick labels as the page's numbers are written, as many decimals as they need."""
+    """Tick labels in the page's number format, with as many decimals as they need."""
 
     def __call__(self, value: float, position: int | None = None) -> str:
-        """The label of a single tick."""
+        """Return the label of a single tick."""
         return number(float(value))
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """The labels of an axis, all to the same decimal place."""
+        """Return the labels of an axis, all with the same number of decimals."""
         ticks = np.asarray(values, dtype=np.float64)
         largest = np.abs(ticks).max(initial=0.0)
         if ticks.size < 2 or not 1e-3 <= largest < 1e6:
@@ -178,7 +179,7 @@ class PlainTicks(Formatter):
         decimals = 0
         while decimals < 6 and np.any(np.abs(ticks.round(decimals) - ticks) > near):
             decimals += 1
-        # Adding 0 turns -0 to 0.
+        # Adding 0 turns -0 into 0.
         plain = [f"{tick + 0.0:,.{decimals}f}" for tick in ticks.round(decimals)]
         return [label.replace("-", "\N{MINUS SIGN}") for label in plain]
 
@@ -187,8 +188,8 @@ class PowerTicks(Formatter):
     """Tick labels of a logarithmic axis: 10⁻³."""
 
     def __call__(self, value: float, position: int | None = None) -> str:
-        """The label of a tick at a power of ten; none elsewhere."""
-        if not 0 < value < math.inf:  # a tick beyond what float64 can hold
+        """Return the label of a tick at a power of ten, else an empty string."""
+        if not 0 < value < math.inf:  # a tick outside float64's range
             return ""
         exponent = math.log10(value)
         whole = round(exponent)
@@ -196,18 +197,18 @@ class PowerTicks(Formatter):
 
 
 def sample(size: int, limit: int = MAX_POINTS) -> npt.NDArray[np.intp]:
-    """At most `limit` of `size` rows, at random but always the same, in order."""
+    """Choose at most `limit` of `size` rows at random, always the same, in order."""
     if size <= limit:
         return np.arange(size)
     return np.sort(np.random.default_rng(0).choice(size, limit, replace=False))
 
 
 def _inline(xml: bytes) -> str:
-    """Turns matplotlib's SVG file into a small element of the page."""
+    """Turn matplotlib's SVG file into a small element of the page."""
     root = ElementTree.fromstring(xml)
     for parent in list(root.iter()):
         for child in list(parent):
-            # The file's own style sheet would hold for the whole page.
+            # The file's own style sheet would apply to the whole page.
             if child.tag.endswith(("}metadata", "}style")):
                 parent.remove(child)
     for element in root.iter():
@@ -228,9 +229,11 @@ _GEOMETRY = {"d", "x", "y", "width", "height", "transform"}
 
 
 def _simplify(element: Any) -> None:
-    """Plain names, coordinates to 0.01 px, the page's colours and the page's font."""
-    element.tag = _local(element.tag)
-    element.attrib = {_local(key): text for key, text in element.attrib.items()}
+    """Use plain names, coordinates to 0.01 px, and the page's colours and font."""
+    element.tag = _strip_namespace(element.tag)
+    element.attrib = {
+        _strip_namespace(key): text for key, text in element.attrib.items()
+    }
     for key, text in element.attrib.items():
         if key in _GEOMETRY and element.tag != "image":
             text = re.sub(r"-?\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", text)
@@ -244,7 +247,7 @@ def _simplify(element: Any) -> None:
 
 
 def _share_style(group: Any) -> None:
-    """Puts the one style of a group's markers, thousands perhaps, on the group."""
+    """Move the style that all of a group's markers share to the group."""
     styles = {child.get("style") for child in group}
     if len(group) > 1 and len(styles) == 1 and all(c.tag == "use" for c in group):
         for child in group:
@@ -253,7 +256,7 @@ def _share_style(group: Any) -> None:
 
 
 def _rename_ids(root: Any) -> None:
-    """Keeps the ids that are referred to, renamed after the figure's own content."""
+    """Keep only referenced ids, renamed after a hash of the figure's content."""
     used = re.compile(r"url\(#([^)]*)\)|^#(.*)$")
     drawing = ElementTree.tostring(root)
     prefix = f"f{hashlib.sha256(drawing).hexdigest()[:8]}-"
@@ -270,6 +273,6 @@ def _rename_ids(root: Any) -> None:
             element.set("id", names[name])
 
 
-def _local(name: str) -> str:
-    """`{namespace}name` without the namespace."""
+def _strip_namespace(name: str) -> str:
+    """Return `name` for `{namespace}name`."""
     return name.rpartition("}")[2]

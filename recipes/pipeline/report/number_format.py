@@ -1,9 +1,9 @@
-"""Numbers as people read them: few digits, 1,234.5, −0.52, 1.2 × 10⁻⁹."""
+"""Numbers for readers: few digits, as in 1,234.5, −0.52 or 1.2 × 10⁻⁹."""
 
 import math
 import unicodedata
 
-MISSING = "–"  # noqa: RUF001  (the dash that stands for "there is none")
+MISSING = "–"  # noqa: RUF001  (the dash for a missing value)
 _MINUS = "\N{MINUS SIGN}"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -11,10 +11,10 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with `digits` significant digits; whole numbers have no decimals.
+    """Format a number with `digits` significant digits; integers have no decimals.
 
-    Below 0.001 and from 10,000,000 on it turns to powers of ten. None is a dash, NaN
-    says so.
+    Numbers below 0.001 and from 10,000,000 on are written as powers of ten, None as a
+    dash, and NaN as `not a number`.
     """
     if value is None:
         return MISSING
@@ -23,60 +23,61 @@ def number(value: float | None, digits: int = 4) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else _MINUS + "∞"
     if value == round(value) and abs(value) < 1e7:
-        return _signed(f"{value:,.0f}")
+        return _with_minus_sign(f"{value:,.0f}")
     power = int(f"{value:.{digits - 1}e}".partition("e")[2])
     if -3 <= power < 7:
-        return _signed(f"{value:,.{max(digits - 1 - power, 0)}f}")
+        return _with_minus_sign(f"{value:,.{max(digits - 1 - power, 0)}f}")
     return scientific(value, digits)
 
 
 def scientific(value: float, digits: int = 3) -> str:
-    """A number as a power of ten, three digits at most; 0 is 0."""
+    """Format a number as a power of ten, with at most three digits; 0 is 0."""
     if value == 0:
         return "0"
     mantissa, _, exponent = f"{value:.{min(digits, 3) - 1}e}".partition("e")
     short = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{_signed(short)}{_SPACE}{_TIMES}{_SPACE}{power_of_ten(int(exponent))}"
+    power = power_of_ten(int(exponent))
+    return f"{_with_minus_sign(short)}{_SPACE}{_TIMES}{_SPACE}{power}"
 
 
 def power_of_ten(exponent: int) -> str:
-    """10⁻⁹ for −9."""
+    """Format an exponent: 10⁻⁹ for −9."""
     return "10" + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def percent(share: float, digits: int = 3) -> str:
-    """A share as a percentage; one just short of the whole is not rounded up to it."""
+    """Format a share as a percentage; 100 % is never the result of rounding up."""
     if 0.9995 <= share < 1:
         return f"more than 99.9{_SPACE}%"
     return f"{number(100 * share, digits)}{_SPACE}%"
 
 
 def share(value: float) -> str:
-    """A share, such as R², to three decimals; a dash where there is none."""
+    """Format a share, such as R², with three decimals; NaN is a dash."""
     if math.isnan(value):
         return MISSING
-    return number(value) if abs(value) >= 1000 else _signed(f"{value:z.3f}")
+    return number(value) if abs(value) >= 1000 else _with_minus_sign(f"{value:z.3f}")
 
 
 def count(size: int, noun: str) -> str:
-    """`1 test row`, `89 test rows`."""
+    """Format a number of things: `1 test row`, `89 test rows`."""
     return f"{number(size)}{_SPACE}{noun}{'' if size == 1 else 's'}"
 
 
 def quantity(value: float | None, unit: str, digits: int = 4) -> str:
-    """A number with its unit, where it has one."""
+    """Format a number with its unit, if it has one."""
     return f"{number(value, digits)}{_SPACE}{unit}" if unit else number(value, digits)
 
 
 def quoted(name: str) -> str:
-    """A name from the data, in quotation marks."""
+    """Put a name from the data in quotation marks."""
     return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"
 
 
 def one_part_in(share: float) -> str:
-    """The closeness that a tiny share promises: 3e-10 gives `1 part in 10⁹`.
+    """Format a tiny share as a guaranteed precision: 3e-10 gives `1 part in 10⁹`.
 
-    Float64 knows no better than 1 part in 10¹⁵; shares above 0.1 % are percentages.
+    Float64 is no more precise than 1 part in 10¹⁵. Shares above 0.1 % are percentages.
     """
     if share > 1e-3:
         return percent(share)
@@ -85,7 +86,7 @@ def one_part_in(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.42 s`, `3 min 12 s`."""
+    """Format a duration: `0.42 s`, `3 min 12 s`."""
     if seconds < 60:
         return f"{number(seconds, 3)}{_SPACE}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -93,15 +94,15 @@ def duration(seconds: float) -> str:
 
 
 def memory(size: float) -> str:
-    """`512 MB`, `1.23 GB` (decimal units)."""
+    """Format an amount of memory in decimal units: `512 MB`, `1.23 GB`."""
     unit, scale = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
     return f"{number(size / scale, 3)}{_SPACE}{unit}"
 
 
 def shorten(text: str, width: int) -> str:
-    """One printable line of at most `width` columns, the middle left out if need be.
+    """Return one printable line of at most `width` columns, cut in the middle if long.
 
-    For labels in figures, which can neither wrap nor hold control characters.
+    Labels in figures can neither wrap nor contain control characters.
     """
     line = "".join(c for c in " ".join(text.split()) if c.isprintable())
     if columns(line) <= width:
@@ -115,9 +116,9 @@ def shorten(text: str, width: int) -> str:
 
 
 def columns(text: str) -> int:
-    """The width of a line; wide East Asian characters count as two."""
+    """Return the width of a line; wide East Asian characters count as two."""
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
-def _signed(digits: str) -> str:
+def _with_minus_sign(digits: str) -> str:
     return digits.replace("-", _MINUS)

@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a `Page`: no network, no script."""
+"""Renders a `Page` as one self-contained HTML file, without network or script."""
 
 import re
 
@@ -10,7 +10,7 @@ from recipes.pipeline.report.figures import PALETTE
 
 
 def _flags_as_code(text: str) -> Markup:
-    """Text, escaped, in which `--flags` stand out and are not broken over lines."""
+    """Escape a text, and mark its `--flags` so that they stand out and do not wrap."""
     return Markup(
         re.sub(r"--\w+(=[\w.,-]*\w)?", r"<code>\g<0></code>", str(escape(text)))
     )
@@ -27,5 +27,5 @@ _TEMPLATES.filters["flags_as_code"] = _flags_as_code
 
 
 def render(page: Page) -> str:
-    """The page as HTML. The same page gives the same text, to the byte."""
+    """Return the page as HTML; the same page gives the same text, to the byte."""
     return _TEMPLATES.get_template("page.html").render(page=page, palette=PALETTE)

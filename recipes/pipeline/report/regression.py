@@ -1,15 +1,15 @@
-"""The sections that every regression has: scores, predictions, residuals."""
-
-from __future__ import annotations
+"""The sections of every regression: scores, predictions, residuals."""
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from recipes.pipeline.datasets import Column
 from recipes.pipeline.report import figures
 from recipes.pipeline.report.blocks import (
     Figure,
@@ -29,11 +29,6 @@ from recipes.pipeline.report.number_format import (
     shorten,
 )
 
-if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
-    from matplotlib.axes import Axes
-
-    from recipes.pipeline.datasets import Column
-
 Scores = Mapping[str, float]
 _RESIDUAL = "Residual: actual \N{MINUS SIGN} predicted"
 Vector = npt.NDArray[np.float64]
@@ -46,11 +41,11 @@ class Pairs(NamedTuple):
     predicted: Vector
 
 
-def pairs(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> Pairs:
-    """Pairs from arrays of shape [n] or [n, 1].
+def pair(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> Pairs:
+    """Pair arrays of shape [n] or [n, 1].
 
     Raises:
-        ValueError: they have different numbers of rows.
+        ValueError: if they have different numbers of rows.
     """
     vectors = [
         np.asarray(values, np.float64).reshape(-1) for values in (actual, predicted)
@@ -66,14 +61,14 @@ def pairs(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> Pairs:
 def outcome(
     learner: str, target: Column, rows: int, test: Scores, baseline: Scores
 ) -> str:
-    """What came of a regression, in one sentence without its full stop.
+    """Return what came of a regression, in one sentence without its full stop.
 
     Args:
         learner: such as `linear regression`.
         target: what was predicted.
         rows: number of test rows.
         test: the model's scores on them.
-        baseline: the training mean's scores on them.
+        baseline: the scores on them of predicting the training mean.
     """
     name = quoted(target.name)
     error = f"root mean square error {quantity(test['rmse'], target.unit, 3)}"
@@ -95,7 +90,7 @@ def outcome(
 def highlights(
     target: Column, train: Scores, test: Scores, baseline: Scores
 ) -> tuple[KeyNumber, ...]:
-    """The two numbers that tell a regression's worth, for the top of the page."""
+    """Return the two numbers that sum up a regression, for the top of the page."""
     beaten = test["rmse"] < baseline["rmse"]
     return (
         KeyNumber(
@@ -107,31 +102,37 @@ def highlights(
         KeyNumber(
             "RMSE on test rows",
             quantity(test["rmse"], target.unit, 3),
-            f"{number(baseline['rmse'], 3)} by always predicting the training mean",
+            f"{number(baseline['rmse'], 3)} when always predicting the training mean",
             "" if beaten else "bad",
         ),
     )
 
 
 def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Section:
-    """The scores beside those of the training mean, each with a line on reading it."""
+    """Return the section with the scores, and how to read each of them."""
     unit = target.unit or "the unit of the target"
     readings = {
-        "R²": "Share of the variance that is explained: 1 is perfect, 0 no better than "
-        "the mean of the rows, below 0 worse.",
-        "RMSE": f"Root mean square error, in {unit}: the typical error, where a few "
-        "large ones weigh more than many small ones.",
+        "R²": "Share of the variance that is explained: 1 is perfect, 0 is no better "
+        "than the mean of the rows, below 0 is worse.",
+        "RMSE": f"Root mean square error, in {unit}: the typical error; a few large "
+        "errors weigh more than many small ones.",
         "MAE": f"Mean absolute error, in {unit}: how far off a prediction is on "
         "average.",
-        "MSE": "Mean square error: the square of RMSE.",
+        "MSE": "Mean square error: the square of the RMSE.",
         "Baseline": "The scores of predicting the mean of the training rows for every "
-        "test row. A model is worth having where it beats them.",
+        "test row. A model is useful only if it beats them.",
     }
     table = Table(
         "How good the predictions are.",
         ("Score", "Test", "Train", "Baseline"),
         [
-            [title, *(_score(each, title.lower()) for each in (test, train, baseline))]
+            [
+                title,
+                *(
+                    _format_score(each, title.lower())
+                    for each in (test, train, baseline)
+                ),
+            ]
             for title in ("R²", "RMSE", "MAE", "MSE")
         ],
         "lrrr",
@@ -139,32 +140,32 @@ def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Sec
     return Section("Scores", (Grid((table, Terms(readings))),))
 
 
-def _score(scores: Scores, title: str) -> str:
-    """R² to three decimals, since it is a share; the others to four digits."""
+def _format_score(scores: Scores, title: str) -> str:
+    """Give R², a share, three decimals, and the others four digits."""
     if title == "r²":
         return share(scores["r2"])
     return number(scores[title])
 
 
 def predicted_against_actual(target: Column, train: Pairs, test: Pairs) -> Section:
-    """A scatter plot of the predictions, with the line on which they would be right."""
+    """Return a scatter plot of the predictions, with the line of exact ones."""
 
     def paint(canvas: figures.Canvas) -> None:
         label = shorten(target.name, 30)
         axes = figures.plot_axes(canvas, f"Actual {label}", f"Predicted {label}")
-        points = np.concatenate([*_shown(train), *_shown(test)])
+        points = np.concatenate([*_sample_pairs(train), *_sample_pairs(test)])
         ends = points.min(), points.max()
         axes.plot(ends, ends, **figures.REFERENCE_LINE)
-        _points(axes, train, test, lambda each: each)
+        _plot_points(axes, train, test, lambda each: each)
         axes.set_aspect("equal", adjustable="datalim")
         figures.legend(axes)
 
     half, most = np.quantile(np.abs(test.actual - test.predicted), (0.5, 0.9))
     caption = (
-        "Each point is a row; on the dashed line the prediction is right, above it too "
-        f"high, below it too low. Half of the test rows are predicted to within "
+        "Each point is a row. On the dashed line the prediction is exact, above it too "
+        "high, below it too low. Half of the test rows are predicted to within "
         f"{number(half, 3)} of the actual value, nine in ten to within "
-        f"{quantity(most, target.unit, 3)}. {_left_out(train, test)}"
+        f"{quantity(most, target.unit, 3)}.{_note_on_sample(train, test)}"
     )
     alt = (
         f"Scatter plot of the predicted against the actual {target.name}, "
@@ -176,7 +177,7 @@ def predicted_against_actual(target: Column, train: Pairs, test: Pairs) -> Secti
 
 
 def residuals(target: Column, train: Pairs, test: Pairs) -> Section:
-    """What the model left over: against the prediction, and as a histogram."""
+    """Return the residuals, against the prediction and as a histogram."""
     body = (_residual_scatter(target, train, test), _residual_histogram(target, test))
     return Section("Residuals", (Grid(body),))
 
@@ -185,16 +186,18 @@ def _residual_scatter(target: Column, train: Pairs, test: Pairs) -> Figure:
     def paint(canvas: figures.Canvas) -> None:
         label = f"Predicted {shorten(target.name, 30)}"
         axes = figures.plot_axes(canvas, label, _RESIDUAL)
-        points = np.concatenate((_shown(train).predicted, _shown(test).predicted))
+        points = np.concatenate(
+            (_sample_pairs(train).predicted, _sample_pairs(test).predicted)
+        )
         ends = points.min(), points.max()
         axes.plot(ends, (0, 0), **figures.REFERENCE_LINE)
-        _points(axes, train, test, lambda e: (e.predicted, e.actual - e.predicted))
+        _plot_points(axes, train, test, lambda e: (e.predicted, e.actual - e.predicted))
         figures.legend(axes)
 
     caption = (
-        "A good fit leaves a level band without shape. A bend means that a line is not "
-        "the right curve; a fan, that large values are harder to predict. "
-        f"{_left_out(train, test)}"
+        "A good fit leaves a level band without structure. A bend shows that the model "
+        "misses a trend; a fan, that large values are harder to predict."
+        f"{_note_on_sample(train, test)}"
     )
     alt = (
         f"Scatter plot of the residuals of {target.name} against its prediction, "
@@ -207,7 +210,7 @@ def _residual_scatter(target: Column, train: Pairs, test: Pairs) -> Figure:
 def _residual_histogram(target: Column, test: Pairs) -> Figure:
     values = test.actual - test.predicted
     mean, deviation = float(values.mean()), float(values.std())
-    edges = _bins(values)
+    edges = _histogram_edges(values)
     outside = int(np.sum((values < edges[0]) | (values > edges[-1])))
 
     def paint(canvas: figures.Canvas) -> None:
@@ -233,19 +236,19 @@ def _residual_histogram(target: Column, test: Pairs) -> Figure:
 
     spread = quantity(deviation, target.unit, 3)
     caption = (
-        f"How the errors on the {count(values.size, 'test row')} are spread: mean "
-        f"{number(mean, 3)}, standard deviation {spread}; the curve is the normal "
-        "distribution with the same two."
+        f"The residuals of the {count(values.size, 'test row')}: their mean is "
+        f"{number(mean, 3)}, their standard deviation {spread}. The curve is the "
+        "normal distribution with the same mean and standard deviation."
     )
     if outside:
         verb = "lies" if outside == 1 else "lie"
-        caption += f" {count(outside, 'row')} {verb} beyond the axis."
+        caption += f" {count(outside, 'row')} {verb} outside the plot."
     alt = f"Histogram of the residuals of {target.name} with a normal curve."
     return Figure(figures.draw(paint), caption, alt)
 
 
-def _bins(values: Vector) -> Vector:
-    """Bin edges for a histogram: 10 to 50 bins over all but the far outliers."""
+def _histogram_edges(values: Vector) -> Vector:
+    """Return the edges of 10 to 50 bins that cover all but far outliers."""
     low, first, third, high = np.quantile(values, (0, 0.25, 0.75, 1))
     reach = 4 * (third - first)
     if reach > 0:
@@ -261,34 +264,34 @@ def _bins(values: Vector) -> Vector:
     return np.linspace(low, high, min(max(size, 10), 50) + 1)
 
 
-def _points(
+def _plot_points(
     axes: Axes,
     train: Pairs,
     test: Pairs,
     place: Callable[[Pairs], tuple[Vector, Vector]],
 ) -> None:
-    """Training rows as grey rings below, test rows as blue discs above."""
+    """Plot training rows as grey rings, and on top of them test rows as blue discs."""
     looks: dict[str, dict[str, Any]] = {
         "train": {"markerfacecolor": "none", "color": figures.color("grey")},
         "test": {"markeredgewidth": 0, "color": figures.color("accent")},
     }
     for (name, look), each in zip(looks.items(), (train, test), strict=True):
-        x, y = place(_shown(each))
+        x, y = place(_sample_pairs(each))
         size, alpha = (5, 0.8) if x.size < 500 else (4, 0.5)
         axes.plot(x, y, "o", markersize=size, alpha=alpha, label=name, **look)
 
 
-def _shown(rows: Pairs) -> Pairs:
-    """The rows that a scatter plot shows."""
+def _sample_pairs(rows: Pairs) -> Pairs:
+    """Return the rows that a scatter plot shows."""
     chosen = figures.sample(rows.actual.size)
     return Pairs(rows.actual[chosen], rows.predicted[chosen])
 
 
-def _left_out(train: Pairs, test: Pairs) -> str:
-    """Says how many points a scatter plot shows, where it leaves some out."""
+def _note_on_sample(train: Pairs, test: Pairs) -> str:
+    """Return how many rows a scatter plot shows, if it does not show all of them."""
     parts = [
         f"{number(figures.MAX_POINTS)} of the {count(each.actual.size, noun)}"
         for each, noun in ((train, "training row"), (test, "test row"))
         if each.actual.size > figures.MAX_POINTS
     ]
-    return f"Shown are {' and '.join(parts)}, drawn at random." if parts else ""
+    return f" Shown are {' and '.join(parts)}, chosen at random." if parts else ""

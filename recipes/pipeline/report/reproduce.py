@@ -1,4 +1,4 @@
-"""The section on the run itself: how to repeat it, with what, how long it took."""
+"""The section on the run itself: the command, the versions, the time and memory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from recipes.pipeline.report.blocks import (
 from recipes.pipeline.report.number_format import duration, memory
 
 
-def repeat(command: Sequence[str], metrics: Mapping[str, Any]) -> Section:
-    """The command that repeats the run, the versions, and the time each stage took.
+def reproduce_section(command: Sequence[str], metrics: Mapping[str, Any]) -> Section:
+    """Return the command that reproduces the run, with what it took.
 
     Args:
         command: the arguments of the command line, `python -m RECIPE` first.
-        metrics: the run's `metrics.json`; `versions`, `seconds` and
-            `peak_memory_bytes` are told as far as they are there.
+        metrics: the run's `metrics.json`, of which `versions` is shown and, if they
+            are there, `seconds` and `peak_memory_bytes`.
     """
     stages = [
         [stage.capitalize(), duration(seconds)]
@@ -34,9 +34,9 @@ def repeat(command: Sequence[str], metrics: Mapping[str, Any]) -> Section:
         Table("Versions.", ("Software", "Version"), versions, "lr"),
     ]
     words = (
-        "The same command on the same machine, with the same data and versions, gives "
-        "the same numbers to the bit."
+        "On the same machine, with the same data and versions, this command gives the "
+        "same numbers, to the last bit."
     )
     return Section(
-        "Repeat this run", (Command(command), Paragraph(words), Grid(tables))
+        "Reproduce this run", (Command(command), Paragraph(words), Grid(tables))
     )

@@ -37,7 +37,7 @@ def tube(run: Run) -> report.Section:
 def _scatter(run: Run) -> report.Figure:
     target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
     train, test = (
-        report.pairs(rows.target, made)
+        report.pair(rows.target, made)
         for rows, made in zip(
             (run.data.train, run.data.test), run.predictions, strict=True
         )

@@ -29,15 +29,15 @@ def page(run: Run, features: npt.NDArray[Any], command: Sequence[str]) -> report
     """
     metrics, about = run.metrics, run.data.description
     fit, parameters = metrics["certificate"], metrics["parameters"]
-    worth = report.worth("the support vector machine", run.data, metrics)
+    headline = report.headline("the support vector machine", run.data, metrics)
     proof = certificate.highlights(fit, parameters, len(run.data.train.target))
     regression = about.task == "regression"
-    return report.page_of_run(
+    return report.build_page(
         f"Support vector machine on {about.name}",
-        f"{worth.outcome}; {certificate.verdict(fit, parameters)}.",
-        (*worth.highlights, *proof),
+        f"{headline.outcome}; {certificate.verdict(fit, parameters)}.",
+        (*headline.highlights, *proof),
         [
-            worth.scores,
+            headline.scores,
             _certificate(run),
             *(_of_numbers(run) if regression else _of_classes(run, features)),
         ],
@@ -59,7 +59,7 @@ def _of_classes(run: Run, features: npt.NDArray[Any]) -> list[report.Section]:
 
 def _of_numbers(run: Run) -> list[report.Section]:
     """The sections that only a regression has."""
-    pairs = report.both_pairs(run.data, run.predictions)
+    pairs = report.pair_predictions(run.data, run.predictions)
     return [
         tube(run),
         report.residuals(run.data.description.target, *pairs),

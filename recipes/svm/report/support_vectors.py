@@ -57,7 +57,7 @@ def support_vectors(run: Run) -> report.Section:
         [
             report.Cell(
                 _headline(run, int(found.rows[i])),
-                report.row_values(
+                report.describe_row(
                     about.columns, run.data.train.features, int(found.rows[i]), summary
                 ),
             ),

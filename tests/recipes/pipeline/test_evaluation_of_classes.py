@@ -1,4 +1,4 @@
-"""Scores of classifications: hand-computed, beside scikit-learn, absent classes."""
+"""Scores of classifications: by hand, against scikit-learn, with absent classes."""
 
 import math
 
@@ -71,17 +71,17 @@ def test_probabilities_rank_but_do_not_decide():
 
 
 def test_the_decision():
-    made = evaluation.decisions([0, 1, 1], [[-1e-9], [0.0], [1e-9]])
-    np.testing.assert_array_equal(made.predicted, [0, 0, 1])
-    made = evaluation.decisions([[0], [1], [2]], [[1, 1, 0], [0, 2, 2], [-3, -2, -1]])
-    np.testing.assert_array_equal(made.predicted, [0, 1, 2])
-    np.testing.assert_array_equal(made.target, [0, 1, 2])
-    assert made.predicted.dtype == made.target.dtype == np.int64
-    assert made.probabilities is None
+    decisions = evaluation.decide([0, 1, 1], [[-1e-9], [0.0], [1e-9]])
+    np.testing.assert_array_equal(decisions.predicted, [0, 0, 1])
+    decisions = evaluation.decide([[0], [1], [2]], [[1, 1, 0], [0, 2, 2], [-3, -2, -1]])
+    np.testing.assert_array_equal(decisions.predicted, [0, 1, 2])
+    np.testing.assert_array_equal(decisions.target, [0, 1, 2])
+    assert decisions.predicted.dtype == decisions.target.dtype == np.int64
+    assert decisions.probabilities is None
 
 
 def test_classes_absent_from_the_rows():
-    """Class 1 is predicted only, class 3 is neither there nor predicted."""
+    """Class 1 is only predicted, class 3 is neither present nor predicted."""
     target = [0, 0, 2, 2]
     scores = np.eye(4)[[0, 1, 2, 2]]
     p = np.full((4, 4), 0.25)
@@ -94,7 +94,7 @@ def test_classes_absent_from_the_rows():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_probability_of_zero_costs_no_more_than_its_type_tells(dtype):
+def test_a_probability_of_zero_counts_as_the_epsilon_of_its_type(dtype):
     p = np.array([[1, 0], [1, 0]], dtype)
     found = evaluation.classification_scores([0, 1], [[-1.0], [-1.0]], p)
     expected = -math.log(np.finfo(dtype).eps) / 2
@@ -130,12 +130,12 @@ def test_float32_probabilities_need_not_add_up_to_the_last_bit():
         ([0, 1], np.zeros((2, 1)), np.full((2, 2), math.nan), "adding up to 1"),
     ],
 )
-def test_what_is_refused(target, scores, probabilities, words):
+def test_invalid_arguments_are_refused(target, scores, probabilities, words):
     with pytest.raises(ValueError, match=words):
         evaluation.classification_scores(target, scores, probabilities)
 
 
-def test_baseline_answers_the_commonest_training_class():
+def test_baseline_predicts_the_most_common_training_class():
     found = evaluation.majority_baseline_scores([0, 1, 1, 1], [[0], [0], [1], [0]], 2)
     assert found == pytest.approx(
         {
@@ -157,6 +157,10 @@ def test_baseline_of_many_classes_some_of_them_absent():
 
 
 def test_ranking_of_each_of_two_classes():
-    made = evaluation.decisions(*TWO)
-    np.testing.assert_array_equal(evaluation.class_ranking(made, 1), [-1, 2, 0.5, 3])
-    np.testing.assert_array_equal(evaluation.class_ranking(made, 0), [1, -2, -0.5, -3])
+    decisions = evaluation.decide(*TWO)
+    np.testing.assert_array_equal(
+        evaluation.class_ranking(decisions, 1), [-1, 2, 0.5, 3]
+    )
+    np.testing.assert_array_equal(
+        evaluation.class_ranking(decisions, 0), [1, -2, -0.5, -3]
+    )

@@ -1,7 +1,7 @@
-"""The sections that every classification has.
+"""The sections of every classification.
 
-Each function takes the target's `Column`, whose levels are the classes, and what
-`evaluation.decisions` makes of the rows to tell about.
+Each function takes the target's `Column`, whose levels are the classes, and the
+`Decisions` on the rows to report on.
 """
 
 from recipes.pipeline.report.classification.confusion import confusion_matrix

@@ -1,13 +1,13 @@
-"""Whether a classifier's probabilities can be taken at their word."""
+"""Whether a classifier's probabilities can be taken at face value."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
+from recipes.pipeline.datasets import Column
+from recipes.pipeline.evaluation import Decisions
 from recipes.pipeline.report import figures
 from recipes.pipeline.report.blocks import Figure, Grid, Section
 from recipes.pipeline.report.number_format import (
@@ -18,40 +18,38 @@ from recipes.pipeline.report.number_format import (
     shorten,
 )
 
-if TYPE_CHECKING:  # datasets imports TensorFlow, which no report needs
-    from recipes.pipeline.datasets import Column
-    from recipes.pipeline.evaluation import Decisions
-
 _BINS = 10
 _NORMAL_95 = 1.96
 
 Vector = npt.NDArray[np.float64]
 
 
-def calibration(target: Column, made: Decisions) -> Section:
-    """How often events happen that are given a probability, and which are given.
+def calibration(target: Column, decisions: Decisions) -> Section:
+    """Return how often events of a given probability happen, and a histogram.
 
-    The event is for two classes that a row is of the second one; for more that the
-    predicted class is right.
+    With two classes the event is that a row belongs to the second one; with more, that
+    the predicted class is correct.
 
     Args:
         target: what was predicted.
-        made: the decisions on the test rows, with probabilities.
+        decisions: on the test rows, with probabilities.
 
     Raises:
-        ValueError: there are no probabilities.
+        ValueError: if there are no probabilities.
     """
-    if made.probabilities is None:
+    if decisions.probabilities is None:
         raise ValueError("calibration needs probabilities. Received: None")
     if len(target.levels) == 2:
-        probability, happened = made.probabilities[:, 1], made.target == 1
+        probability, happened = decisions.probabilities[:, 1], decisions.target == 1
         event = quoted(target.levels[1])
         names = shorten(target.levels[1], 20), shorten(target.levels[0], 20)
         axis = f"Probability of {names[0]}"
     else:
-        probability = made.probabilities[np.arange(len(made.target)), made.predicted]
-        happened = made.predicted == made.target
-        event, names = "the predicted class", ("right", "wrong")
+        probability = decisions.probabilities[
+            np.arange(len(decisions.target)), decisions.predicted
+        ]
+        happened = decisions.predicted == decisions.target
+        event, names = "the predicted class", ("correct", "wrong")
         axis = "Probability of the predicted class"
     body = (
         _reliability(probability, happened, event, axis),
@@ -63,7 +61,7 @@ def calibration(target: Column, made: Decisions) -> Section:
 def _reliability(
     probability: Vector, happened: npt.NDArray[np.bool_], event: str, axis: str
 ) -> Figure:
-    """The share that happened against the mean probability, in bins of equal width."""
+    """Plot the observed share against the mean probability, in bins of equal width."""
     place = np.minimum((probability * _BINS).astype(int), _BINS - 1)
     sizes = np.bincount(place, minlength=_BINS)
     filled = sizes > 0
@@ -83,11 +81,11 @@ def _reliability(
     off = float((n * np.abs(observed - mean)).sum() / n.sum())
     points = number(100 * off, 2)
     caption = (
-        f"Among the test rows where {event} is given about this probability, the share "
-        "where that is so. On the dashed line probabilities can be taken at their "
-        "word; below it they promise too much. On average they are off by "
+        f"How often {event} is correct among the test rows for which the model gives "
+        "it about this probability. On the dashed line the probabilities can be taken "
+        "at face value; below it they promise too much. On average they are off by "
         f"{points} percentage points, the expected calibration error. The bars are "
-        "95\N{NO-BREAK SPACE}% intervals: long where rows are few."
+        "95\N{NO-BREAK SPACE}% intervals: long where there are few rows."
     )
     alt = (
         f"Calibration curve of {event}: on average the probabilities are off by "
@@ -97,7 +95,7 @@ def _reliability(
 
 
 def _interval(observed: Vector, n: npt.NDArray[np.int64]) -> tuple[Vector, Vector]:
-    """Wilson's 95 % interval of a share observed on n rows."""
+    """Return Wilson's 95 % interval of a share observed on n rows."""
     z = _NORMAL_95**2 / n
     middle = (observed + z / 2) / (1 + z)
     half = np.sqrt(z * observed * (1 - observed) + z**2 / 4) / (1 + z)
@@ -110,7 +108,7 @@ def _histogram(
     names: tuple[str, str],
     axis: str,
 ) -> Figure:
-    """How many rows are given which probability, by what came true."""
+    """Plot how many rows get which probability, stacked by outcome."""
     edges = np.linspace(0, 1, 2 * _BINS + 1)
     whole, _ = np.histogram(probability, edges)
     against, _ = np.histogram(probability[~happened], edges)
@@ -138,8 +136,8 @@ def _histogram(
 
     sure = float(np.mean(np.maximum(probability, 1 - probability) >= 0.9))
     caption = (
-        "How many test rows are given which probability, one colour upon the other. "
-        f"The model is at least 90\N{NO-BREAK SPACE}% sure of {percent(sure)} of them."
+        "How many test rows get which probability, stacked by outcome. The model is at "
+        f"least 90\N{NO-BREAK SPACE}% sure of {percent(sure)} of them."
     )
     alt = (
         f"Histogram of the probabilities of {count(probability.size, 'test row')}, "

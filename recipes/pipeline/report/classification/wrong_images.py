@@ -1,6 +1,4 @@
-"""The images that a classifier is most surely wrong about."""
-
-from __future__ import annotations
+"""Images that a classifier gets wrong, as pictures."""
 
 import io
 
@@ -10,27 +8,27 @@ from matplotlib import image
 
 from recipes.pipeline.report.blocks import Picture
 
-_FEW_PIXELS = 64  # in height and width: then each is shown as a square
+_FEW_PIXELS = 64  # in height and width; up to here each is shown as a square
 
 Shape = tuple[int, ...]
 
 
 def is_coarse(shape: Shape) -> bool:
-    """Whether images of that shape have so few pixels that each should be seen."""
+    """Return whether images have so few pixels that each should be visible."""
     return max(shape[:2]) <= _FEW_PIXELS
 
 
 def picture(
     row: npt.ArrayLike, shape: Shape, ends: tuple[float, float], text: str, note: str
 ) -> Picture:
-    """An image with a line under it.
+    """Return an image with a line below it.
 
     Args:
         row: `[h · w (· c)]`, its pixels line by line.
         shape: (h, w) or (h, w, c).
-        ends: what is black and what is white.
-        text: the line under it.
-        note: another one, in small print.
+        ends: the values of black and of white.
+        text: the line below it.
+        note: another line, in small print.
     """
     low, high = ends
     pixels = (np.asarray(row, np.float64).reshape(shape) - low) / ((high - low) or 1.0)
@@ -40,7 +38,7 @@ def picture(
 
 
 def _colors(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """`[h, w, 3]`: grey where there are other than three channels, or one."""
+    """Return `[h, w, 3]`, grey unless there are three channels, or four with alpha."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.shape[-1] not in (3, 4):

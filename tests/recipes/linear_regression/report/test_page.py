@@ -102,7 +102,7 @@ def test_page_has_every_section_and_states_the_outcome():
         "Residuals",
         "Coefficients",
         "Data",
-        "Repeat this run",
+        "Reproduce this run",
     ]
     shown = text(report.render(page))
     for expected in (

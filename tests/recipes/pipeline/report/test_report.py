@@ -1,4 +1,7 @@
-"""The report: one safe, self-contained page that says what the numbers say."""
+"""The report: one safe, self-contained page that says what the numbers say.
+
+What captions must carry are numbers and names; their wording is the source's alone.
+"""
 
 import math
 import re
@@ -12,8 +15,7 @@ import pytest
 import scipy.sparse
 
 from recipes.pipeline import report
-from recipes.pipeline.report import data_section as data_section
-from recipes.pipeline.report import number_format, regression
+from recipes.pipeline.report import data_section, number_format, regression
 
 HOSTILE = "<script>alert('1')</script> & \"x\" $5 {{ 7 * 6 }} --flag=<b>"
 
@@ -52,6 +54,16 @@ class Tags(HTMLParser):
         self.ids += [value for key, value in attrs if key == "id"]
 
 
+def plain(text):
+    """The text with ordinary spaces."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def numbers_in(text):
+    """All numbers in a text, in order, as they are written; not those in names."""
+    return re.findall(r"\b\d[\d,]*(?:\.\d+)?", text)
+
+
 def column(name="y", unit="", levels=()):
     kind = "categorical" if levels else "numeric"
     return SimpleNamespace(name=name, unit=unit, levels=tuple(levels), kind=kind)
@@ -60,7 +72,7 @@ def column(name="y", unit="", levels=()):
 def rows_of(n, seed=0):
     rng = np.random.default_rng(seed)
     actual = rng.normal(size=n)
-    return report.pairs(actual, actual + 0.3 * rng.normal(size=n))
+    return report.pair(actual, actual + 0.3 * rng.normal(size=n))
 
 
 def fake_data(features, columns, notes=()):
@@ -88,7 +100,7 @@ def full_page():
         report.Notice(HOSTILE, HOSTILE, "bad"),
         report.Table(HOSTILE, (HOSTILE,), [[report.Cell(HOSTILE, HOSTILE)]] * 31, "l"),
         report.Terms({HOSTILE: HOSTILE}),
-        report.Figure(report.descent_curve([1, 0.1], HOSTILE), HOSTILE, HOSTILE),
+        report.Figure(report.draw_descent([1, 0.1], HOSTILE), HOSTILE, HOSTILE),
         report.Pictures(HOSTILE, [report.Picture(b"png", HOSTILE, HOSTILE)], True),
     )
     metrics = {
@@ -106,7 +118,9 @@ def full_page():
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
             report.data_summary(data),
-            report.repeat(["python", "-m", "recipes.x", "--dataset=a b"], metrics),
+            report.reproduce_section(
+                ["python", "-m", "recipes.x", "--dataset=a b"], metrics
+            ),
         ),
         footer=HOSTILE,
     )
@@ -143,8 +157,8 @@ def test_text_from_the_user_is_escaped_and_complete(html):
     assert text.count(HOSTILE) >= 70  # 62 in the long table's cells, the rest once
     assert "<code>--flag=</code>" not in html  # an escaped < ends no flag's value
     assert "<code>--flag</code>=&lt;b&gt;" in html
-    told = report.Page("", "", (report.Paragraph("try --l2=1e-4 or --a=0.2."),), ())
-    shown = report.render(told)
+    page = report.Page("", "", (report.Paragraph("try --l2=1e-4 or --a=0.2."),), ())
+    shown = report.render(page)
     assert "<code>--l2=1e-4</code> or <code>--a=0.2</code>." in shown
 
 
@@ -196,20 +210,20 @@ def test_contrast(scheme):
         assert contrast(colours[line], colours["paper"]) >= 3, line
 
 
-def test_palette_colours_can_be_told_apart_when_replaced():
+def test_palette_colours_are_distinct():
     light = [both[0] for both in report.PALETTE.values()]
     assert len(set(light)) == len(light)
 
 
 def test_drawing_ignores_and_keeps_the_users_matplotlib_settings():
-    plain = report.descent_curve([1, 0.1], "loss")
+    plain = report.draw_descent([1, 0.1], "loss")
     with matplotlib.rc_context({"font.size": 30, "axes.edgecolor": "red"}):
-        assert report.descent_curve([1, 0.1], "loss") == plain
+        assert report.draw_descent([1, 0.1], "loss") == plain
         assert matplotlib.rcParams["font.size"] == 30
 
 
 def test_glyphs_that_matplotlib_lacks_cause_no_warning():
-    svg = report.descent_curve([1, 0.1], "温度")
+    svg = report.draw_descent([1, 0.1], "温度")
     assert "温度" in svg
 
 
@@ -222,7 +236,7 @@ def test_scatter_plots_show_every_point_of_small_data():
     (scatter,) = report.predicted_against_actual(column(), train, test).body
     (grid,) = report.residuals(column(), train, test).body
     assert markers(scatter) == markers(grid.blocks[0]) == 70
-    assert "Shown are" not in scatter.caption
+    assert "2,000" not in scatter.caption
 
 
 def test_scatter_plots_of_large_data_are_thinned_and_say_so():
@@ -230,8 +244,7 @@ def test_scatter_plots_of_large_data_are_thinned_and_say_so():
     section = report.predicted_against_actual(column(), train, test)
     (scatter,) = section.body
     assert markers(scatter) == 2 * report.MAX_POINTS
-    assert "2,000 of the 200,000\N{NO-BREAK SPACE}training rows" in scatter.caption
-    assert "2,000 of the 30,000\N{NO-BREAK SPACE}test rows" in scatter.caption
+    assert numbers_in(scatter.caption)[-4:] == ["2,000", "200,000", "2,000", "30,000"]
     assert len(scatter.svg) < 300_000
 
 
@@ -245,7 +258,7 @@ def test_sample_is_the_same_each_time_and_has_no_row_twice():
 
 def test_points_stand_where_the_values_are():
     """The picture's geometry: a point on the identity line lies on that line."""
-    same = report.pairs([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
+    same = report.pair([0.0, 1.0, 2.0], [0.0, 1.0, 2.0])
     (figure,) = report.predicted_against_actual(column(), same, same).body
     points = [
         (float(x), float(y))
@@ -264,38 +277,40 @@ def test_points_stand_where_the_values_are():
 )
 def test_histogram_bins_hold_the_bulk(values):
     values = np.array(values)
-    edges = regression._bins(values)
+    edges = regression._histogram_edges(values)
     assert 11 <= edges.size <= 51 and np.all(np.diff(edges) > 0)
     assert np.mean((values >= edges[0]) & (values <= edges[-1])) >= 0.75
 
 
-def test_histogram_tells_of_far_outliers():
-    test = report.pairs(np.append(np.linspace(-1, 1, 99), 1e6), np.zeros(100))
+def test_histogram_counts_far_outliers():
+    test = report.pair(np.append(np.linspace(-1, 1, 99), 1e6), np.zeros(100))
     (grid,) = report.residuals(column(), test, test).body
-    assert "1\N{NO-BREAK SPACE}row lies beyond the axis." in grid.blocks[1].caption
+    caption = grid.blocks[1].caption
+    assert numbers_in(caption)[0] == "100" and numbers_in(caption)[-1] == "1"
 
 
 def test_pairs_refuse_different_lengths():
     with pytest.raises(ValueError, match="same number of rows"):
-        report.pairs(np.zeros(3), np.zeros((1, 1)))
+        report.pair(np.zeros(3), np.zeros((1, 1)))
 
 
 @pytest.mark.parametrize(
-    ("r2", "rmse", "expected"),
+    ("r2", "rmse", "facts"),
     [
-        (0.452, 54.2, "explains 45\N{NO-BREAK SPACE}% of the variance of"),
-        (0.99999, 0.1, "explains more than 99.9\N{NO-BREAK SPACE}% of the variance"),
-        (-0.01, 76.0, "explains none of the variance"),
-        (-0.3, 80.0, "no better than the training mean does (root mean square error"),
-        (math.nan, 54.2, "predicts ‘y’ with a root mean square error 54.2"),
+        (0.452, 54.2, ("45 %", "54.2")),
+        (0.99999, 0.1, ("more than 99.9 %", "0.100")),
+        (-0.01, 76.0, ("none", "76")),
+        (-0.3, 80.0, ("no better", "80", "77")),
+        (math.nan, 54.2, ("54.2",)),
     ],
 )
-def test_outcome_is_honest(r2, rmse, expected):
+def test_outcome_is_honest(r2, rmse, facts):
     words = report.outcome(
         "linear regression", column(), 89, {"r2": r2, "rmse": rmse}, {"rmse": 77.0}
     )
-    assert words.startswith("On 89\N{NO-BREAK SPACE}test rows, linear regression ")
-    assert expected in words
+    for fact in ("89 test rows", "linear regression", "‘y’", *facts):
+        assert fact in plain(words)
+    assert ("%" in words) == (r2 > 0)
 
 
 def test_negative_scores_are_marked():
@@ -417,7 +432,7 @@ def test_a_column_of_blanks_has_no_statistics():
     assert summary.blanks[0] == 3
 
 
-def test_data_summary_tells_of_each_column():
+def test_data_summary_describes_each_column():
     codes = np.array([0, 1, 1, 1, np.nan])
     features = np.column_stack((np.array([1, 2, 3, np.nan, np.nan]), codes))
     columns = [column("age", "years"), column("sex", "", ("male", "female"))]
@@ -427,9 +442,7 @@ def test_data_summary_tells_of_each_column():
     assert [cell.text for cell in age] == ["age", "2", "0.8165", "1", "3", "2"]
     assert age[0].note == "years" and price[0].note == "target, $"
     assert [cell.text for cell in sex] == ["sex", "", "", "", "", "1"]
-    assert sex[0].note.replace("\N{NO-BREAK SPACE}", " ") == (
-        "2 levels: female 75 %, male 25 %"
-    )
+    assert plain(sex[0].note) == "2 levels: female 75 %, male 25 %"
 
 
 def test_data_summary_of_many_columns_is_cut_and_says_so():
@@ -439,4 +452,4 @@ def test_data_summary_of_many_columns_is_cut_and_says_so():
     )
     table = section.body[-1]
     assert len(table.rows) == 501 and table.folded
-    assert "the first 500 of 700 columns" in table.caption
+    assert numbers_in(table.caption) == ["500", "700"]

@@ -1,4 +1,4 @@
-"""Predicts with a SavedModel by TensorFlow's C library, without its Python.
+"""Predict with a SavedModel through TensorFlow's C library, without its Python.
 
 Arguments: the SavedModel, a folder with `c.npz`, the output tensor's name, and the
 input tensors' names in the order of `c.npz`. Writes `output.npy` into the folder.

@@ -1,4 +1,4 @@
-"""`model.keras` and the SavedModel: whole or not at all, and usable by others."""
+"""`model.keras` and the SavedModel: complete or not there, and usable elsewhere."""
 
 import errno
 import os
@@ -55,7 +55,7 @@ def matrix(tmp_path_factory):
 
 
 def run_elsewhere(code, folder, *arguments, isolated=True):
-    """Runs code where this project cannot be imported, or (not isolated) can."""
+    """Run code in a process that cannot import this project, or (not isolated) can."""
     code = textwrap.dedent(code)
     if isolated:
         absent = "import sys\nsys.modules['layers'] = sys.modules['recipes'] = None\n"
@@ -128,7 +128,7 @@ def test_keras_file_in_a_process_that_imports_layers(table, tmp_path):
 # The signatures.
 
 
-def test_inputs_bear_the_columns_names_whatever_they_are(table):
+def test_inputs_have_the_columns_names_whatever_they_are(table):
     _, raw, _, folder = table
     graph = saved_graph(folder)
     for name in SIGNATURES:
@@ -173,7 +173,7 @@ def test_python_signature_takes_the_columns_names(tmp_path):
     np.testing.assert_allclose(again(columns)["prediction"], model(columns), rtol=1e-5)
 
 
-def test_outputs_may_be_several(tmp_path):
+def test_there_may_be_several_outputs(tmp_path):
     def outputs(scores):
         index = tf.argmax(scores, axis=-1)
         return {
@@ -194,7 +194,7 @@ def test_outputs_may_be_several(tmp_path):
     assert result["label"].numpy().tolist() == labels.tolist()
 
 
-def test_size_is_that_of_the_weights_once(tmp_path):
+def test_weights_are_saved_only_once(tmp_path):
     class Wide(keras.layers.Layer):
         def build(self, shape):
             self.table = self.add_weight(shape=(shape[-1], 100_000))
@@ -261,7 +261,7 @@ def test_c_loader_reads_the_table(table, tmp_path):
 
 
 def run_by_c(folder, inputs, tmp_path):
-    """Predicts by TensorFlow's C library alone, as a server does."""
+    """Predict with TensorFlow's C library alone, as a server does."""
     tensors = saved_graph(folder).signature_def["serving_default"]
     arrays = {tensors.inputs[name].name: array for name, array in inputs.items()}
     names = list(arrays)
@@ -310,7 +310,7 @@ def test_version_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
     assert (tmp_path / "1/other").exists()
 
 
-def test_version_appears_whole(tmp_path, monkeypatch):
+def test_version_appears_complete(tmp_path, monkeypatch):
     rename, seen = os.rename, []
 
     def look_and_rename(source, target):
@@ -332,7 +332,7 @@ def dead_process():
     return process.pid
 
 
-def test_leavings_of_a_killed_run_are_cleaned(tmp_path, dead_process):
+def test_files_left_by_a_killed_run_are_removed(tmp_path, dead_process):
     ended = tmp_path / f".tmp-{dead_process}-version"
     running = tmp_path / f".tmp-{os.getppid()}-version"
     foreign = tmp_path / ".tmp-of-somebody-else"
@@ -348,7 +348,9 @@ def test_leavings_of_a_killed_run_are_cleaned(tmp_path, dead_process):
     ("number", "words"),
     [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "Permission denied")],
 )
-def test_failed_write_leaves_nothing_and_is_told(tmp_path, monkeypatch, number, words):
+def test_failed_write_is_reported_and_leaves_nothing(
+    tmp_path, monkeypatch, number, words
+):
     save(tmp_path / "export")
 
     def fail(*args, **kwargs):
@@ -377,7 +379,7 @@ def half_written_then(fail):
     return save
 
 
-def test_our_own_fault_is_no_input_error(tmp_path):
+def test_errors_of_the_program_are_not_input_errors(tmp_path):
     def broken(tensor):
         raise ZeroDivisionError
 
@@ -386,7 +388,7 @@ def test_our_own_fault_is_no_input_error(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_out_dir_that_is_a_file_is_told(tmp_path):
+def test_out_dir_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write the SavedModel: "):
         save(tmp_path / "file" / "export")
@@ -416,13 +418,13 @@ WRITE_TOO_MUCH = """
 """
 
 
-def test_file_size_limit_is_told(tmp_path):
+def test_file_size_limit_is_reported(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000,) * 2)"
     (tmp_path / "room").mkdir()
-    told = run_elsewhere(
+    printed = run_elsewhere(
         textwrap.dedent(WRITE_TOO_MUCH).format(limit=limit), tmp_path, isolated=False
     )
-    assert told.splitlines() == [
+    assert printed.splitlines() == [
         "room/model.keras: cannot write the model: File too large; "
         "choose another --out_dir",
         "room/export: cannot write the SavedModel: File too large; "
@@ -430,12 +432,12 @@ def test_file_size_limit_is_told(tmp_path):
     ]
 
 
-# In a name space of its own: what is mounted, this process and its children see.
+# In its own namespace: only this process and its children see what is mounted.
 SMALL_DISK = ["unshare", "--mount", "sh", "-c"]
 MOUNT = "mount -t tmpfs -o size=1m none room"
 
 
-def test_full_disk_is_told(tmp_path):
+def test_full_disk_is_reported(tmp_path):
     (tmp_path / "room").mkdir()
     if (
         not shutil.which("unshare")
@@ -460,7 +462,7 @@ def test_full_disk_is_told(tmp_path):
     ]
 
 
-def test_whole_file_appears_at_the_end_or_never(tmp_path):
+def test_file_appears_complete_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "report.html"
     with atomic_files.write_atomically(path, "the report") as temporary:
         temporary.write_text("first")

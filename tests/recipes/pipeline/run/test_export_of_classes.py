@@ -1,4 +1,4 @@
-"""The SavedModel of a classification: what it gives, to whom and for what."""
+"""The SavedModel of a classification: its outputs, and where it can be loaded."""
 
 import keras
 import numpy as np
@@ -64,7 +64,7 @@ def test_outputs_in_a_process_without_the_project(tmp_path, width, probable):
 
     expected = model.predict(rows, verbose=0)
     given = expected if probable else {"scores": expected}
-    made = evaluation.decisions(np.zeros(50, int), given["scores"])
+    made = evaluation.decide(np.zeros(50, int), given["scores"])
     assert 0 < made.predicted.mean() < len(levels) - 1  # not always the same class
     labels = [levels[index].encode() for index in made.predicted]
     for name in ("serve", "serving_default"):
@@ -126,7 +126,7 @@ def test_scores_decide_in_their_own_precision():
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_scores_that_are_not_numbers_are_of_no_class(width):
+def test_rows_whose_scores_are_not_numbers_have_no_class(width):
     scores = np.ones((3, width), np.float32)
     scores[1, -1] = np.nan
     scores[2, 0] = np.inf

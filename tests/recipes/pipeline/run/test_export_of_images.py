@@ -50,7 +50,7 @@ def test_images_in_a_process_without_the_project(exported, tmp_path):
             np.testing.assert_array_equal(output["class_index"], best)
 
 
-def test_images_are_the_one_input(exported):
+def test_images_are_the_only_input(exported):
     _, pixels, folder = exported
     signature = saved_graph(folder).signature_def["serving_default"]
     assert set(signature.inputs) == {"features"}
@@ -66,7 +66,7 @@ def test_size_is_that_of_the_weights(exported):
     assert 1.0 <= size / weights <= 1.2
 
 
-def test_keras_file_comes_back(exported, tmp_path):
+def test_keras_file_can_be_loaded(exported, tmp_path):
     model, pixels, _ = exported
     path = export.save_keras(model, tmp_path / "model.keras")
     again = keras.models.load_model(path)

@@ -9,12 +9,10 @@ import tensorflow as tf
 
 from recipes.pipeline import report
 from recipes.pipeline.datasets.description import Column, Data, Description, Examples
-from recipes.pipeline.evaluation import decisions
+from recipes.pipeline.evaluation import decide
 from recipes.pipeline.preprocessing import learn
 from recipes.svm import SupportVectorClassifier, SupportVectorRegressor
-from recipes.svm.report import certificate as optimality
-from recipes.svm.report import decision_regions as regions
-from recipes.svm.report.decision_regions import _leads, decision_regions
+from recipes.svm.report import certificate, decision_regions
 from recipes.svm.report.epsilon_tube import tube
 from recipes.svm.report.initial_gap import beginnings, bounds
 from recipes.svm.report.projection import plane
@@ -73,7 +71,7 @@ def fitted(model, x, target, levels=(), raw=None, **parameters):
     weight = {"class_weight": "balanced"} if "class_weight" in parameters else {}
     model.fit(x, target, verbose=0, **weight)
     scores = np.asarray(model(x))
-    made = decisions(target, scores) if levels else scores
+    made = decide(target, scores) if levels else scores
     run = SimpleNamespace(
         model=model,
         data=data,
@@ -115,12 +113,14 @@ def wave():
 # The certificate.
 
 
-def certificate(fit=CONVERGED, parameters=PARAMETERS, traces=(TRACE,), n=(BEGINNING,)):
-    return optimality.certificate(fit, parameters, traces, n)
+def certificate_of(
+    fit=CONVERGED, parameters=PARAMETERS, traces=(TRACE,), n=(BEGINNING,)
+):
+    return certificate.certificate(fit, parameters, traces, n)
 
 
 def test_certificate_says_every_number_with_a_line():
-    notice, grid = certificate().body
+    notice, grid = certificate_of().body
     table, figures = grid.blocks
     assert (notice.title, notice.tone) == ("This is the optimum.", "good")
     assert "1 part in 10⁴" in text(notice)
@@ -151,13 +151,13 @@ def test_certificate_says_every_number_with_a_line():
 )
 def test_certificate_is_loud_where_it_has_not_converged(reason, words):
     fit = STOPPED | {"stop_reason": reason}
-    notice, grid = certificate(fit).body
+    notice, grid = certificate_of(fit).body
     assert (notice.title, notice.tone) == ("Not converged.", "bad")
     assert words in notice.text
     tones = {row[0].text: row[1].tone for row in grid.blocks[0].cells}
     assert tones["Converged"] == tones["Max KKT violation"] == "bad"
-    assert optimality.verdict(fit, PARAMETERS) == "SMO has not converged"
-    numbers = optimality.highlights(fit, PARAMETERS, 455)
+    assert certificate.verdict(fit, PARAMETERS) == "SMO has not converged"
+    numbers = certificate.highlights(fit, PARAMETERS, 455)
     assert (numbers[0].value, numbers[0].tone) == ("Not converged", "bad")
 
 
@@ -173,19 +173,19 @@ def test_certificate_is_loud_where_it_has_not_converged(reason, words):
 )
 def test_optimum_is_claimed_only_of_kernels_that_prove_it(parameters, proven):
     parameters = {"tolerance": 1e-3, **parameters}
-    section = certificate(CONVERGED, parameters)
+    section = certificate_of(CONVERGED, parameters)
     shown = text(report.Grid(section.body))
     assert ("This is the optimum." in shown) == proven
     assert ("the optimum lies between" in shown) == proven
     assert ("No proof of the optimum." in shown) != proven
-    assert ("is the optimum" in optimality.verdict(CONVERGED, parameters)) == proven
+    assert ("is the optimum" in certificate.verdict(CONVERGED, parameters)) == proven
 
 
 def test_curves_are_those_of_the_problem_that_took_longest():
     short = SimpleNamespace(**{k: v[:1] for k, v in vars(TRACE).items()})
     names = [SimpleNamespace(**vars(BEGINNING) | {"name": n}) for n in ("a", "b", "c")]
     fit = CONVERGED | {"problems": 3}
-    section = certificate(fit, traces=(short, TRACE, short), n=names)
+    section = certificate_of(fit, traces=(short, TRACE, short), n=names)
     table, figures = section.body[1].blocks
     assert "Problems" in [row[0].text for row in table.cells]
     assert all("in the problem of b" in each.caption for each in figures.blocks)
@@ -205,7 +205,7 @@ def test_curves_cope_with(dual, gap, violation):
         duality_gap=np.array(gap),
         max_kkt_violation=np.array(violation),
     )
-    _, grid = certificate(traces=(trace,)).body
+    _, grid = certificate_of(traces=(trace,)).body
     for figure in grid.blocks[1].blocks:
         assert "nan" not in figure.svg and len(figure.svg) < 60_000
 
@@ -272,7 +272,7 @@ def test_bounds_of_balanced_classes():
 
 def test_regions_of_two_classes_have_boundary_and_margins(two):
     run, x = two
-    (figure,) = decision_regions(run, x).body
+    (figure,) = decision_regions.decision_regions(run, x).body
     assert "principal components" in figure.caption
     assert "the dashed ones are the margins" in figure.caption
     assert "all other components are 0" in figure.caption
@@ -295,7 +295,7 @@ def test_points_of_the_plane_are_features(two):
 
 def test_share_of_rows_that_the_plane_tells_right(two):
     run, x = two
-    (figure,) = decision_regions(run, x).body
+    (figure,) = decision_regions.decision_regions(run, x).body
     seen = plane(run, x)
     scores = np.asarray(run.model(seen.lift(seen.points)))[:, 0]
     same = np.mean((scores > 0) == run.predictions[0].predicted)
@@ -311,7 +311,7 @@ def test_two_columns_are_shown_as_they_are():
     seen = plane(run, features_)
     np.testing.assert_allclose(seen.points, raw, rtol=1e-5)
     np.testing.assert_allclose(seen.lift(seen.points), features_, atol=1e-4)
-    (figure,) = decision_regions(run, features_).body
+    (figure,) = decision_regions.decision_regions(run, features_).body
     assert "The plane of the two columns." in figure.caption
     assert "principal" not in figure.caption
     assert ">c0<" in figure.svg
@@ -320,7 +320,7 @@ def test_two_columns_are_shown_as_they_are():
 def test_a_line_has_no_regions():
     x, target = blobs(2, columns=1)
     run, features_ = fitted(SupportVectorClassifier(), x, target, ("no", "yes"))
-    assert decision_regions(run, features_) is None
+    assert decision_regions.decision_regions(run, features_) is None
 
 
 @pytest.mark.parametrize("multiclass", ["one_vs_one", "one_vs_rest"])
@@ -330,27 +330,30 @@ def test_leads_are_positive_where_the_machine_decides(multiclass, three):
         model = SupportVectorClassifier(multiclass=multiclass)
         run, _ = fitted(model, *blobs(3), ("a", "b", "c"))
     points = np.random.default_rng(0).normal(0, 4, (500, 3)).astype(np.float32)
-    leads = _leads(run, points)
+    leads = decision_regions._leads(run, points)
     decided = np.asarray(run.model(points)).argmax(axis=1)
     np.testing.assert_array_equal(leads.argmax(axis=1), decided)
     assert np.all((leads > 0).sum(axis=1) == 1)
 
 
 def test_rows_of_the_commonest_classes_are_shown(monkeypatch):
-    monkeypatch.setattr(regions, "MAX_CLASSES", 3)
+    monkeypatch.setattr(decision_regions, "MAX_CLASSES", 3)
     x, target = blobs(5, columns=2, rows=10)
     keep = np.arange(50) != 15  # class 1 has a row less
     levels = tuple(f"k{i}" for i in range(5))
     run, features_ = fitted(SupportVectorClassifier(), x[keep], target[keep], levels)
-    (figure,) = decision_regions(run, features_).body
+    (figure,) = decision_regions.decision_regions(run, features_).body
     assert "Rows of the 3 commonest classes only are shown." in figure.caption
     assert re.findall(r">(k\d)<", figure.svg) == ["k3", "k2", "k0"][::-1]
     assert "margins" not in figure.caption
 
 
 def test_thirty_classes_are_told_apart_by_colour_and_shape():
-    looks = {tuple(regions._look(i).values()) for i in range(regions.MAX_CLASSES)}
-    assert len(looks) == regions.MAX_CLASSES
+    looks = {
+        tuple(decision_regions._look(i).values())
+        for i in range(decision_regions.MAX_CLASSES)
+    }
+    assert len(looks) == decision_regions.MAX_CLASSES
 
 
 # Support vectors.
