@@ -23,10 +23,12 @@ def folder() -> Path:
     """Return the folder of real data sets; end with one line if there is none."""
     path = os.environ.get("RECIPES_DATA", "")
     if not path or not Path(path).is_dir():
-        sys.exit(
+        print(
             "RECIPES_DATA should be set to the folder of the benchmarks' data sets. "
-            f"Received: RECIPES_DATA={path!r}"
+            f"Received: RECIPES_DATA={path!r}",
+            file=sys.stderr,
         )
+        raise SystemExit(2)
     return Path(path)
 
 

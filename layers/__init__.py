@@ -1,4 +1,4 @@
-"""What a model is made of: Keras layers, each usable in anybody's model.
+"""Keras layers that work in any model.
 
 Importing this package needs TensorFlow and Keras only.
 """

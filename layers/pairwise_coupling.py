@@ -84,7 +84,7 @@ class PairwiseCoupling(PairsOfClasses):
         r = keras.ops.where(above, r, 1 - r) * (1 - np.eye(k))
         squares = keras.ops.sum(r * r, axis=-2)
         q = squares[..., None] * np.eye(k) - r * tf.linalg.matrix_transpose(r)
-        # Not `keras.ops.cholesky`: it refuses a whole batch for one row with a NaN.
+        # Not `keras.ops.cholesky`: it refuses the batch if one row has a NaN.
         factor = tf.linalg.cholesky(q + 1)
         z = tf.linalg.cholesky_solve(factor, keras.ops.ones_like(r[..., :1]))
         z = keras.ops.maximum(z[..., 0], 0)

@@ -25,7 +25,7 @@ def check_layer(
     non_trainable=(),
     policies=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
 ):
-    """Check the whole contract.
+    """Check the contract.
 
     Args:
         layer_class: The class.

@@ -1,4 +1,9 @@
-"""Kernels k(x, z): inner products in a space that need not be written down."""
+"""Kernels k(x, z): inner products in a space that need not be written down.
+
+Their names are `"linear"`, `"polynomial"` (or `"poly"`), `"rbf"`, `"sigmoid"`,
+`"laplacian"` and `"precomputed"`. To add a kernel, decorate its class by `named` and
+import it here.
+"""
 
 from layers.kernels.arguments import resolve_gamma
 from layers.kernels.base import InnerProductKernel, Kernel

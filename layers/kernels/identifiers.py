@@ -13,7 +13,7 @@ _CLASSES: dict[str, type[Kernel]] = {}
 
 
 def named(*names: str) -> Callable[[type[Kernel]], type[Kernel]]:
-    """Return a class decorator that lets `get` find a kernel by its names."""
+    """Return a class decorator that registers a kernel for `get` under its names."""
 
     def add(kernel_class: type[Kernel]) -> type[Kernel]:
         _CLASSES.update(dict.fromkeys(names, kernel_class))
@@ -26,13 +26,12 @@ def get(identifier: Any, **parameters: Any) -> Kernel:
     """Return the kernel that `identifier` stands for.
 
     Args:
-        identifier: One of the names `"linear"`, `"polynomial"` (or `"poly"`), `"rbf"`,
-            `"sigmoid"`, `"laplacian"`, `"precomputed"`; a config as `serialize`
+        identifier: A name, as listed in `layers.kernels`; a config as `serialize`
             returns it; a `Kernel`, which is returned unchanged; or a function
             k(x, z) → `(a, b)`, which becomes a `CallableKernel`.
-        **parameters: `gamma`, `degree`, `coef0` for a kernel given by name. Those that
-            the kernel does not have are ignored, as are all if the kernel is not given
-            by name.
+        **parameters: Constructor arguments for a kernel given by name, such as `gamma`,
+            `degree` and `coef0`. Those that the kernel does not have but another one
+            does are ignored, as are all if the kernel is not given by name.
 
     Returns:
         The kernel.

@@ -11,10 +11,13 @@ def test_folder_is_that_of_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", [None, "", "missing"])
-def test_without_data_one_line_names_the_variable(path, monkeypatch):
+def test_without_data_one_line_names_the_variable(path, monkeypatch, capsys):
     if path is None:
         monkeypatch.delenv("RECIPES_DATA", raising=False)
     else:
         monkeypatch.setenv("RECIPES_DATA", path)
-    with pytest.raises(SystemExit, match=r"^RECIPES_DATA should be set to .*$"):
+    with pytest.raises(SystemExit) as ending:
         folder()
+    assert ending.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("RECIPES_DATA should be set to the folder")

@@ -272,10 +272,10 @@ def test_a_row_longer_than_a_tile_is_a_tile(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "limit"),
     [
-        (["rbf"], 80),
-        (["rbf", "gradient"], 205),
-        (["laplacian"], 100),
-        (["laplacian", "gradient"], 205),
+        (["rbf"], 85),
+        (["rbf", "gradient"], 215),
+        (["laplacian"], 115),
+        (["laplacian", "gradient"], 215),
     ],
 )
 def test_memory(arguments, limit):

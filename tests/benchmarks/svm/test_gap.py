@@ -58,14 +58,14 @@ def test_two_classes_by_the_definition():
 def test_pairs_are_independent():
     x, y = rows(3)
     model = SVC(C=C, gamma=GAMMA, tol=1e-8).fit(x, y)
-    whole = of_classes(x, y, answer_of(model, y), C, GAMMA).dual_objective
+    total = of_classes(x, y, answer_of(model, y), C, GAMMA).dual_objective
     parts = 0.0
     for pair in ((0, 1), (0, 2), (1, 2)):
         own = np.isin(y, pair)
         model = SVC(C=C, gamma=GAMMA, tol=1e-8).fit(x[own], y[own])
         answer = answer_of(model, y[own])
         parts += of_classes(x[own], y[own], answer, C, GAMMA).dual_objective
-    assert whole == pytest.approx(parts, rel=1e-7)
+    assert total == pytest.approx(parts, rel=1e-7)
 
 
 def test_regression_by_the_definition():
@@ -86,9 +86,9 @@ def test_regression_by_the_definition():
 def test_tiles_do_not_change_it(monkeypatch):
     x, y = rows(2)
     answer = answer_of(SVC(C=C, gamma=GAMMA).fit(x, y), y)
-    whole = of_classes(x, y, answer, C, GAMMA)
+    total = of_classes(x, y, answer, C, GAMMA)
     monkeypatch.setattr("benchmarks.svm.gap.TILE_BYTES", 8 * len(answer.support) * 7)
-    assert of_classes(x, y, answer, C, GAMMA) == pytest.approx(whole, rel=1e-9)
+    assert of_classes(x, y, answer, C, GAMMA) == pytest.approx(total, rel=1e-9)
 
 
 def test_coefficients_outside_their_bounds_are_refused():
