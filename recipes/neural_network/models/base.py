@@ -44,7 +44,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
             the rows as they are, without dropout and augmentation, in float64 from the
             outputs, and `relative_train_loss`, the error as a share of the best
             constant answer's, where 1 or more says that nothing was learned; what
-            `certificate.gradient_check` found; `certified_optimum`,
+            `gradient_check.check_gradient` found; `certified_optimum`,
             which is False, and `statement`, which says why.
         range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
     """
