@@ -15,8 +15,12 @@ from recipes.errors import DivergenceError, InputError
 from recipes.neural_network.config import Config, LearningRate
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
-from recipes.neural_network.report import page
-from recipes.neural_network.training import attempt as training
+from recipes.neural_network.report.page import build_page
+from recipes.neural_network.training.attempt import (
+    TrainingAttempt,
+    TrainingResult,
+    hold_out,
+)
 from recipes.pipeline.cli.config_fields import suggestion
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
@@ -43,7 +47,7 @@ def train_and_evaluate(config: Config) -> Run:
     """
     session = pipeline.run.Session(NAME, config)
     with session.stage("load"):
-        data = training.hold_out(config, load(config))
+        data = hold_out(config, load(config))
         preprocessing = pipeline.preprocessing.learn_preprocessing(data, images=True)
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
@@ -145,14 +149,14 @@ _OF_THE_MODEL = (
 
 def fit(
     config: Config, data: Data, features: dict[str, np.ndarray], folder: Path
-) -> training.Training:
+) -> TrainingResult:
     """Fits the network to the preprocessed training rows, logging to `folder`.
 
     Where it diverges at a rate that a range test found, it begins again at a tenth.
     """
     rate: LearningRate = config.learning_rate
     for again in range(ATTEMPTS):
-        attempt = training.Attempt(config, folder, rate, is_first=not again)
+        attempt = TrainingAttempt(config, folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
             with interrupts.whole():
@@ -163,13 +167,13 @@ def fit(
             message = str(error)
         if config.learning_rate != "auto":
             break
-        rate = attempt.rate_of(model) / 10
+        rate = attempt.resolve_learning_rate(model) / 10
         print(f"it diverged, and begins again at the rate {rate:.3g}", flush=True)
     pipeline.run.discard(folder)
     raise InputError(f"--learning_rate={config.learning_rate}: {message}")
 
 
-def parameters(done: training.Training) -> dict[str, Any]:
+def parameters(done: TrainingResult) -> dict[str, Any]:
     """What the settings came to."""
     return {
         "learning_rate": done.learning_rate,
@@ -177,8 +181,6 @@ def parameters(done: training.Training) -> dict[str, Any]:
     }
 
 
-def report(
-    config: Config, run: Run, done: training.Training, command: list[str]
-) -> Page:
+def report(config: Config, run: Run, done: TrainingResult, command: list[str]) -> Page:
     """The page of `report.html`."""
-    return page.page(config, run, done, command)
+    return build_page(config, run, done, command)

@@ -9,9 +9,12 @@ import tensorflow as tf
 from recipes.checks.arguments import check_count, listed
 from recipes.errors import DivergenceError
 from recipes.neural_network.models.settings import ConfiguredNetwork
-from recipes.neural_network.training.callbacks import Epoch, Guard
+from recipes.neural_network.training.callbacks import (
+    DivergenceGuard,
+    SynchronizeRandomState,
+)
 from recipes.neural_network.training.certificate import certify, warn_unless_learned
-from recipes.neural_network.training.inputs import Rows, batches
+from recipes.neural_network.training.inputs import CheckedRows, make_batches
 from recipes.neural_network.training.learning_rate import set_learning_rate
 
 # Rows that are judged at a time.
@@ -70,7 +73,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
 
     def prepare(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
-    ) -> Rows:
+    ) -> CheckedRows:
         """The rows to train on, checked; the model is built for them."""
         raise NotImplementedError
 
@@ -186,26 +189,27 @@ class MultilayerPerceptron(ConfiguredNetwork):
             given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
         set_learning_rate(self, training, epochs, initial_epoch)
         others = listed(callbacks)
-        guard = Guard(data.largest)
+        synchronize = SynchronizeRandomState(number, self.generators())
+        guard = DivergenceGuard(data.largest_feature)
         try:
             history = super().fit(
                 **given,
                 **self._validation(validation_data),
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[guard, *others, Epoch(number, self.generators())],
+                callbacks=[guard, *others, synchronize],
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
         self.certificate = certify(self, data, training, history, others)
-        warn_unless_learned(self.certificate, data.largest)
+        warn_unless_learned(self.certificate, data.largest_feature)
         return history
 
     def training_batches(
         self,
-        data: Rows,
+        data: CheckedRows,
         batch_size: int,
         seed: int | None = 0,
         epoch: tf.Variable | None = None,
@@ -223,7 +227,7 @@ class MultilayerPerceptron(ConfiguredNetwork):
         columns = [data.x, data.y]
         if data.weight is not None:
             columns.append(data.weight.astype(self.variable_dtype))
-        return batches(tuple(columns), batch_size, seed, epoch)
+        return make_batches(tuple(columns), batch_size, seed, epoch)
 
     def _validation(self, data: Any) -> dict[str, Any]:
         """What Keras's `fit` is to be given for it."""
@@ -237,11 +241,11 @@ class MultilayerPerceptron(ConfiguredNetwork):
         batches = self.training_batches(rows, EVALUATION_ROWS, None)
         return {"validation_data": batches}
 
-    def _takes_arrays(self, rows: Rows) -> bool:
+    def _takes_arrays(self, rows: CheckedRows) -> bool:
         """Whether Keras can be given the arrays: it makes float32 of their floats."""
         return isinstance(rows.x, np.ndarray) and self.variable_dtype == "float32"
 
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
         """The rows to judge the network by, checked."""
         raise NotImplementedError
 

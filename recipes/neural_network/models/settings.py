@@ -13,7 +13,7 @@ from recipes.checks.arguments import (
     check_not_negative,
 )
 from recipes.fast_fit import FastFit
-from recipes.neural_network.models import architecture as architectures
+from recipes.neural_network.models.architecture import build_network
 from recipes.neural_network.models.argument_checks import (
     check_activation,
     check_optimizer,
@@ -35,7 +35,7 @@ class ConfiguredNetwork(FastFit, keras.Model):
             two small blocks of convolution and pooling before the hidden layers, for
             images `[n, h, w]` or `[n, h, w, c]`.
         activation: Of the hidden layers, a name that Keras knows. The weights start as
-            suits it: see `architecture.initializer`.
+            suits it: see `architecture.choose_initializer`.
         batch_normalization: Whether to normalise each hidden layer over the batch.
         dropout: Share of each hidden layer's outputs left out in a training step.
         l1: Weight of Σ|w|.
@@ -130,7 +130,7 @@ class ConfiguredNetwork(FastFit, keras.Model):
 
     def build(self, input_shape: Any) -> None:
         """Creates the layers for rows of such a shape."""
-        self.network = architectures.network(
+        self.network = build_network(
             architecture=self.architecture,
             row_shape=tuple(input_shape[1:]),
             outputs=self.outputs_count,

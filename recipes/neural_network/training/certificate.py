@@ -1,4 +1,4 @@
-"""What can be proved of a trained network: that it followed the gradient, no more."""
+"""The certificate: what can be verified about a network; an optimum cannot."""
 
 import warnings
 from collections.abc import Mapping
@@ -9,33 +9,33 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.errors import ConvergenceWarning
-from recipes.neural_network.training.callbacks import unscaled
+from recipes.neural_network.training.callbacks import describe_unscaled_features
 from recipes.neural_network.training.gradient_check import check_gradient
-from recipes.neural_network.training.inputs import Rows
+from recipes.neural_network.training.inputs import CheckedRows
 
 STATEMENT = (
     "The loss of a network is not convex: no optimum is certified. Checked are the "
     "gradient that training followed and the loss that it reached."
 )
-# A network that answers with the best constant is as good as it to this share.
+# A network that predicts the best constant matches its error to this relative accuracy.
 ROUNDING = 1e-6
 
 
 def certify(
     model: Any,
-    data: Rows,
+    data: CheckedRows,
     training: tf.data.Dataset,
     history: keras.callbacks.History,
     callbacks: list[Any],
 ) -> dict[str, Any]:
-    """The certificate of a model that was trained: see `MultilayerPerceptron`.
+    """Return the certificate of a trained model, documented at `MultilayerPerceptron`.
 
     Args:
         model: The network.
-        data: What it was trained on.
-        training: The same in batches.
-        history: Of the training.
-        callbacks: Those that could have stopped it.
+        data: The training rows.
+        training: The same rows in batches.
+        history: What `fit` recorded.
+        callbacks: The callbacks that could have stopped the training.
     """
     reason = "epochs"
     if model.stop_training:
@@ -44,13 +44,14 @@ def certify(
             for each in callbacks
         )
         reason = "early_stopping" if stopped else "interrupted"
-    errors = training_errors(model, training)
-    watched = history.history.get("val_loss", history.history.get("loss", []))
+    errors = compute_training_errors(model, training)
+    monitored = history.history.get("val_loss", history.history.get("loss", []))
+    best_epoch = history.epoch[int(np.argmin(monitored))] + 1 if monitored else 0
     return {
         "converged": reason == "early_stopping" and has_learned(errors),
         "stop_reason": reason,
         "epochs": history.epoch[-1] + 1 if history.epoch else 0,
-        "best_epoch": history.epoch[int(np.argmin(watched))] + 1 if watched else 0,
+        "best_epoch": best_epoch,
         **errors,
         **check_gradient(model, *data.sample),
         "certified_optimum": False,
@@ -58,8 +59,8 @@ def certify(
     }
 
 
-def training_errors(model: Any, training: tf.data.Dataset) -> dict[str, float]:
-    """How far the network is from all training rows, summed in float64.
+def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, float]:
+    """Compute the network's errors on all training rows, summed in float64.
 
     Args:
         model: The network.
@@ -67,61 +68,63 @@ def training_errors(model: Any, training: tf.data.Dataset) -> dict[str, float]:
 
     Returns:
         `final_train_loss`, the mean error plus the penalty, and `relative_train_loss`,
-        the mean error by the targets of training, with their label smoothing, as a
-        share of the least that one and the same answer to all rows gives.
+        the mean error with respect to the training targets, smoothed labels included,
+        relative to that of the best constant prediction.
     """
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def sums(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
+    def sum_batch(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
         outputs = tf.cast(model.network(x, training=False), tf.float64)
-        target, trained = (
+        target, training_target = (
             tf.cast(model.targets(y, training), tf.float64)
             for training in (False, True)
         )
         columns = [
             model.errors(target, outputs)[:, tf.newaxis],
-            model.errors(trained, outputs)[:, tf.newaxis],
-            trained,
-            tf.square(trained),
+            model.errors(training_target, outputs)[:, tf.newaxis],
+            training_target,
+            tf.square(training_target),
         ]
         s = 1.0 if weight is None else tf.reshape(tf.cast(weight, tf.float64), [-1, 1])
         rows = tf.concat([tf.ones_like(columns[0]), *columns], axis=1)
         return tf.reduce_sum(s * rows, axis=0)
 
-    total, *others = np.sum([sums(*batch) for batch in training], axis=0)
-    error, trained, *moments = np.array(others) / total
+    weight_sum, *sums = np.sum([sum_batch(*batch) for batch in training], axis=0)
+    error, training_error, *moments = np.array(sums) / weight_sum
     mean, square = np.split(np.array(moments), 2)
-    # Where the best is 0 there is no share of it.
-    least = model.constant_error(mean, square) or 1.0
+    # Where the best constant has no error, nothing can be relative to it.
+    constant_error = model.constant_error(mean, square) or 1.0
     return {
         "final_train_loss": float(error + float(model.penalty())),
-        "relative_train_loss": float(trained / least),
+        "relative_train_loss": float(training_error / constant_error),
     }
 
 
 def has_learned(certificate: Mapping[str, Any]) -> bool:
-    """Whether the network does better on its training rows than a constant answer."""
+    """Return whether the network beats the best constant on its training rows."""
     relative = certificate["relative_train_loss"]
     return relative is not None and relative < 1 - ROUNDING
 
 
-def warn_unless_learned(certificate: Mapping[str, Any], largest: float) -> None:
-    """Says loudly that the training came to nothing, and the likely cause.
+def warn_unless_learned(certificate: Mapping[str, Any], largest_feature: float) -> None:
+    """Warn, with the likely cause, if the network has learned nothing.
 
     Args:
-        certificate: Of the network.
-        largest: The features' largest absolute value.
+        certificate: The network's certificate.
+        largest_feature: The largest absolute value of the features.
 
     Warns:
-        ConvergenceWarning: If it did.
+        ConvergenceWarning: If it has learned nothing.
     """
     if has_learned(certificate):
         return
-    cause = "too few epochs, or a learning rate that does not suit: try 'auto'"
+    cause = describe_unscaled_features(largest_feature) or (
+        "too few epochs, or an unsuitable learning rate: try 'auto'"
+    )
     warnings.warn(
         "The network has learned nothing: its error on the training rows is "
         f"{certificate['relative_train_loss']:.3g} times that of the best constant "
-        f"answer. The likely cause: {unscaled(largest) or cause}",
+        f"answer. The likely cause: {cause}",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""The certificate: that it tells the truth, and catches what is wrong."""
+"""The certificate: its numbers are true, and failures are reported."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from tests.recipes.neural_network.fitting import (
 )
 
 
-def test_what_it_tells():
+def test_numbers_of_the_certificate():
     x, y = rows("three")
     model = network("three", dropout=0.2, l2=0.01)
     history = model.fit(x, y, 8, 5, verbose=0, validation_data=(x[:5], y[:5]))
@@ -42,7 +42,7 @@ class Stop(keras.callbacks.Callback):
         self.model.stop_training = epoch == 1
 
 
-def test_why_it_stopped():
+def test_stop_reason():
     x, y = rows("three")
     early = keras.callbacks.EarlyStopping("loss", min_delta=100, patience=1)
     for callback, reason in ((early, "early_stopping"), (Stop(), "interrupted")):
@@ -59,8 +59,8 @@ def test_why_it_stopped():
     ("kind", "activation", "rate"),
     [("three", "relu", 0.02), ("two", "relu", 0.02), ("numbers", "tanh", 0.5)],
 )
-def test_an_absurd_loss_is_not_silent(kind, activation, rate):
-    """Columns that are not scaled: the loss becomes huge, and stays a number."""
+def test_a_huge_loss_gives_a_warning(kind, activation, rate):
+    """With unscaled columns the loss becomes huge but stays finite."""
     x, y = rows(kind, n=60, dtype="float32")
     model = network(kind, (20,), activation, "float32", learning_rate=rate)
     early = keras.callbacks.EarlyStopping("loss", min_delta=1e30, patience=1)
@@ -77,16 +77,16 @@ def test_an_absurd_loss_is_not_silent(kind, activation, rate):
     assert model.certificate["converged"] is False
 
 
-def test_what_suits_no_row_is_told_without_blaming_the_features():
+def test_warning_blames_unscaled_features_only_if_they_are():
     x, y = rows("three")
     model = built(network("three", learning_rate=1e-9), x, y)
     model.network.layers[-1].bias.assign([9.0, 0.0, 0.0])
-    with pytest.warns(ConvergenceWarning, match="too few epochs, or a learning rate"):
+    with pytest.warns(ConvergenceWarning, match="too few epochs, or an unsuitable"):
         model.fit(x, y, epochs=1, verbose=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_error_is_told_as_a_share_of_the_best_constant_answer_s(kind):
+def test_error_is_relative_to_the_best_constant_prediction(kind):
     x, y = rows(kind)
     weight = np.linspace(0.1, 3, len(y))
     smoothing = {} if kind == "numbers" else {"label_smoothing": 0.3}
@@ -99,7 +99,7 @@ def test_the_error_is_told_as_a_share_of_the_best_constant_answer_s(kind):
         if smoothing:
             target = 0.7 * target + 0.3 / k
         outputs = model.network(x).numpy()
-        # Its answers to all rows are taken from those that suit the mean target.
+        # The best constant prediction is the one that fits the mean target.
         mean = np.average(target, axis=0, weights=s)
         best = mean if kind == "numbers" else np.log(mean)
         if kind == "two":
@@ -113,7 +113,7 @@ def test_the_error_is_told_as_a_share_of_the_best_constant_answer_s(kind):
 
 
 def test_smoothed_labels_of_a_rare_class_are_learned():
-    """The sharp loss is then above that of the classes' shares, and by intention."""
+    """The loss for unsmoothed labels is then, as intended, above the constant's."""
     x = np.linspace(-1, 1, 400)[:, np.newaxis]
     y = (x[:, 0] > 0.98).astype(int)
     model = MultilayerPerceptronClassifier(
@@ -127,7 +127,7 @@ def test_smoothed_labels_of_a_rare_class_are_learned():
     assert model.certificate["relative_train_loss"] < 1
 
 
-def test_a_target_that_does_not_vary_is_learned():
+def test_a_constant_target_is_learned():
     x, _ = rows("numbers")
     model = network("numbers", learning_rate=0.1)
     model.fit(x, np.full(len(x), 7.0), epochs=20, verbose=0)
@@ -137,7 +137,9 @@ def test_a_target_that_does_not_vary_is_learned():
 # Divergence --------------------------------------------------------------------------
 
 
-class Batches(keras.callbacks.Callback):
+class Recorder(keras.callbacks.Callback):
+    """A callback that records each epoch's initial weights and counts the batches."""
+
     def __init__(self):
         super().__init__()
         self.weights, self.count = [], 0
@@ -149,9 +151,9 @@ class Batches(keras.callbacks.Callback):
         self.count += 1
 
 
-def test_a_training_that_diverges_stops_at_once_with_good_weights():
+def test_divergence_stops_at_once_and_restores_the_weights():
     x, y = rows("numbers", n=200, dtype="float32")
-    model, seen = network("numbers", (20,), "relu", "float32"), Batches()
+    model, seen = network("numbers", (20,), "relu", "float32"), Recorder()
     words = (
         r"diverged in epoch 1, within \d+ steps: the loss is NaN or infinite at "
         r"learning_rate=1e\+03. The likely cause: the learning rate is too large: take "
@@ -165,7 +167,7 @@ def test_a_training_that_diverges_stops_at_once_with_good_weights():
         np.testing.assert_array_equal(kept, before)
     assert int(model.optimizer.iterations) == 0
     assert model.certificate["stop_reason"] == "diverged"
-    # And it can go on from there.
+    # Training can continue from there.
     model.compile()
     assert np.isfinite(fit(model, x, y, epochs=1).certificate["final_train_loss"])
 
@@ -178,14 +180,14 @@ def test_the_weights_of_the_last_good_epoch_are_kept():
             if epoch == 2:
                 self.model.optimizer.learning_rate = 1e30
 
-    model, seen = network("numbers", dtype="float32"), Batches()
+    model, seen = network("numbers", dtype="float32"), Recorder()
     with pytest.raises(DivergenceError, match="in epoch 3"):
         fit(model, x, y, epochs=5, callbacks=[seen, Spoil()])
     for kept, before in zip(model.get_weights(), seen.weights[2], strict=True):
         np.testing.assert_array_equal(kept, before)
 
 
-def test_features_that_are_not_scaled_are_named():
+def test_divergence_names_unscaled_features():
     x, y = rows("numbers", n=100, dtype="float32")
     model = network("numbers", activation="relu", dtype="float32", momentum=0.9)
     words = r"features are not scaled, they reach [\d.]+e\+1[45]: standardise them"

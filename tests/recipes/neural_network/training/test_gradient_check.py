@@ -1,4 +1,4 @@
-"""The gradient check: right gradients pass, and a slightly wrong one is caught."""
+"""The gradient check: correct gradients pass, a slightly wrong one is caught."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from tests.recipes.neural_network.fitting import (
 
 @tf.custom_gradient
 def slightly_wrong(h):
-    """The identity, with a gradient one in ten thousand too large."""
+    """Return h, with a gradient that is too large by one part in ten thousand."""
     return tf.identity(h), lambda upstream: 1.0001 * upstream
 
 
@@ -29,7 +29,7 @@ class WrongLayer(keras.layers.Layer):
 
 
 class WrongClassifier(MultilayerPerceptronClassifier):
-    """With a wrong gradient between its layers."""
+    """A classifier with a wrong gradient between its layers."""
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -42,7 +42,7 @@ class WrongClassifier(MultilayerPerceptronClassifier):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_right_gradients_pass(kind, activation):
+def test_correct_gradients_pass(kind, activation):
     x, y = rows(kind, dtype="float32")
     model = network(kind, activation=activation, dtype="float32", l1=0.01, l2=0.01)
     proof = check_gradient(built(model, x, y), x, y)
@@ -58,7 +58,7 @@ def test_right_gradients_pass(kind, activation):
         {"architecture": "cnn", "shift": 2, "activation": "relu"},
     ],
 )
-def test_right_gradients_of_all_layers_pass(options):
+def test_correct_gradients_of_all_layers_pass(options):
     x, y = images()
     model = built(network("three", dtype="float32", **options), x, y)
     before = model.get_weights()
@@ -76,7 +76,7 @@ def test_a_wrong_gradient_is_caught():
 
 
 def test_weights_on_a_kink_are_left_out_and_counted():
-    """Rows of zeros: every unit is at the kink of relu, until its bias moves."""
+    """With rows of zeros every unit is at the kink of relu until its bias moves."""
     x, y = np.zeros((6, 3)), np.array([0, 1, 1, 1, 1, 1])
     model = built(network("two", (4,), "relu"), x, y)
     proof = check_gradient(model, x, y)
