@@ -19,8 +19,12 @@ from recipes.neural_network.config import (
 )
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
-from recipes.neural_network.report import page
-from recipes.neural_network.training import attempt as training
+from recipes.neural_network.report.page import build_page
+from recipes.neural_network.training.attempt import (
+    TrainingAttempt,
+    TrainingResult,
+    hold_out,
+)
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run, Session
@@ -46,7 +50,7 @@ def train_and_evaluate(config: Config) -> Run:
     """
     session = pipeline.run.Session(NAME, config)
     with session.stage("load"):
-        data = training.hold_out(config, load(config))
+        data = hold_out(config, load(config))
         preprocessing = pipeline.preprocessing.learn_preprocessing(data, images=True)
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
@@ -127,14 +131,14 @@ def network(config: Config, data: Data, learning_rate: float | Literal["auto"]) 
 
 def fit(
     config: Config, data: Data, features: dict[str, np.ndarray], session: Session
-) -> training.Training:
-    """Fits the network to the preprocessed training rows, logging to the run's folder.
+) -> TrainingResult:
+    """Fit the network to the preprocessed training rows, logging to the run's folder.
 
     Where it diverges at a rate that a range test found, it begins again at a tenth.
     """
     rate = config.learning_rate
     for again in range(ATTEMPTS):
-        attempt = training.Attempt(config, session.folder, rate, is_first=not again)
+        attempt = TrainingAttempt(config, session.folder, rate, is_first=not again)
         model = network(config, data, attempt.learning_rate)
         try:
             with session.training(has_checkpoints=True):
@@ -143,12 +147,12 @@ def fit(
             message = str(error)
         if config.learning_rate != "auto":
             break
-        rate = attempt.rate_of(model) / 10
+        rate = attempt.resolve_learning_rate(model) / 10
         print(f"it diverged, and begins again at the rate {rate:.3g}", flush=True)
     raise InputError(f"--learning_rate={config.learning_rate}: {message}")
 
 
-def parameters(done: training.Training) -> dict[str, Any]:
+def parameters(done: TrainingResult) -> dict[str, Any]:
     """What the settings came to."""
     return {
         "learning_rate": done.learning_rate,
@@ -156,8 +160,6 @@ def parameters(done: training.Training) -> dict[str, Any]:
     }
 
 
-def report(
-    config: Config, run: Run, done: training.Training, command: list[str]
-) -> Page:
+def report(config: Config, run: Run, done: TrainingResult, command: list[str]) -> Page:
     """The page of `report.html`."""
-    return page.page(config, run, done, command)
+    return build_page(config, run, done, command)

@@ -10,15 +10,18 @@ from recipes.checks.arguments import check_count, listed
 from recipes.errors import DivergenceError
 from recipes.fast_fit import FastFit
 from recipes.neural_network.config import NetworkSettings
-from recipes.neural_network.models import architecture
+from recipes.neural_network.models.architecture import build_network
 from recipes.neural_network.models.argument_checks import (
     check_activation,
     check_optimizer,
 )
 from recipes.neural_network.models.augmentation import Augmentation
-from recipes.neural_network.training.callbacks import Epoch, Guard
+from recipes.neural_network.training.callbacks import (
+    DivergenceGuard,
+    SynchronizeRandomState,
+)
 from recipes.neural_network.training.certificate import certify, warn_unless_learned
-from recipes.neural_network.training.inputs import Rows, batches
+from recipes.neural_network.training.inputs import CheckedRows, make_batches
 from recipes.neural_network.training.learning_rate import RangeTest, set_learning_rate
 
 # Rows that are evaluated at a time.
@@ -52,7 +55,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
             the rows as they are, without dropout and augmentation, in float64 from the
             outputs, and `relative_train_loss`, the error as a share of the best
             constant answer's, where 1 or more says that nothing was learned; what
-            `certificate.gradient_check` found; `certified_optimum`,
+            `gradient_check.check_gradient` found; `certified_optimum`,
             which is False, and `statement`, which says why.
         range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
     """
@@ -106,7 +109,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
 
     def prepare(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
-    ) -> Rows:
+    ) -> CheckedRows:
         """The rows to train on, checked; the model is built for them."""
         raise NotImplementedError
 
@@ -227,26 +230,27 @@ class MultilayerPerceptron(FastFit, keras.Model):
             given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
         set_learning_rate(self, training, epochs, initial_epoch)
         others = listed(callbacks)
-        guard = Guard(data.largest)
+        synchronize = SynchronizeRandomState(number, self.generators())
+        guard = DivergenceGuard(data.largest_feature)
         try:
             history = super().fit(
                 **given,
                 **self._validation(validation_data),
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[guard, *others, Epoch(number, self.generators())],
+                callbacks=[guard, *others, synchronize],
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
         self.certificate = certify(self, data, training, history, others)
-        warn_unless_learned(self.certificate, data.largest)
+        warn_unless_learned(self.certificate, data.largest_feature)
         return history
 
     def training_batches(
         self,
-        data: Rows,
+        data: CheckedRows,
         batch_size: int,
         seed: int | None = 0,
         epoch: tf.Variable | None = None,
@@ -264,7 +268,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
         columns = [data.x, data.y]
         if data.weight is not None:
             columns.append(data.weight.astype(self.variable_dtype))
-        return batches(tuple(columns), batch_size, seed, epoch)
+        return make_batches(tuple(columns), batch_size, seed, epoch)
 
     def _validation(self, data: Any) -> dict[str, Any]:
         """What Keras's `fit` is to be given for it."""
@@ -278,11 +282,11 @@ class MultilayerPerceptron(FastFit, keras.Model):
         batches = self.training_batches(rows, EVALUATION_ROWS, None)
         return {"validation_data": batches}
 
-    def _takes_arrays(self, rows: Rows) -> bool:
+    def _takes_arrays(self, rows: CheckedRows) -> bool:
         """Whether Keras can be given the arrays: it makes float32 of their floats."""
         return isinstance(rows.x, np.ndarray) and self.variable_dtype == "float32"
 
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
         """The rows to judge the network by, checked."""
         raise NotImplementedError
 
@@ -342,7 +346,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
 
     def build(self, input_shape: Any) -> None:
         """Creates the layers for rows of such a shape."""
-        self.network = architecture.network(
+        self.network = build_network(
             architecture=self.architecture,
             row_shape=tuple(input_shape[1:]),
             outputs=self.outputs_count,

@@ -1,15 +1,14 @@
-"""What a classifier is told of its rows: labels, or distributions over the classes."""
+"""Class targets: labels, or distributions over the classes."""
 
 from typing import Any
 
 import numpy as np
 
-from recipes.checks import labels
-from recipes.checks.labels import Array, class_index
+from recipes.checks.labels import Array, as_labels, class_index
 
 
-class Truth:
-    """The truth about some rows: a label for each, or a distribution.
+class ClassTargets:
+    """A classifier's targets: for each row a label, or a distribution over the classes.
 
     Args:
         y: Labels, `[n]`, integers or strings, or a distribution over the classes in
@@ -25,24 +24,25 @@ class Truth:
 
     @property
     def are_strings(self) -> bool:
-        """Whether they are labels, and strings."""
+        """Whether the targets are strings."""
         return self._labels is not None and self._labels.dtype.kind == "U"
 
-    def classes(self) -> Array:
-        """The labels that there are, or the numbers of the columns, ascending, `[k]`.
+    def find_classes(self) -> Array:
+        """Return the distinct labels, or the column numbers, in ascending order, `[k]`.
 
         Raises:
             ValueError: If there are fewer than two.
         """
         if self._labels is None:
-            return as_classes(np.arange(self._distribution.shape[1]))
-        return as_classes(np.unique(self._labels))
+            return sort_classes(np.arange(self._distribution.shape[1]))
+        return sort_classes(np.unique(self._labels))
 
-    def index(self, classes: Array) -> Array:
-        """Which of the `classes` each row has, `[n]`; of a distribution the likeliest.
+    def find_class_index(self, classes: Array) -> Array:
+        """Return the index in `classes` of each row's (likeliest) class, `[n]`.
 
         Raises:
-            ValueError: If it is none of them, or columns are not as many.
+            ValueError: If a label is not among the classes, or there is not one column
+                for each class.
         """
         if self._labels is not None:
             return class_index(self._labels, classes)
@@ -55,40 +55,40 @@ class Truth:
         return self._distribution.argmax(axis=1)
 
 
-def as_classes(given: Array) -> Array:
-    """The labels in ascending order.
+def sort_classes(classes: Array) -> Array:
+    """Return the labels of the classes in ascending order.
 
     Raises:
-        ValueError: If there are fewer than two, or one comes twice.
+        ValueError: If there are fewer than two, or a label is repeated.
     """
-    given = _as_labels(given)
-    classes = np.unique(given)
-    if len(classes) < 2 or len(classes) < len(given):
+    labels = _as_labels(classes)
+    unique = np.unique(labels)
+    if len(unique) < 2 or len(unique) < len(labels):
         raise ValueError(
             "There should be at least two classes, each named once. Received: "
-            f"{given.tolist()}"
+            f"{labels.tolist()}"
         )
-    return classes
+    return unique
 
 
 def _as_labels(y: Array) -> Array:
-    return labels.as_labels(y, "MultilayerPerceptronRegressor")
+    return as_labels(y, "MultilayerPerceptronRegressor")
 
 
 def _as_distribution(y: Array) -> Any:
-    """`y` `[n, k]`, float, if it is a distribution; `None` if it is labels.
+    """Return `y` `[n, k]` in float64 if it holds distributions; `None` for labels.
 
     Raises:
-        ValueError: If rows are no distributions.
+        ValueError: If a row is no distribution.
     """
     if y.ndim == 1:
         return None
     if y.dtype.kind not in "fiub":
-        raise ValueError("`y` should hold one label a row, or numbers in k columns.")
+        raise ValueError("`y` should hold one label per row, or numbers in k columns.")
     p = y.astype(np.float64)
     if p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
-            "`y` of several columns should hold a distribution over the classes in "
-            "each row, as one-hot rows do: not negative, with the sum 1."
+            "`y` with several columns should hold a distribution over the classes in "
+            "each row, as one-hot rows do: nonnegative numbers that sum to 1."
         )
     return p

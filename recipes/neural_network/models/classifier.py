@@ -10,8 +10,8 @@ from recipes.checks.labels import Array, class_factors
 from recipes.checks.settings import configured_by, documented_by
 from recipes.neural_network.config import ClassifierSettings
 from recipes.neural_network.models.base import MultilayerPerceptron, mean
-from recipes.neural_network.models.class_targets import Truth, as_classes
-from recipes.neural_network.training.inputs import Rows, gather
+from recipes.neural_network.models.class_targets import ClassTargets, sort_classes
+from recipes.neural_network.training.inputs import CheckedRows, check_rows
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -53,7 +53,7 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         super().__init__(settings)
         self.classes: Array = np.empty(0)
         if settings.classes is not None:
-            self.classes = as_classes(np.array(settings.classes))
+            self.classes = sort_classes(np.array(settings.classes))
 
     # The loss ------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
 
     def prepare(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
-    ) -> Rows:
+    ) -> CheckedRows:
         """The rows to train on, checked; the model is built for them.
 
         Args:
@@ -129,11 +129,11 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             sample_weight: As `fit`'s.
             class_weight: `{label: factor}`, `"balanced"`, or `None`.
         """
-        data = gather(x, y, sample_weight, self.variable_dtype)
-        truth = Truth(data.y)
+        data = check_rows(x, y, sample_weight, self.variable_dtype)
+        truth = ClassTargets(data.y)
         if not len(self.classes):
-            self.classes = truth.classes()
-        index = truth.index(self.classes)
+            self.classes = truth.find_classes()
+        index = truth.find_class_index(self.classes)
         weight = np.ones(len(index)) if data.weight is None else data.weight
         counts = np.bincount(index, weight, minlength=len(self.classes))
         if np.count_nonzero(counts) < 2:
@@ -150,7 +150,9 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         factors = class_factors(class_weight, self.classes, counted.astype(np.float64))
         return self._with_weights(data, weight * factors[index], factors)
 
-    def _without_strings(self, data: Rows, truth: Truth, index: Array) -> Rows:
+    def _without_strings(
+        self, data: CheckedRows, truth: ClassTargets, index: Array
+    ) -> CheckedRows:
         """With one-hot rows in place of strings, which XLA does not know."""
         if not truth.are_strings:
             return data
@@ -160,7 +162,9 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             )
         return data._replace(y=np.eye(len(self.classes), dtype=np.uint8)[index])
 
-    def _with_weights(self, data: Rows, weight: Array, factors: Array) -> Rows:
+    def _with_weights(
+        self, data: CheckedRows, weight: Array, factors: Array
+    ) -> CheckedRows:
         """With the classes' weights, scaled so that the rows' mean weight is 1."""
         scale = weight.mean()
         if not isinstance(data.x, tf.data.Dataset):
@@ -175,10 +179,10 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
 
         return data._replace(x=data.x.map(weighted))
 
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
-        data = gather(x, y, weight, self.variable_dtype)
-        truth = Truth(data.y)
-        return self._without_strings(data, truth, truth.index(self.classes))
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
+        data = check_rows(x, y, weight, self.variable_dtype)
+        truth = ClassTargets(data.y)
+        return self._without_strings(data, truth, truth.find_class_index(self.classes))
 
     # The fitted model ----------------------------------------------------------------
 

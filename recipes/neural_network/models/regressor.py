@@ -9,7 +9,7 @@ import tensorflow as tf
 from recipes.checks.settings import configured_by, documented_by
 from recipes.neural_network.config import NetworkSettings
 from recipes.neural_network.models.base import MultilayerPerceptron, mean
-from recipes.neural_network.training.inputs import Rows, gather
+from recipes.neural_network.training.inputs import CheckedRows, check_rows
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -94,7 +94,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
 
     def prepare(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
-    ) -> Rows:
+    ) -> CheckedRows:
         """The rows to train on, checked; the model is built for them.
 
         Args:
@@ -105,7 +105,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         """
         if class_weight is not None:
             raise ValueError("`class_weight` should be left out: there are no classes.")
-        data = gather(x, y, sample_weight, self.variable_dtype)
+        data = check_rows(x, y, sample_weight, self.variable_dtype)
         target = _numbers(data)
         if not self.built:
             self.build((None, *data.row_shape))
@@ -126,8 +126,8 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
 
         return data._replace(x=data.x.map(scaled))
 
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> Rows:
-        data = gather(x, y, weight, self.variable_dtype)
+    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
+        data = check_rows(x, y, weight, self.variable_dtype)
         _numbers(data)
         return data
 
@@ -158,7 +158,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
             setattr(self, name, weight)
 
 
-def _numbers(data: Rows) -> np.ndarray:
+def _numbers(data: CheckedRows) -> np.ndarray:
     """The targets as float64.
 
     Raises:

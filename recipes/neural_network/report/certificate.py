@@ -1,6 +1,4 @@
-"""The report's certificate: what is proven of a network, and what cannot be."""
-
-from __future__ import annotations
+"""The report's certificate: what was verified of a network, and what cannot be."""
 
 import math
 from collections.abc import Mapping
@@ -9,117 +7,131 @@ from typing import Any
 from recipes.neural_network.training.certificate import has_learned
 from recipes.pipeline import report
 
-RIGHT = 1e-5  # an error of the gradient below this is rounding's
+ROUNDING = 1e-5  # a relative error of the gradient up to this is rounding
 
-# For each stop reason: what happened, as the end of "the training ended …".
-_STOPS = {
-    "epochs": "when all epochs asked for were taken",
-    "early_stopping": "early, as the loss on validation rows no longer fell",
-    "diverged": "because the loss was no longer a number",
+# How the training ended, for each stop reason: the end of "The training ended …".
+_ENDINGS = {
+    "epochs": "when all epochs were done",
+    "early_stopping": "early, as the validation loss no longer fell",
+    "diverged": "because the loss was no longer a finite number",
     "interrupted": "because it was interrupted",
 }
-_LINES = {
-    "gradient_check_max_relative_error": "The gradient that the training follows, "
-    "against central differences of the loss in float64, over a sample of the weights: "
-    "the largest difference, as a share.",
-    "gradient_check_weights": "Weights that were moved for that.",
-    "gradient_check_kinks": "Further ones, left out: at their values the loss has a "
-    "kink, and no derivative.",
-    "final_train_loss": "The loss over the training rows, with the weights kept.",
-    "relative_train_loss": "The error over the training rows, as a share of what the "
-    "best constant answer gives: at 1 or more nothing was learned.",
+_NOTES = {
+    "gradient_check_max_relative_error": "The largest relative difference, over a "
+    "sample of the weights, between the gradient that the training follows and central "
+    "differences of the loss in float64.",
+    "gradient_check_weights": "The number of weights in that sample.",
+    "gradient_check_kinks": "The number of further weights left out because the loss "
+    "has a kink there, and so no derivative.",
+    "final_train_loss": "The loss over the training rows with the weights kept.",
+    "relative_train_loss": "The error over the training rows, relative to that of the "
+    "best constant prediction: at 1 or more, nothing was learned.",
     "epochs": "Passes through the training rows.",
-    "best_epoch": "The one after which the loss on validation rows was least.",
-    "converged": "Whether early stopping ended the training, as more epochs did not "
-    "help, and something was learned.",
-    "stop_reason": "Why it ended.",
+    "best_epoch": "The epoch after which the validation loss was lowest.",
+    "converged": "Whether early stopping ended the training because further epochs did "
+    "not help, and the network has learned something.",
+    "stop_reason": "Why the training ended.",
 }
 
 
-def is_right(fit: Mapping[str, Any]) -> bool:
-    """Whether the gradient was found right."""
-    error = fit["gradient_check_max_relative_error"]
-    return error is not None and error <= RIGHT
+def is_gradient_correct(certificate: Mapping[str, Any]) -> bool:
+    """Return whether the gradient check found no more than rounding errors."""
+    error = certificate["gradient_check_max_relative_error"]
+    return error is not None and error <= ROUNDING
 
 
-def verdict(fit: Mapping[str, Any]) -> str:
-    """What the certificate says, as the second half of a sentence."""
-    if not has_learned(fit):
-        return "it has learned nothing: a constant answer does as well"
-    if not is_right(fit):
-        return "the gradient that it learned by is in doubt"
-    return f"the gradient that it learned by is right {_closeness(fit)}"
+def state_verdict(certificate: Mapping[str, Any]) -> str:
+    """Return the certificate's verdict, as the second half of a sentence."""
+    if not has_learned(certificate):
+        return "it has learned nothing: a constant prediction does as well"
+    if not is_gradient_correct(certificate):
+        return "the gradient that it was trained with is in doubt"
+    accuracy = _format_accuracy(certificate)
+    return f"the gradient that it was trained with is correct {accuracy}"
 
 
-def highlights(fit: Mapping[str, Any], kept: int) -> tuple[report.KeyNumber, ...]:
-    """Epochs and gradient check, for the top of the page.
+def build_key_numbers(
+    certificate: Mapping[str, Any], kept_epoch: int
+) -> tuple[report.KeyNumber, ...]:
+    """Return the epochs and the gradient check for the top of the page.
 
     Args:
-        fit: the model's `certificate`.
-        kept: the epoch whose weights are kept, from 1.
+        certificate: The model's `certificate`.
+        kept_epoch: The epoch whose weights are kept, from 1.
     """
-    early = ", stopped early" if fit["stop_reason"] == "early_stopping" else ""
+    early = ", stopped early" if certificate["stop_reason"] == "early_stopping" else ""
     epoch = report.KeyNumber(
         "Weights of epoch",
-        report.number(kept),
-        f"of {report.number(fit['epochs'])}{early}",
+        report.number(kept_epoch),
+        f"of {report.number(certificate['epochs'])}{early}",
     )
-    if is_right(fit):
-        return epoch, report.KeyNumber("Gradient", "Right", _closeness(fit), "good")
-    return epoch, report.KeyNumber("Gradient", "In doubt", _closeness(fit), "bad")
+    accuracy = _format_accuracy(certificate)
+    if is_gradient_correct(certificate):
+        return epoch, report.KeyNumber("Gradient", "Correct", accuracy, "good")
+    return epoch, report.KeyNumber("Gradient", "In doubt", accuracy, "bad")
 
 
-def certificate(fit: Mapping[str, Any], kept: int) -> report.Section:
-    """What is proven, in words and in numbers.
+def build_certificate_section(
+    certificate: Mapping[str, Any], kept_epoch: int
+) -> report.Section:
+    """Return what was verified, in words and in numbers.
 
     Args:
-        fit: the model's `certificate`.
-        kept: the epoch whose weights are kept, from 1.
+        certificate: The model's `certificate`.
+        kept_epoch: The epoch whose weights are kept, from 1.
     """
     sound = {
-        "gradient_check_max_relative_error": is_right(fit),
-        "relative_train_loss": has_learned(fit),
+        "gradient_check_max_relative_error": is_gradient_correct(certificate),
+        "relative_train_loss": has_learned(certificate),
     }
     table = report.certificate_table(
-        fit,
-        _LINES,
+        certificate,
+        _NOTES,
         [key for key, is_sound in sound.items() if not is_sound],
         "the rows and the weights",
     )
-    honest = report.Notice(
+    caveat = report.Notice(
         "No proof of an optimum.",
-        "A network with hidden layers has a loss with many hollows. Gradient descent "
-        "has come into one of them: another --seed comes into another, and nothing "
-        "says that none is lower. What counts is how the network does on rows that it "
-        "has not seen.",
+        "The loss of a network with hidden layers has many local minima. Training ends "
+        "near one of them: another --seed leads to another, and nothing rules out that "
+        "some are lower. What counts is how the network does on rows that it has not "
+        "seen.",
     )
-    return report.Section("Certificate", (_plain_words(fit, kept), honest, table))
+    body = (_describe_gradient_check(certificate, kept_epoch), caveat, table)
+    return report.Section("Certificate", body)
 
 
-def _plain_words(fit: Mapping[str, Any], kept: int) -> report.Notice:
-    ended = _STOPS.get(fit["stop_reason"], f"({fit['stop_reason']})")
-    text = (
-        f"The training ended {ended}, after {report.count(fit['epochs'], 'epoch')}; "
-        f"the weights kept are those of epoch {report.number(kept)}."
+def _describe_gradient_check(
+    certificate: Mapping[str, Any], kept_epoch: int
+) -> report.Notice:
+    reason = certificate["stop_reason"]
+    ending = (
+        f"The training ended {_ENDINGS.get(reason, f'({reason})')}, after "
+        f"{report.count(certificate['epochs'], 'epoch')}; the weights kept are those "
+        f"of epoch {report.number(kept_epoch)}."
     )
-    if is_right(fit):
-        text = (
-            "For a sample of the weights, each moved a little up and down in float64, "
-            "the loss changes as the gradient says, "
-            f"{_closeness(fit)}: every step went down the slope of its batch. {text}"
+    accuracy = _format_accuracy(certificate)
+    if is_gradient_correct(certificate):
+        return report.Notice(
+            "The gradient is correct.",
+            "When a weight is moved slightly up and down, the loss changes in float64 "
+            f"as the gradient predicts, {accuracy}, for each of a sample of the "
+            "weights: every step followed the gradient of the loss on its batch. "
+            f"{ending}",
+            "good",
         )
-        return report.Notice("The gradient is right.", text, "good")
-    text = (
-        "The loss does not change as the gradient says where a weight is moved a "
-        f"little: they differ by {_closeness(fit) or 'what is not a number'}. {text}"
+    return report.Notice(
+        "The gradient is in doubt.",
+        "When a weight is moved slightly up and down, the loss does not change as the "
+        f"gradient predicts: they differ by {accuracy or 'NaN or infinity'}. {ending}",
+        "bad",
     )
-    return report.Notice("The gradient is in doubt.", text, "bad")
 
 
-def _closeness(fit: Mapping[str, Any]) -> str:
-    error = fit["gradient_check_max_relative_error"]
+def _format_accuracy(certificate: Mapping[str, Any]) -> str:
+    error = certificate["gradient_check_max_relative_error"]
     if error is None or not math.isfinite(error):
         return ""
-    if error > RIGHT:
+    if error > ROUNDING:
         return report.percent(error)
     return f"to {report.one_part_in(error)}"

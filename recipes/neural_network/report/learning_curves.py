@@ -1,36 +1,32 @@
-"""The report's learning curves: train against validation, and whether it overfits."""
-
-from __future__ import annotations
+"""The report's learning curves: training against validation, and overfitting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from recipes.neural_network.config import Config
 from recipes.neural_network.training.certificate import has_learned
 from recipes.pipeline import report
 
-if TYPE_CHECKING:
-    from recipes.neural_network.config import Config
-
 Vector = npt.NDArray[np.float64]
-_RISE = 0.05  # of the validation loss beyond its least: it overfits
-_GAP = 1.5  # validation loss to training loss, at the best epoch: it does a little
-_LATE = 0.95  # a best epoch beyond this share of all: it was still learning
+_RISE = 0.05  # relative rise of the validation loss above its minimum: overfitting
+_GAP = 1.5  # ratio of validation to training loss at the best epoch: mild overfitting
+_LATE = 0.95  # a best epoch beyond this fraction of all epochs: still learning
 
 
 @dataclass(frozen=True)
-class Curves:
-    """Losses after each epoch, `[epochs]`, and which epoch's weights are kept.
+class LossCurves:
+    """The losses after each epoch, `[epochs]`, and which epoch's weights are kept.
 
     Attributes:
-        train: of training rows.
-        validation: of the validation rows; None where none were held out.
-        kept: the epoch whose weights are kept, from 0.
-        stopped: whether it ended before all epochs were taken.
+        train: The loss on training rows.
+        validation: The loss on validation rows; `None` if none were held out.
+        kept: The epoch whose weights are kept, from 0.
+        stopped: Whether the training ended before all epochs were done.
     """
 
     train: Vector
@@ -40,109 +36,113 @@ class Curves:
 
     @property
     def best(self) -> int:
-        """The epoch of the least validation loss, from 0; else the last."""
+        """The epoch of the lowest validation loss, from 0; else the last."""
         if self.validation is None:
             return len(self.train) - 1
         return int(np.nanargmin(self.validation))
 
 
-def curves(
-    history: Mapping[str, Sequence[float]], fit: Mapping[str, Any], best_kept: bool
-) -> Curves:
-    """The losses as they were recorded.
+def extract_curves(
+    history: Mapping[str, Sequence[float]],
+    certificate: Mapping[str, Any],
+    best_kept: bool,
+) -> LossCurves:
+    """Extract the losses from a history.
 
     Args:
-        history: a `Course`'s.
-        fit: the model's certificate.
-        best_kept: whether the weights are those of the best epoch, not of the last.
+        history: The history of a `HistoryCallback`.
+        certificate: The model's `certificate`.
+        best_kept: Whether the weights are those of the best epoch, not of the last.
     """
     train, validation = np.asarray(history["train_loss"]), history.get("val_loss")
-    return Curves(
+    return LossCurves(
         train,
         None if validation is None else np.asarray(validation),
-        kept=fit["best_epoch"] - 1 if best_kept else len(train) - 1,
-        stopped=fit["stop_reason"] != "epochs",
+        kept=certificate["best_epoch"] - 1 if best_kept else len(train) - 1,
+        stopped=certificate["stop_reason"] != "epochs",
     )
 
 
-def nothing_learned(fit: Mapping[str, Any]) -> report.Notice | None:
-    """That the training came to nothing, in words, if it did.
+def describe_failure(certificate: Mapping[str, Any]) -> report.Notice | None:
+    """Return a notice that nothing was learned, if that is so.
 
     Args:
-        fit: the model's certificate.
+        certificate: The model's `certificate`.
     """
-    if has_learned(fit):
+    if has_learned(certificate):
         return None
     return report.Notice(
         "It has learned nothing.",
-        "On the rows that it was trained on its error is "
-        f"{report.number(fit['relative_train_loss'])} times that of the best constant "
-        "answer: the training rows' mean, or their classes' shares. Its predictions "
-        "are of no use. Try more --epochs, --learning_rate=auto, or another "
-        "--activation: units of relu may be 0 for every row.",
+        "On the training rows its error is "
+        f"{report.number(certificate['relative_train_loss'])} times that of the best "
+        "constant prediction, which is the target's mean or the classes' shares. Its "
+        "predictions are useless. Try more --epochs, --learning_rate=auto, or another "
+        "--activation: units with relu can become 0 for every row.",
         "bad",
     )
 
 
-def overfitting(seen: Curves, config: Config, images: bool) -> report.Notice:
-    """Whether the network overfits, in words, and what to do about it.
+def describe_overfitting(
+    curves: LossCurves, config: Config, images: bool
+) -> report.Notice:
+    """Return a notice whether the network overfits, and what to do about it.
 
     Args:
-        seen: the losses.
-        config: the settings, for what has not been tried yet.
-        images: whether the rows are images.
+        curves: The losses.
+        config: The settings, which show what has not been tried yet.
+        images: Whether the rows are images.
     """
-    if seen.validation is None:
+    if curves.validation is None:
         return report.Notice(
-            "Not watched for overfitting.",
-            "No rows were held out for validation, so nothing says how the network does"
-            " on rows it has not seen but the test; --validation_fraction=0.1 does.",
+            "Not monitored for overfitting.",
+            "No rows were held out for validation, so only the test shows how the "
+            "network does on unseen rows. --validation_fraction=0.1 holds some out.",
         )
-    best, train, held_out = seen.best, seen.train, seen.validation
+    best, train, validation = curves.best, curves.train, curves.validation
     number = report.number
-    if held_out[-1] > (1 + _RISE) * held_out[best] and train[-1] < train[best]:
+    if validation[-1] > (1 + _RISE) * validation[best] and train[-1] < train[best]:
         text = (
-            f"From there to epoch {number(len(train))} the loss on training rows falls "
-            f"from {number(train[best], 3)} to {number(train[-1], 3)}, and that on "
-            f"validation rows rises from {number(held_out[best], 3)} to "
-            f"{number(held_out[-1], 3)}: it learns the training rows by heart. "
+            f"From then to epoch {number(len(train))} the training loss falls from "
+            f"{number(train[best], 3)} to {number(train[-1], 3)} while the validation "
+            f"loss rises from {number(validation[best], 3)} to "
+            f"{number(validation[-1], 3)}: the network memorises the training rows. "
         )
         title = f"It overfits after epoch {number(best + 1)}."
-        if seen.kept != best:
+        if curves.kept != best:
             text += (
-                "The weights are those of the last epoch; --patience=20 stops early and"
-                " keeps the best. "
+                "The weights kept are those of the last epoch; --patience=20 stops "
+                "early and keeps the best. "
             )
-            return report.Notice(title, text + _remedies(config, images), "bad")
-        text += f"The weights kept are those of epoch {number(best + 1)}, before that. "
-        return report.Notice(title, text + _remedies(config, images))
-    if best + 1 >= _LATE * len(train) and not seen.stopped:
+            return report.Notice(title, text + _suggest_remedies(config, images), "bad")
+        text += f"The weights kept are those of epoch {number(best + 1)}. "
+        return report.Notice(title, text + _suggest_remedies(config, images))
+    if best + 1 >= _LATE * len(train) and not curves.stopped:
         return report.Notice(
             "It does not overfit, and was still learning.",
-            f"The loss on validation rows was least at epoch {number(best + 1)} of "
-            f"{number(len(train))}; --epochs={2 * config.epochs} lets it go on.",
+            f"The validation loss was lowest at epoch {number(best + 1)} of "
+            f"{number(len(train))}; --epochs={2 * config.epochs} trains for longer.",
             "good",
         )
-    at = (
-        f"At epoch {number(best + 1)}, whose weights are kept, the loss is "
-        f"{number(train[best], 3)} on training rows and {number(held_out[best], 3)} on "
-        "validation rows."
+    losses = (
+        f"At epoch {number(best + 1)}, whose weights are kept, the training loss is "
+        f"{number(train[best], 3)} and the validation loss "
+        f"{number(validation[best], 3)}."
     )
-    if held_out[best] > _GAP * max(train[best], 0.0):
+    if validation[best] > _GAP * max(train[best], 0.0):
         return report.Notice(
             "It overfits mildly.",
-            f"{at} It knows the rows that it has seen better than others, but what it "
-            f"learned of them does no harm to the others. {_remedies(config, images)}",
+            f"{losses} The network does better on the rows that it was trained on, but "
+            f"not at the expense of the others. {_suggest_remedies(config, images)}",
         )
     return report.Notice(
         "It does not overfit.",
-        f"{at} They are close: more, or larger, --hidden_sizes may still gain.",
+        f"{losses} The two are close: more or larger --hidden_sizes may still help.",
         "good",
     )
 
 
-def _remedies(config: Config, images: bool) -> str:
-    """The flags against overfitting that are off, the likeliest first."""
+def _suggest_remedies(config: Config, images: bool) -> str:
+    """Suggest two remedies against overfitting that are off, the likeliest first."""
     off = [
         flag
         for flag, used in (
@@ -157,94 +157,102 @@ def _remedies(config: Config, images: bool) -> str:
     return f"Try {' or '.join(off)}; else {more}." if off else f"Try {more}."
 
 
-def learning_curves(
+def build_learning_curves_section(
     history: Mapping[str, Sequence[float]],
-    fit: Mapping[str, Any],
+    certificate: Mapping[str, Any],
     best_kept: bool,
     config: Config,
     images: bool,
 ) -> report.Section:
-    """Loss and accuracy after each epoch, with a word on overfitting.
+    """Plot the learning curves, and say whether the network overfits.
 
     Args:
-        history: a `Course`'s.
-        fit: the model's certificate.
-        best_kept: whether the weights are those of the best epoch, not of the last.
-        config: the settings.
-        images: whether the rows are images.
+        history: The history of a `HistoryCallback`.
+        certificate: The model's `certificate`.
+        best_kept: Whether the weights are those of the best epoch, not of the last.
+        config: The settings.
+        images: Whether the rows are images.
     """
-    seen = curves(history, fit, best_kept)
-    classes = "train_accuracy" in history
-    figures = [_loss_figure(seen, classes)]
-    if classes:
-        right = history["train_accuracy"], history.get("val_accuracy")
-        figures.append(_accuracy_figure(seen, *right))
-    notice = nothing_learned(fit) or overfitting(seen, config, images)
-    body = (notice, report.Grid(figures))
-    return report.Section("Learning curves", body)
+    curves = extract_curves(history, certificate, best_kept)
+    has_classes = "train_accuracy" in history
+    figures = [_draw_loss(curves, has_classes)]
+    if has_classes:
+        accuracies = history["train_accuracy"], history.get("val_accuracy")
+        figures.append(_draw_accuracy(curves, *accuracies))
+    notice = describe_failure(certificate) or describe_overfitting(
+        curves, config, images
+    )
+    return report.Section("Learning curves", (notice, report.Grid(figures)))
 
 
-def _loss_figure(seen: Curves, classes: bool) -> report.Figure:
+def _draw_loss(curves: LossCurves, has_classes: bool) -> report.Figure:
     measure = (
-        "the cross-entropy"
-        if classes
-        else "the mean squared error, as a share of the target's variance"
+        "cross-entropy"
+        if has_classes
+        else "mean squared error relative to the target's variance"
     )
-    caption = (
-        f"The loss after each epoch, {measure}, with the penalties that were asked for."
+    caption = f"The loss after each epoch: {measure}, plus any --l1 and --l2 penalties."
+    alt = (
+        "Line plot of the loss: on training rows it ends at "
+        f"{report.number(curves.train[-1], 3)}"
     )
-    if seen.validation is not None:
+    if curves.validation is not None:
         caption += (
-            " Where the line of the validation rows turns up while that of the training"
-            " rows goes on falling, the network overfits."
+            " The network overfits where the validation curve turns up while the "
+            "training curve still falls."
         )
-    alt = f"The loss on training rows falls to {report.number(seen.train[-1], 3)}"
-    if seen.validation is not None:
-        least = report.number(seen.validation[seen.best], 3)
-        alt += f", that on validation rows to {least} at epoch {seen.best + 1}"
-    lines = seen.train, seen.validation
-    return report.Figure(_drawn(seen, *lines, "Loss"), caption, f"{alt}.")
+        lowest = report.number(curves.validation[curves.best], 3)
+        alt += (
+            f"; on validation rows it is lowest, {lowest}, at epoch {curves.best + 1}"
+        )
+    svg = _draw_curves(curves.kept, curves.train, curves.validation, "Loss")
+    return report.Figure(svg, caption, f"{alt}.")
 
 
-def _accuracy_figure(
-    seen: Curves, train: Sequence[float], validation: Sequence[float] | None
+def _draw_accuracy(
+    curves: LossCurves, train: Sequence[float], validation: Sequence[float] | None
 ) -> report.Figure:
-    held_out = None if validation is None else np.asarray(validation)
-    caption = "The share of rows whose class is right, after each epoch."
-    told = f"{report.percent(train[seen.kept])} of the training rows"
-    if held_out is not None:
-        told += f" and {report.percent(held_out[seen.kept])} of the validation rows"
-    caption += f" With the weights kept it is {told}."
-    svg = _drawn(seen, np.asarray(train), held_out, "Accuracy", logarithmic=False)
-    return report.Figure(svg, caption, f"Line plot of the accuracy: {told}.")
+    kept = f"{report.percent(train[curves.kept])} on training rows"
+    if validation is not None:
+        kept += f" and {report.percent(validation[curves.kept])} on validation rows"
+    svg = _draw_curves(
+        curves.kept,
+        np.asarray(train),
+        None if validation is None else np.asarray(validation),
+        "Accuracy",
+        logarithmic=False,
+    )
+    return report.Figure(
+        svg,
+        "The share of rows classified correctly, after each epoch. With the weights "
+        f"kept it is {kept}.",
+        f"Line plot of the accuracy: {kept}.",
+    )
 
 
-def _drawn(
-    seen: Curves,
+def _draw_curves(
+    kept: int,
     train: Vector,
     validation: Vector | None,
     label: str,
     *,
     logarithmic: bool = True,
 ) -> str:
-    """Both lines, and the epoch whose weights are kept."""
+    """Draw both curves and mark the epoch whose weights are kept."""
     epochs = np.arange(1, len(train) + 1)
-    kept = seen.kept
+    curves = [("train", "accent", train)]
+    if validation is not None:
+        curves.append(("validation", "orange", validation))
 
     def paint(canvas: Any) -> None:
         axes = report.plot_axes(canvas, "Epoch", label)
         axes.axvline(kept + 1, label="weights kept", **report.REFERENCE_LINE)
-        for values, hue, name in (
-            (train, "accent", "train"),
-            (validation, "orange", "validation"),
-        ):
-            if values is None:
-                continue
-            look: dict[str, Any] = {"color": report.color(hue), "clip_on": False}
-            axes.plot(epochs, values, linewidth=2, label=name, **look)
-            axes.plot([kept + 1], [values[kept]], "o", markersize=7, **look)
+        for name, hue, values in curves:
+            style: dict[str, Any] = {"color": report.color(hue), "clip_on": False}
+            axes.plot(epochs, values, linewidth=2, label=name, **style)
+            axes.plot([kept + 1], [values[kept]], "o", markersize=7, **style)
         if logarithmic:
-            _scale(axes, np.concatenate([train, *_given(validation)]))
+            _set_log_scale(axes, np.concatenate([values for *_, values in curves]))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlim(1, max(len(train), 2))
         report.legend(axes)
@@ -252,24 +260,20 @@ def _drawn(
     return report.draw(paint)
 
 
-def _given(values: Vector | None) -> list[Vector]:
-    return [] if values is None else [values]
-
-
-def _scale(axes: Any, values: Vector) -> None:
-    """A logarithmic axis where the values differ by factors."""
+def _set_log_scale(axes: Any, values: Vector) -> None:
+    """Set a logarithmic axis if the values span at least a factor of ten."""
     if not values.min() > 0 or values.max() < 10 * values.min():
         return
     report.set_log_scale(axes)
     decades = np.log10(values.max() / values.min())
     subs = (1, 2, 5) if decades < 2 else (1,)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axes.yaxis.set_major_formatter(_Numbers())
+    axes.yaxis.set_major_formatter(_ShortTicks())
 
 
-class _Numbers(report.PlainTicks):
-    """Each tick as short as it can be: 0.002, 0.01, 5."""
+class _ShortTicks(report.PlainTicks):
+    """Tick labels that are as short as possible: 0.002, 0.01, 5."""
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """The labels, each apart from the others."""
+        """Format each label independently of the others."""
         return [report.number(float(value), 1) for value in values]

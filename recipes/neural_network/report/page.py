@@ -1,52 +1,58 @@
 """The report of a neural network: the page, section by section."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from recipes.neural_network.report import certificate, range_test
-from recipes.neural_network.report.layer_norms import norms
-from recipes.neural_network.report.learning_curves import learning_curves
+from recipes.neural_network.config import Config
+from recipes.neural_network.report.certificate import (
+    build_certificate_section,
+    build_key_numbers,
+    state_verdict,
+)
+from recipes.neural_network.report.layer_norms import build_norms_section
+from recipes.neural_network.report.learning_curves import build_learning_curves_section
+from recipes.neural_network.report.range_test import build_range_test_section
+from recipes.neural_network.training.attempt import TrainingResult
 from recipes.pipeline import report
-
-if TYPE_CHECKING:
-    from recipes.neural_network.config import Config
-    from recipes.neural_network.training.attempt import Training
-    from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run
 
 
-def page(
-    config: Config, run: Run, done: Training, command: Sequence[str]
+def build_page(
+    config: Config, run: Run, result: TrainingResult, command: Sequence[str]
 ) -> report.Page:
-    """The whole report of a neural network.
+    """Build the report of a neural network.
 
     Args:
-        config: the settings.
-        run: the run, with the simplest rival's scores on the test rows under `baseline`
-            in its metrics.
-        done: the training.
-        command: the arguments of the command line that repeats the run.
+        config: The settings.
+        run: The run, with the baseline's test scores under `baseline` in its metrics.
+        result: The result of the training.
+        command: The arguments of the command line that repeats the run.
     """
-    metrics, about = run.metrics, run.data.description
-    fit, course = metrics["certificate"], done.course
-    headline = report.headline("the neural network", run.data, metrics)
-    learning = learning_curves(
-        course.history, fit, done.best_kept, config, bool(about.image_shape)
+    metrics, description = run.metrics, run.data.description
+    certificate, history = metrics["certificate"], result.history
+    kept_epoch = (
+        certificate["best_epoch"] if result.best_kept else certificate["epochs"]
     )
-    kept = fit["best_epoch"] if done.best_kept else fit["epochs"]
-    found = done.range_test
+    headline = report.headline("the neural network", run.data, metrics)
+    range_test = result.range_test
     return report.build_page(
-        f"Neural network on {about.name}",
-        f"{headline.outcome}; {certificate.verdict(fit)}.",
-        (*headline.highlights, *certificate.highlights(fit, kept)),
+        f"Neural network on {description.name}",
+        f"{headline.outcome}; {state_verdict(certificate)}.",
+        (*headline.highlights, *build_key_numbers(certificate, kept_epoch)),
         [
             headline.scores,
-            learning,
-            *([range_test.range_test(found)] if found else []),
-            certificate.certificate(fit, kept),
-            *_of_the_task(run),
-            norms(course.layers, course.weight_norms, course.gradient_norms),
+            build_learning_curves_section(
+                history.history,
+                certificate,
+                result.best_kept,
+                config,
+                images=bool(description.image_shape),
+            ),
+            *([build_range_test_section(range_test)] if range_test else []),
+            build_certificate_section(certificate, kept_epoch),
+            *_build_task_sections(run),
+            build_norms_section(
+                history.layer_names, history.weight_norms, history.gradient_norms
+            ),
         ],
         run.data,
         metrics,
@@ -54,8 +60,8 @@ def page(
     )
 
 
-def _of_the_task(run: Run) -> list[report.Section]:
-    """The sections that only a classification, or only a regression, has."""
+def _build_task_sections(run: Run) -> list[report.Section]:
+    """Build the sections that only a classification, or only a regression, has."""
     data, target = run.data, run.data.description.target
     if data.description.task == "classification":
         return report.class_sections(data, run.predictions[1])

@@ -1,51 +1,47 @@
-"""The report's range test: how the learning rate was found."""
+"""The report's range test: how the learning rate was chosen."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline import report
 
-if TYPE_CHECKING:
-    from recipes.neural_network.training.learning_rate import RangeTest
 
-
-def range_test(found: RangeTest) -> report.Section:
-    """The loss over rates that grow from step to step, and the rate chosen.
+def build_range_test_section(test: RangeTest) -> report.Section:
+    """Plot the loss against the learning rate, and mark the rate chosen.
 
     Args:
-        found: what `find_learning_rate` gave.
+        test: The range test.
     """
-    rates = np.asarray(found.rates, np.float64)
-    losses = np.asarray(found.losses, np.float64)
+    rates = np.asarray(test.rates, np.float64)
+    losses = np.asarray(test.losses, np.float64)
     finite = np.isfinite(losses)
-    # Where it diverges the loss would flatten all before.
+    # A diverging loss would flatten everything before it.
     top = 1.5 * float(np.max(losses[: max(len(losses) // 3, 1)][: finite.sum()]))
-    chosen = report.number(found.chosen, 3)
+    chosen = report.number(test.chosen, 3)
 
     def paint(canvas: Any) -> None:
         axes = report.plot_axes(canvas, "Learning rate", "Loss")
         label = f"chosen: {chosen}"
-        axes.axvline(found.chosen, label=label, **report.REFERENCE_LINE)
-        line = np.where(finite, losses, np.nan)
-        axes.plot(rates, line, color=report.color("accent"), linewidth=2)
+        axes.axvline(test.chosen, label=label, **report.REFERENCE_LINE)
+        curve = np.where(finite, losses, np.nan)
+        axes.plot(rates, curve, color=report.color("accent"), linewidth=2)
         report.set_log_scale(axes, "x")
         axes.set_xlim(rates[0], rates[-1])
         axes.set_ylim(min(0.0, float(losses[finite].min())), top)
         report.legend(axes)
 
     caption = (
-        "Before the training, a copy of the network took steps with a rate that grew "
-        "from one to the next. The loss falls where the rate is large enough to learn "
-        "by, and rises again where it is too large. The rate chosen is a quarter of "
-        "the one with the least loss."
+        "The smoothed loss before each step of a trial run in which the learning rate "
+        "grew from step to step; the trial's steps were then undone. The loss falls "
+        "once the rate is large enough, and rises again when it is too large. The rate "
+        "chosen is a quarter of the rate with the lowest loss."
     )
-    alt = f"Line plot of the loss over learning rates; {chosen} is chosen."
+    alt = f"Line plot of the loss against the learning rate; {chosen} is chosen."
     figure = report.Figure(report.draw(paint), caption, alt)
-    words = report.Paragraph(
-        f"--learning_rate=auto came to {chosen}; --learning_rate={found.chosen:.3g} "
+    summary = report.Paragraph(
+        f"--learning_rate=auto chose {chosen}; --learning_rate={test.chosen:.3g} "
         "repeats the training without the test."
     )
-    return report.Section("Learning rate", (words, figure))
+    return report.Section("Learning rate", (summary, figure))

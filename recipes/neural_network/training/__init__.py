@@ -1,1 +1,1 @@
-"""What a training of a network consists of."""
+"""Training: checked inputs, learning rate, callbacks, and the certificate."""

@@ -1,59 +1,62 @@
-"""A training: the rows held out to watch it, its callbacks, and what came of it."""
+"""An attempt to train: the validation rows, the callbacks, and the result."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from recipes.neural_network.config import Config
 from recipes.neural_network.training.early_stopping import EarlyStopping
-from recipes.neural_network.training.history_callback import Course, sample
+from recipes.neural_network.training.history_callback import (
+    HistoryCallback,
+    sample_rows,
+)
+from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets import split
 from recipes.pipeline.datasets.description import Data, Examples
 from recipes.pipeline.run import checkpoint, session
 
-if TYPE_CHECKING:
-    from recipes.neural_network.config import Config
-    from recipes.neural_network.training.learning_rate import RangeTest
-
-_RATE = "learning_rate.txt"  # beside a backup, of an attempt that was not the first
+# Stands beside the backup of any attempt but the first.
+_LEARNING_RATE_FILE = "learning_rate.txt"
 
 
 @dataclass(frozen=True)
-class Training:
-    """A training that is done.
+class TrainingResult:
+    """The outcome of a training that did not diverge.
 
     Attributes:
-        model: the fitted network, on preprocessed features.
-        course: what was recorded after each epoch.
-        best_kept: whether the weights are those of the best epoch, not of the last.
-        learning_rate: that it was fitted with.
-        range_test: what found it, where a test did.
+        model: The fitted network, for preprocessed features.
+        history: What was recorded after each epoch.
+        best_kept: Whether the weights are those of the best epoch, not of the last.
+        learning_rate: The learning rate before any schedule.
+        range_test: The range test that found it, if there was one.
     """
 
     model: Any
-    course: Course
+    history: HistoryCallback
     best_kept: bool
     learning_rate: float
     range_test: RangeTest | None
 
 
-class Attempt:
+class TrainingAttempt:
     """A training that may diverge.
 
-    A run that is resumed goes on with the attempt that it was killed in.
+    A resumed run continues the attempt in which it was killed.
 
     Args:
-        config: the settings.
-        folder: the run's folder.
-        learning_rate: to train with; of the first attempt that of the settings.
-        is_first: whether it is.
+        config: The settings.
+        folder: The run's folder.
+        learning_rate: The learning rate; for the first attempt, that of the settings.
+        is_first: Whether this is the first attempt.
 
     Attributes:
-        learning_rate: to train with, in a resumed run that of the attempt it was in.
+        learning_rate: The learning rate; in a resumed run, that of the continued
+            attempt.
     """
 
     def __init__(
@@ -66,78 +69,82 @@ class Attempt:
     ) -> None:
         self._config, self._folder = config, folder
         self.learning_rate, self._is_resumed = learning_rate, config.resume and is_first
-        self._place = folder / checkpoint.FOLDER / _RATE
-        if self._is_resumed and self._place.exists():
-            self.learning_rate = float(self._place.read_text())
+        self._learning_rate_path = folder / checkpoint.FOLDER / _LEARNING_RATE_FILE
+        if self._is_resumed and self._learning_rate_path.exists():
+            self.learning_rate = float(self._learning_rate_path.read_text())
         self._is_first = is_first
 
-    def rate_of(self, model: Any) -> float:
-        """The rate that the model was trained with, before any schedule."""
+    def resolve_learning_rate(self, model: Any) -> float:
+        """Return the rate that the model was trained with, before any schedule."""
         return float(
             model.range_test.chosen if model.range_test else self.learning_rate
         )
 
-    def fit(self, model: Any, data: Data, features: dict[str, np.ndarray]) -> Training:
-        """Fits the network.
+    def fit(
+        self, model: Any, data: Data, features: dict[str, np.ndarray]
+    ) -> TrainingResult:
+        """Fit the network.
 
         Args:
-            model: the network, not yet fitted.
-            data: the data set.
-            features: the preprocessed rows of its parts.
+            model: The network, not yet fitted.
+            data: The data set.
+            features: The preprocessed rows of each part.
 
         Raises:
-            DivergenceError: if it diverges.
+            DivergenceError: If the training diverges.
         """
         config = self._config
         x, y = features["train"], data.train.target
         options: dict[str, Any] = {}
-        course, stopper = Course(*sample(x, y, config.seed)), None
+        history, early_stopping = HistoryCallback(*sample_rows(x, y, config.seed)), None
         if data.validation:
-            held_out = features["validation"], data.validation.target
-            options["validation_data"] = held_out
+            options["validation_data"] = features["validation"], data.validation.target
             if config.patience:
-                stopper = EarlyStopping(config.patience)
+                early_stopping = EarlyStopping(config.patience)
         if config.class_weight != "none":
             options["class_weight"] = config.class_weight
         logs = session.tensorboard(self._folder, resumes=self._is_resumed)
-        companions: list[Any] = [course, *([stopper] if stopper else [])]
+        stateful: list[Any] = [history, *([early_stopping] if early_stopping else [])]
         model.fit(
             x,
             y,
             batch_size=config.batch_size,
             epochs=config.epochs,
-            callbacks=[logs, *companions, self._checkpoint(companions)],
+            callbacks=[logs, *stateful, self._checkpoint(stateful)],
             verbose=session.verbosity(),
             **options,
         )
-        # The model's own tells of the epochs since the run was resumed, if it was.
-        model.certificate |= {"best_epoch": course.best_epoch + 1}
-        return Training(
-            model, course, stopper is not None, self.rate_of(model), model.range_test
+        # The model itself knows only the epochs since the run was resumed.
+        model.certificate |= {"best_epoch": history.best_epoch + 1}
+        return TrainingResult(
+            model,
+            history,
+            best_kept=early_stopping is not None,
+            learning_rate=self.resolve_learning_rate(model),
+            range_test=model.range_test,
         )
 
-    def _checkpoint(self, companions: list[Any]) -> checkpoint.Checkpoint:
+    def _checkpoint(self, stateful: list[Any]) -> checkpoint.Checkpoint:
         config = dataclasses.replace(self._config, resume=self._is_resumed)
-        made = checkpoint.create(config, self._folder, companions)
+        made = checkpoint.create(config, self._folder, stateful)
         if not self._is_first:
-            self._place.write_text(repr(self.learning_rate))
+            self._learning_rate_path.write_text(repr(self.learning_rate))
         return made
 
 
 def hold_out(config: Config, data: Data) -> Data:
-    """Takes the validation rows out of the training rows.
+    """Split the training rows into rows to train on and validation rows.
 
     Args:
-        config: the settings.
-        data: the data set.
+        config: The settings.
+        data: The data set.
 
     Returns:
-        The data set with the training rows that are left, and the validation rows
-        apart, chosen at random, of every class its share; none where none were asked
-        for.
+        The data set with fewer training rows, and with validation rows chosen at
+        random, each class in proportion; unchanged if the settings ask for none.
 
     Raises:
-        InputError: there are too few rows.
+        InputError: If there are too few rows.
     """
     fraction, rows = config.validation_fraction, data.train
     if not fraction:

@@ -1,4 +1,4 @@
-"""Early stopping that a run can be killed in the middle of."""
+"""Early stopping that survives the interruption of a run."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,29 +7,29 @@ import keras
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Keras's own on the validation loss, with a state that can be kept.
+    """Keras's early stopping on the validation loss, with a state that can be saved.
 
-    It stops after `patience` epochs without a lower validation loss, and gives the
-    model the weights of the epoch with the lowest one, whether it stopped or not.
+    Training stops after `patience` epochs without a lower validation loss. Whether it
+    stops early or not, the model ends with the weights of the best epoch.
 
     Args:
-        patience: in epochs.
+        patience: Number of epochs.
     """
 
     def __init__(self, patience: int) -> None:
         super().__init__("val_loss", patience=patience, restore_best_weights=True)
 
     def state(self) -> dict[str, Any]:
-        """How long it waits for what, and the best weights so far."""
-        kept: dict[str, Any] = {"wait": self.wait, "best_epoch": self.best_epoch}
+        """Return the counters, the best loss, and the best weights so far."""
+        state: dict[str, Any] = {"wait": self.wait, "best_epoch": self.best_epoch}
         if self.best is not None:
-            kept["best"] = self.best
+            state["best"] = self.best
         for number, weight in enumerate(self.best_weights or ()):
-            kept[f"weight_{number}"] = weight
-        return kept
+            state[f"weight_{number}"] = weight
+        return state
 
     def restore_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a state that `state` gave."""
+        """Resume from a state that `state` returned."""
         self.wait = int(state["wait"])
         self.best_epoch = int(state["best_epoch"])
         self.best = float(state["best"]) if "best" in state else None

@@ -1,4 +1,4 @@
-"""What `fit` and `evaluate` are given, checked, as batches in a reproducible order."""
+"""The inputs of `fit` and `evaluate`: checked, then batched in a reproducible order."""
 
 from typing import Any, NamedTuple
 
@@ -8,20 +8,20 @@ import tensorflow as tf
 from recipes.checks import inputs
 from recipes.checks.inputs import Array
 
-# Rows that the gradient is checked on, and that show the shapes.
-SAMPLE = 32
+# Rows on which the gradient is checked, and which show the shapes.
+SAMPLE_ROWS = 32
 
 
-class Rows(NamedTuple):
-    """Rows to train or to be judged on.
+class CheckedRows(NamedTuple):
+    """Checked rows to train or to evaluate on.
 
     Attributes:
         x: `[n, …]`, or a dataset of batches `(x, y)` or `(x, y, weight)`.
-        y: `[n]`, or `[n, k]` where it has several columns; of any dtype.
+        y: `[n]`, or `[n, k]` if it has several columns; of any dtype.
         weight: `[n]`, float64, not negative, or `None`.
-        sample: Some rows of `x`, y and weight.
+        sample: A few rows of x, y and weight.
         steps: Number of batches of a dataset.
-        largest: The features' largest absolute value.
+        largest_feature: The largest absolute value of the features.
     """
 
     x: Any
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
     weight: Any
     sample: tuple[Array, Array, Any]
     steps: int
-    largest: float
+    largest_feature: float
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -37,58 +37,60 @@ class Rows(NamedTuple):
         return tuple(self.sample[0].shape[1:])
 
 
-def gather(x: Any, y: Any, sample_weight: Any, dtype: str) -> Rows:
-    """Checks arrays, or reads a dataset once to check it.
+def check_rows(x: Any, y: Any, sample_weight: Any, dtype: str) -> CheckedRows:
+    """Check arrays, or read a dataset once to check it.
 
     Args:
         x: `[n, d]`, `[n, h, w]` or `[n, h, w, c]`, an array, or a `tf.data.Dataset` of
             batches `(x, y)` or `(x, y, sample_weight)`.
         y: `[n]`, `[n, 1]` or `[n, k]`; `None` with a dataset.
         sample_weight: `[n]` or `[n, 1]`, or `None`.
-        dtype: What an array `x` becomes: `"float32"` or `"float64"`.
+        dtype: The dtype that an array `x` is converted to: `"float32"` or `"float64"`.
 
     Raises:
-        ValueError: If shapes do not fit, or values are not finite.
+        ValueError: If shapes do not match, or values are not finite.
     """
     if isinstance(x, tf.data.Dataset):
         inputs.check_dataset(x, y, sample_weight)
-        return _of_dataset(x)
+        return _check_dataset(x)
     x = inputs.numbers(x, dtype, "and rows, or images, of one size")
     if y is None:
         raise ValueError("`y` should be given.")
-    x, y, weight = _checked(x, y, sample_weight)
-    chosen = np.random.default_rng(0).permutation(len(x))[:SAMPLE]
+    x, y, weight = _check_arrays(x, y, sample_weight)
+    _check_some_weight(weight)
+    chosen = np.random.default_rng(0).permutation(len(x))[:SAMPLE_ROWS]
     sample = x[chosen], y[chosen], None if weight is None else weight[chosen]
-    return Rows(x, y, _useful(weight), sample, 0, _largest(x))
+    return CheckedRows(x, y, weight, sample, 0, _largest_magnitude(x))
 
 
-def _of_dataset(dataset: tf.data.Dataset) -> Rows:
+def _check_dataset(dataset: tf.data.Dataset) -> CheckedRows:
     columns: list[tuple[Array, Any]] = []
     sample: Any = None
-    largest = 0.0
+    largest_feature = 0.0
     for batch in dataset:
         x, y, weight = inputs.unpacked(batch)
         if x is None or y is None:
             raise ValueError("The dataset should give (x, y) or (x, y, weight).")
-        x, y, weight = _checked(x, y, weight)
+        x, y, weight = _check_arrays(x, y, weight)
         if sample is not None and x.shape[1:] != sample[0].shape[1:]:
             raise ValueError(
                 "`x` should hold rows, or images, of one size. Received: "
                 f"{list(sample[0].shape[1:])} and {list(x.shape[1:])}"
             )
         if sample is None:
-            sample = tuple(p if p is None else p[:SAMPLE] for p in (x, y, weight))
-        largest = max(largest, _largest(x))
+            sample = tuple(p if p is None else p[:SAMPLE_ROWS] for p in (x, y, weight))
+        largest_feature = max(largest_feature, _largest_magnitude(x))
         columns.append((y, weight))
     if not columns:
         raise ValueError("The dataset should hold at least one batch.")
     ys, weights = zip(*columns, strict=True)
     weight = None if weights[0] is None else np.concatenate(weights)
     y = np.concatenate(ys)
-    return Rows(dataset, y, _useful(weight), sample, len(columns), largest)
+    _check_some_weight(weight)
+    return CheckedRows(dataset, y, weight, sample, len(columns), largest_feature)
 
 
-def _checked(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
+def _check_arrays(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise ValueError(
             "`x` should have shape [n, features], [n, h, w] or [n, h, w, c], with at "
@@ -110,29 +112,28 @@ def _checked(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
     return x, y, weight
 
 
-def _useful(weight: Any) -> Any:
+def _check_some_weight(weight: Any) -> None:
     if weight is not None:
         inputs.check_some_weight(weight)
-    return weight
 
 
-def _largest(x: Array) -> float:
+def _largest_magnitude(x: Array) -> float:
     return float(max(x.max(), -x.min()))
 
 
-def batches(
+def make_batches(
     arrays: tuple[Array, ...],
     batch_size: int,
     shuffle_seed: int | None = None,
     epoch: tf.Variable | None = None,
 ) -> tf.data.Dataset:
-    """Arrays as a dataset of batches, without a second copy of them.
+    """Return arrays as a dataset of batches, without copying them.
 
     Args:
-        arrays: Of equal length, `[n, …]` each.
-        batch_size: Rows in a batch; the last holds what is left over.
-        shuffle_seed: What, with the epoch, the rows' order is drawn by, the same one
-            as `FastFit`'s; `None`: as they are.
+        arrays: Arrays of equal length, `[n, …]` each.
+        batch_size: Rows in a batch; the last batch may be smaller.
+        shuffle_seed: The seed that, with the epoch, determines the rows' order, which
+            is that of `FastFit`; `None` keeps the given order.
         epoch: int64 scalar, the number of the epoch that begins.
     """
     count = len(arrays[0])
@@ -149,18 +150,18 @@ def batches(
             part.set_shape([None, *array.shape[1:]])
         return tuple(parts)
 
-    def drawn(number: Any) -> Array:
+    def order_rows(number: Any) -> Array:
         if shuffle_seed is None:
             return np.arange(count)
         return np.random.default_rng((shuffle_seed, int(number))).permutation(count)
 
-    def order(zero: tf.Tensor) -> tf.data.Dataset:
+    def split_rows(zero: tf.Tensor) -> tf.data.Dataset:
         number = zero if epoch is None else epoch.read_value()
-        rows = tf.numpy_function(drawn, [number], tf.int64, stateful=False)
+        rows = tf.numpy_function(order_rows, [number], tf.int64, stateful=False)
         starts = tf.data.Dataset.range(0, count, batch_size)
         return starts.map(lambda start: rows[start : start + batch_size])
 
-    dataset = tf.data.Dataset.range(1).flat_map(order)
+    dataset = tf.data.Dataset.range(1).flat_map(split_rows)
     steps = -(-count // batch_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     return dataset.map(load).prefetch(tf.data.AUTOTUNE)

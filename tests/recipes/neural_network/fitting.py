@@ -1,4 +1,4 @@
-"""What the tests of the networks share: data, models, and their oracle."""
+"""Shared by the tests of the networks: data, models, and the NumPy reference."""
 
 import warnings
 
@@ -14,7 +14,7 @@ KINDS = ("three", "two", "numbers")
 
 
 def rows(kind, n=20, d=3, seed=0, dtype="float64"):
-    """Features and labels, or numbers, that depend on them."""
+    """Return features, and labels or numbers that depend on them."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((n, d)).astype(dtype)
     signal = x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.3 * random.standard_normal(n)
@@ -32,27 +32,29 @@ def images(n=12, h=8, w=8, c=None, seed=0):
 
 
 def network(kind, hidden_sizes=(5, 4), activation="tanh", dtype="float64", **arguments):
-    """A small model, not fitted."""
+    """Return a small model, not yet fitted."""
     make = (
         MultilayerPerceptronRegressor
         if kind == "numbers"
         else MultilayerPerceptronClassifier
     )
     model = make(hidden_sizes, activation=activation, dtype=dtype, **arguments)
-    model.fast_fit = False  # which has to be compiled, for seconds
+    model.fast_fit = False  # its compilation takes seconds
     return model
 
 
 def oracle(model):
-    """The same network in numpy, with the model's weights."""
-    loss = {True: "squared"}.get(isinstance(model, MultilayerPerceptronRegressor))
-    loss = loss or ("sigmoid" if model.outputs_count == 1 else "softmax")
+    """Return the same network in NumPy, with the model's weights."""
+    if isinstance(model, MultilayerPerceptronRegressor):
+        loss = "squared"
+    else:
+        loss = "sigmoid" if model.outputs_count == 1 else "softmax"
     weights = [weight.numpy() for weight in model.trainable_weights]
     return Network(weights, model.activation, loss, model.l1, model.l2)
 
 
 def target_of(model, y):
-    """What the outputs should be, by numpy."""
+    """Return the targets of the outputs, computed with NumPy."""
     y = np.asarray(y)
     if isinstance(model, MultilayerPerceptronRegressor):
         return ((y - model.center.numpy()) / model.scale.numpy())[:, None]
@@ -61,13 +63,13 @@ def target_of(model, y):
 
 
 def built(model, x, y, **arguments):
-    """The model with its weights, before any step."""
+    """Return the model with its initial weights, before any step."""
     model.prepare(x, y, None, **arguments)
     return model
 
 
 def fit(model, x, y=None, **arguments):
-    """The model, fitted without a bar, and be it too little to learn anything."""
+    """Return the fitted model, without a progress bar or a convergence warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y, verbose=0, **arguments)

@@ -1,6 +1,6 @@
-"""A neural network in plain numpy, float64, written for reading.
+"""A neural network in plain NumPy and float64, written to be read.
 
-Layers are pairs (W, b). Every layer but the last is followed by the activation.
+Layers are pairs (W, b). The activation follows every layer but the last.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ ACTIVATIONS = {
 
 
 class Network:
-    """What the models compute, with its gradient by back-propagation."""
+    """The function that the models compute, with its gradient by back-propagation."""
 
     def __init__(self, weights, activation, loss, l1=0.0, l2=0.0):
         self.layers = [
@@ -24,17 +24,15 @@ class Network:
             for w, b in zip(weights[::2], weights[1::2], strict=True)
         ]
         self.g, self.g_slope = ACTIVATIONS[activation]
-        self.error = {"softmax": softmax_error, "sigmoid": sigmoid_error}.get(
-            loss, squared_error
-        )
+        self.error = ERRORS[loss]
         self.l1, self.l2 = l1, l2
 
     def outputs(self, x):
-        """The last layer's, `[n, k]`."""
+        """Return the outputs of the last layer, `[n, k]`."""
         return self.forward(x)[0][-1]
 
     def forward(self, x):
-        """Each layer's z = h·W + b, and what went into it."""
+        """Return each layer's z = h·W + b, and its input h."""
         zs, inputs = [], [x.reshape(len(x), -1)]
         for w, b in self.layers:
             zs.append(inputs[-1] @ w + b)
@@ -53,9 +51,9 @@ class Network:
         return (weight * self.row_errors(x, target)).mean() + self.penalty()
 
     def gradient(self, x, target, weight):
-        """∂H/∂W, ∂H/∂b of each layer, from the last to the first and back in order."""
+        """Return ∂H/∂W and ∂H/∂b of each layer, computed from the last to the first."""
         zs, inputs = self.forward(x)
-        # δ = ∂H/∂z of the layer at hand, a row for each row of x
+        # δ = ∂H/∂z of the current layer, with a row for each row of x
         delta = self.error(zs[-1], target)[1] * weight[:, None] / len(x)
         found = []
         for number in reversed(range(len(self.layers))):
@@ -67,7 +65,7 @@ class Network:
         return found[::-1]
 
     def descend(self, batches, rate, momentum=0.0, nesterov=False):
-        """One epoch of SGD: θ ← θ − α ∂H/∂θ, with momentum as Keras defines it."""
+        """Take an epoch of SGD steps θ ← θ − α ∂H/∂θ, with Keras's momentum."""
         velocity = [(np.zeros_like(w), np.zeros_like(b)) for w, b in self.layers]
         for x, target, weight in batches:
             slopes = self.gradient(x, target, weight)
@@ -89,17 +87,20 @@ class Network:
 
 
 def softmax_error(scores, p):
-    """H(p, q) = −Σ p log q with q the softmax; its slope is q − p."""
+    """Return H(p, q) = −Σ p log q, with q the softmax, and its slope q − p."""
     exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
     q = exponents / exponents.sum(axis=1, keepdims=True)
     return -(p * np.log(q)).sum(axis=1), q - p
 
 
 def sigmoid_error(scores, p):
-    """The same of two classes, p that of the second and q the sigmoid."""
+    """Return the same for two classes, with p that of the second and q the sigmoid."""
     q = 1 / (1 + np.exp(-scores))
     return -(p * np.log(q) + (1 - p) * np.log(1 - q))[:, 0], q - p
 
 
 def squared_error(outputs, z):
     return ((outputs - z) ** 2)[:, 0], 2 * (outputs - z)
+
+
+ERRORS = {"softmax": softmax_error, "sigmoid": sigmoid_error, "squared": squared_error}

@@ -1,4 +1,4 @@
-"""`python -m recipes.neural_network`, as a user runs it."""
+"""`python -m recipes.neural_network` as users run it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ QUICK = ("--noreport", "--noexport", "--epochs=2", "--hidden_sizes=16")
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory):
-    """The default run, in a process of its own: its folder and its ending."""
+    """The default run in a process of its own: its folder and its ending."""
     folder = tmp_path_factory.mktemp("default")
     return folder, run_fresh(folder, "-m", "recipes.neural_network")
 
@@ -33,7 +33,7 @@ def first_metrics(default):
     return metrics_of(default[0] / RUN)
 
 
-def test_default_run_leaves_just_the_files_of_a_run(default):
+def test_default_run_leaves_only_the_documented_files(default):
     folder, ended = default
     assert (ended.code, ended.err) == (0, "")
     check_files(folder, RUN)
@@ -41,18 +41,18 @@ def test_default_run_leaves_just_the_files_of_a_run(default):
     assert "data:image/png;base64," in report
 
 
-def test_default_run_tells_digits_apart(first_metrics):
+def test_default_run_recognises_digits(first_metrics):
     assert first_metrics["test"]["accuracy"] >= 0.975
     assert first_metrics["test"]["auc"] > 0.99
 
 
-def test_output_that_is_no_terminal_is_plain_lines(default):
+def test_output_is_plain_lines_without_a_terminal(default):
     check_plain_lines(default[1])
     assert "Epoch 1/" in default[1].out
 
 
 def test_summary(default, first_metrics):
-    """Scores, the certificate in one line, and where the files are."""
+    """It gives the scores, the certificate in one line, and the files' paths."""
     folder, ended = default
     lines = summary_of(folder, ended, first_metrics)
     assert "gradient_check_max_relative_error=" in lines["certificate"]
@@ -85,7 +85,7 @@ def test_metrics(first_metrics):
 
 
 def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
-    """And another seed does not."""
+    """Another seed gives other numbers."""
     flags = (*QUICK, "--hidden_sizes=16,8", "--noise=0.1")
     found = []
     for more in (flags, ("--flagfile=here/flags.txt",), (*flags, "--seed=1")):
@@ -117,7 +117,7 @@ def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
         ("--hidden_sizes=", "--validation_fraction=0"),
     ],
 )
-def test_own_flags(flags, neural_network, tmp_path):
+def test_flags_of_the_recipe(flags, neural_network, tmp_path):
     ended = neural_network(tmp_path, *QUICK, *flags, "--out_dir=.")
     assert (ended.code, ended.err) == (0, "")
     found = metrics_of(tmp_path)
@@ -131,7 +131,7 @@ def test_own_flags(flags, neural_network, tmp_path):
 
 
 def test_early_stopping_keeps_the_best(neural_network, tmp_path):
-    """A rate so high that the loss jumps about."""
+    """At a rate so high that the loss fluctuates."""
     ended = neural_network(
         tmp_path,
         "--dataset=wine",
@@ -206,7 +206,7 @@ def test_bad_flag_is_one_line(flag, words, neural_network, tmp_path):
         (("--dataset=diabetes", "--class_weight=balanced"), "data with classes"),
     ],
 )
-def test_flags_that_do_not_go_together(flags, words, neural_network, tmp_path):
+def test_incompatible_flags_are_refused(flags, words, neural_network, tmp_path):
     ended = neural_network(tmp_path, *flags)
     assert words in refusal_of_flags(ended, tmp_path)
 

@@ -1,4 +1,4 @@
-"""`train_and_evaluate` in a program, and what others make of the files it leaves."""
+"""`train_and_evaluate` in a program, and the use of its files elsewhere."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 from recipes.errors import ArgumentError, DivergenceError, InputError
 from recipes.neural_network import Config, train_and_evaluate
-from recipes.neural_network.training.attempt import hold_out
+from recipes.neural_network.training.attempt import TrainingAttempt, hold_out
 from recipes.pipeline.datasets.description import Column, Data, Description, Examples
 from tests.commands import run_fresh
 from tests.runs import answers, check_elsewhere, table_of_plants
@@ -50,7 +50,7 @@ def runs(tmp_path_factory):
     return made, inputs
 
 
-def test_files_are_of_use_in_another_process(runs, tmp_path):
+def test_files_can_be_used_in_another_process(runs, tmp_path):
     made, inputs = runs
     counts = dict.fromkeys(made, (0, 1, 30))
     module = "recipes.neural_network.models.classifier"
@@ -67,7 +67,7 @@ def test_predictions_are_those_of_the_serving_model(runs):
     assert served["scores"].shape == (24, 1)
 
 
-def test_all_of_them_learn(runs):
+def test_every_network_learns(runs):
     made, _ = runs
     assert made["images"].metrics["test"]["accuracy"] == 1
     table = made["table"].metrics
@@ -105,14 +105,14 @@ def test_weights_are_those_of_the_best_epoch(runs):
     assert f"the weights kept are those of epoch {best}." in shown
 
 
-def test_rate_of_a_range_test_is_told(runs):
+def test_rate_of_a_range_test_is_reported(runs):
     run = runs[0]["number"]
     rate = run.metrics["parameters"]["learning_rate"]
     assert rate == run.model.range_test.chosen > 0
     shown = (run.out_dir / "report.html").read_text(encoding="utf-8")
-    assert "<code>--learning_rate=auto</code> came to" in shown
+    assert "<code>--learning_rate=auto</code> chose" in shown
     assert f"--learning_rate={rate:.3g}" in shown
-    assert "Not watched for overfitting." in shown
+    assert "Not monitored for overfitting." in shown
 
 
 def test_report_shows_the_run(runs):
@@ -120,7 +120,7 @@ def test_report_shows_the_run(runs):
     for expected in (
         "Neural network on table",
         "No proof of an optimum.",
-        "The gradient is right.",
+        "The gradient is correct.",
         "Learning curves",
         "Calibration",
         "Weights and gradients",
@@ -130,11 +130,9 @@ def test_report_shows_the_run(runs):
     assert 'src="http' not in shown
 
 
-def test_a_rate_found_that_is_too_large_is_divided(monkeypatch, tmp_path, capsys):
-    """By ten; and a resumed run goes on with the rate of the attempt it was in."""
-    from recipes.neural_network.training import attempt as training
-
-    fit, rates = training.Attempt.fit, []
+def test_a_range_test_rate_that_diverges_is_reduced(monkeypatch, tmp_path, capsys):
+    """To a tenth; a resumed run continues with the rate of its attempt."""
+    fit, rates = TrainingAttempt.fit, []
     place = tmp_path / "backup" / "learning_rate.txt"
 
     def diverging(attempt, model, *args):
@@ -146,7 +144,7 @@ def test_a_rate_found_that_is_too_large_is_divided(monkeypatch, tmp_path, capsys
 
     flags = {"dataset": "iris", "hidden_sizes": (4,), "epochs": 1, "export": False}
     config = Config(report=False, out_dir=str(tmp_path), **flags)
-    monkeypatch.setattr(training.Attempt, "fit", diverging)
+    monkeypatch.setattr(TrainingAttempt, "fit", diverging)
     run = train_and_evaluate(config)
     assert rates == ["auto", 0.05]
     assert run.metrics["parameters"]["learning_rate"] == 0.05
@@ -156,13 +154,13 @@ def test_a_rate_found_that_is_too_large_is_divided(monkeypatch, tmp_path, capsys
     place.parent.mkdir()
     place.write_text(repr(rates[1]))
     resumed = replace(config, resume=True)
-    attempt = training.Attempt(resumed, tmp_path, "auto", is_first=True)
+    attempt = TrainingAttempt(resumed, tmp_path, "auto", is_first=True)
     assert attempt.learning_rate == rates[1]
-    attempt = training.Attempt(config, tmp_path, "auto", is_first=True)
+    attempt = TrainingAttempt(config, tmp_path, "auto", is_first=True)
     assert attempt.learning_rate == "auto"
 
 
-# What is held out.
+# Holding out validation rows.
 
 
 def data_of(target, levels=()):
@@ -176,7 +174,7 @@ def data_of(target, levels=()):
     return Data(rows, rows, about)
 
 
-def test_every_class_has_its_share_of_the_validation_rows():
+def test_validation_rows_are_stratified_by_class():
     target = np.repeat([0, 1], [80, 20])
     data = hold_out(Config(validation_fraction=0.25), data_of(target, ("no", "yes")))
     assert np.bincount(data.validation.target).tolist() == [20, 5]
@@ -187,7 +185,7 @@ def test_every_class_has_its_share_of_the_validation_rows():
     assert len(data.test.target) == 100
 
 
-def test_seed_says_which_rows_are_held_out():
+def test_seed_determines_the_validation_rows():
     def held_out(seed):
         config = Config(seed=seed, validation_fraction=0.2)
         data = hold_out(config, data_of(np.arange(50.0)))
@@ -200,7 +198,7 @@ def test_seed_says_which_rows_are_held_out():
 @pytest.mark.parametrize(
     "data", [data_of([1.0, 2.0, 3.0]), data_of([0, 1, 1, 0, 0], ("no", "yes"))]
 )
-def test_too_few_rows_to_hold_out_name_the_flag(data):
+def test_too_few_rows_to_hold_out_are_refused_naming_the_flag(data):
     with pytest.raises(InputError, match=r"--validation_fraction: 0\.1 of"):
         hold_out(Config(), data)
     assert hold_out(Config(validation_fraction=0.0), data) is data

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from recipes.neural_network.training.early_stopping import EarlyStopping
-from recipes.neural_network.training.history_callback import Course
+from recipes.neural_network.training.history_callback import HistoryCallback
 from recipes.pipeline.run.checkpoint import Checkpoint
 from tests.runs import killed, metrics_of, numbers_of
 
-# All that a next step may depend on: momentum, schedule, dropout and noise drawn in
+# Everything that a step may depend on: momentum, schedule, dropout and noise drawn in
 # each step, moving statistics, early stopping.
 SLOW = (
     "--momentum=0.5",
@@ -33,8 +33,8 @@ SLOW = (
 )
 
 
-def weights_of(folder):
-    """All arrays in model.keras, by name."""
+def read_weights(folder):
+    """Return all arrays in model.keras, by name."""
     with zipfile.ZipFile(folder / "model.keras") as archive:
         file = h5py.File(BytesIO(archive.read("model.weights.h5")))
     found = {}
@@ -47,25 +47,25 @@ def weights_of(folder):
 
 
 @pytest.fixture(scope="module")
-def whole(neural_network, tmp_path_factory):
-    """The numbers and the weights of the run that nobody killed."""
+def uninterrupted(neural_network, tmp_path_factory):
+    """The numbers and the weights of a run that was not killed."""
     folder = tmp_path_factory.mktemp("whole")
     ended = neural_network(folder, *SLOW)
     assert (ended.code, ended.err) == (0, "")
-    return numbers_of(metrics_of(folder)), weights_of(folder)
+    return numbers_of(metrics_of(folder)), read_weights(folder)
 
 
-def test_killed_run_ends_in_the_same_weights(whole, neural_network, tmp_path):
-    """To the bit, and it does not begin anew."""
+def test_killed_run_ends_in_the_same_weights(uninterrupted, neural_network, tmp_path):
+    """To the bit, and without starting over."""
     kept = killed(neural_network, tmp_path, *SLOW, beyond=10)
     assert 10 < kept < 80
     ended = neural_network(tmp_path, *SLOW, "--resume")
     assert (ended.code, ended.err) == (0, "")
     assert f"Epoch {kept + 1}/" in ended.out
     assert f"Epoch {kept}/" not in ended.out
-    numbers, weights = whole
+    numbers, weights = uninterrupted
     assert numbers_of(metrics_of(tmp_path)) == numbers
-    found = weights_of(tmp_path)
+    found = read_weights(tmp_path)
     assert found.keys() == weights.keys() and len(found) > 8
     for name, values in weights.items():
         np.testing.assert_array_equal(found[name], values, name)
@@ -75,18 +75,18 @@ def test_killed_run_ends_in_the_same_weights(whole, neural_network, tmp_path):
 # The callbacks' states.
 
 
-def through_a_file(callback, other, folder):
-    """What a backup does with a callback's state; the other one takes it up."""
+def restore_from_file(callback, other, folder):
+    """Save a callback's state as a backup does, and restore it into another."""
     np.savez(folder / "state.npz", **callback.state())
     with np.load(folder / "state.npz") as kept:
         other.restore_state({name: kept[name] for name in kept.files})
     return other
 
 
-def test_early_stopping_goes_on_where_it_was(tmp_path):
+def test_early_stopping_resumes_where_it_was(tmp_path):
     losses = [3.0, 1.0, 2.0, 1.5, 0.9, 1.2, 1.3, 1.4]
 
-    def stopping(weights):
+    def make_callback():
         made = EarlyStopping(patience=3)
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
@@ -95,35 +95,36 @@ def test_early_stopping_goes_on_where_it_was(tmp_path):
         made.on_train_begin()
         return made
 
-    def go(made, epochs):
+    def run_epochs(made, epochs):
         for epoch in epochs:
             made.model.set_weights([np.full((1, 1), float(epoch)), np.zeros(1)])
             made.on_epoch_end(epoch, {"loss": 0.0, "val_loss": losses[epoch]})
         return made
 
     for cut in range(1, 7):
-        first = go(stopping(0), range(cut))
-        second = go(through_a_file(first, stopping(0), tmp_path), range(cut, 8))
+        first = run_epochs(make_callback(), range(cut))
+        second = restore_from_file(first, make_callback(), tmp_path)
+        run_epochs(second, range(cut, 8))
         assert second.model.stop_training
         assert (second.best, second.best_epoch, second.wait) == (0.9, 4, 3)
         second.on_train_end()
         assert second.model.get_weights()[0] == 4
 
 
-def test_state_of_an_early_stopping_that_has_seen_nothing(tmp_path):
+def test_early_stopping_state_before_the_first_epoch(tmp_path):
     first, second = EarlyStopping(3), EarlyStopping(3)
     first.on_train_begin()
-    fresh = through_a_file(first, second, tmp_path)
+    fresh = restore_from_file(first, second, tmp_path)
     assert (fresh.best, fresh.best_weights, fresh.wait) == (None, None, 0)
 
 
-def test_course_goes_on_where_it_was(tmp_path):
+def test_history_callback_resumes_where_it_was(tmp_path):
     x = np.zeros((2, 1), np.float32)
-    course = Course(x, np.zeros(2))
-    course.history = {"loss": [0.5, 0.25], "train_loss": [1 / 3, 0.1]}
-    course._norms = [np.array([[1.0, 2.0], [3.0, 4.0]])] * 2
-    other = through_a_file(course, Course(x, np.zeros(2)), tmp_path)
-    assert other.history == course.history
+    callback = HistoryCallback(x, np.zeros(2))
+    callback.history = {"loss": [0.5, 0.25], "train_loss": [1 / 3, 0.1]}
+    callback._norms = [np.array([[1.0, 2.0], [3.0, 4.0]])] * 2
+    other = restore_from_file(callback, HistoryCallback(x, np.zeros(2)), tmp_path)
+    assert other.history == callback.history
     np.testing.assert_array_equal(other.weight_norms, [[1, 2], [1, 2]])
     np.testing.assert_array_equal(other.gradient_norms, [[3, 4], [3, 4]])
     assert all(type(each) is list for each in other.history.values())

@@ -1,4 +1,4 @@
-"""The layers, how their weights begin, and the optimisers."""
+"""The layers, their initial weights, and the optimisers."""
 
 import keras
 import numpy as np
@@ -12,24 +12,26 @@ from tests.recipes.neural_network.fitting import built, fit, images, network, ro
 LAYERS = keras.layers
 
 
-def kinds(model):
+def layer_types(model):
     return [type(layer) for layer in model.network.layers]
 
 
-def test_the_perceptron():
+def test_layers_of_the_perceptron():
     x, y = rows("three", d=7)
     model = built(network("three", (6, 5), "relu", dropout=0.5), x, y)
-    assert kinds(model) == [*(LAYERS.Flatten, Dense, Dropout, Dense, Dropout, Dense)]
+    assert layer_types(model) == [
+        *(LAYERS.Flatten, Dense, Dropout, Dense, Dropout, Dense)
+    ]
     shapes = [tuple(weight.shape) for weight in model.trainable_weights]
     assert shapes == [(7, 6), (6,), (6, 5), (5,), (5, 3), (3,)]
     linear = built(network("three", ()), x, y)
     assert [tuple(w.shape) for w in linear.weights] == [(7, 3), (3,)]
 
 
-def test_batch_normalisation_takes_the_place_of_the_bias():
+def test_batch_normalisation_replaces_the_bias():
     x, y = rows("three")
     model = built(network("three", (6,), "relu", batch_normalization=True), x, y)
-    assert kinds(model) == [
+    assert layer_types(model) == [
         *(LAYERS.Flatten, Dense, LAYERS.BatchNormalization, LAYERS.Activation, Dense)
     ]
     assert model.network.layers[1].bias is None
@@ -38,12 +40,12 @@ def test_batch_normalisation_takes_the_place_of_the_bias():
 @pytest.mark.parametrize(
     ("h", "w", "c", "flat"), [(8, 8, None, 128), (4, 5, 3, 32), (28, 28, 1, 800)]
 )
-def test_the_cnn(h, w, c, flat):
+def test_layers_of_the_cnn(h, w, c, flat):
     x, y = images(h=h, w=w, c=c)
     model = built(network("three", dtype="float32", architecture="cnn"), x, y)
     block = [Convolution, LAYERS.MaxPooling2D]
     dense = [LAYERS.Flatten, Dense, Dense, Dense]
-    assert kinds(model) == [LAYERS.Reshape, *block, *block, *dense]
+    assert layer_types(model) == [LAYERS.Reshape, *block, *block, *dense]
     assert model.network.layers[6].kernel.shape == (flat, 5)
     assert model(x).shape == (12, 3)
     assert model.jit_compile is False
@@ -51,7 +53,7 @@ def test_the_cnn(h, w, c, flat):
 
 @pytest.mark.parametrize("channels", [None, 3])
 @pytest.mark.parametrize("batch_normalization", [False, True])
-def test_the_cnn_takes_no_images(batch_normalization, channels):
+def test_the_cnn_accepts_an_empty_batch(batch_normalization, channels):
     x, y = images(c=channels)
     options = {"architecture": "cnn", "batch_normalization": batch_normalization}
     model = built(network("three", dtype="float32", **options), x, y)
@@ -66,7 +68,7 @@ def test_the_cnn_takes_no_images(batch_normalization, channels):
     ("activation", "deviation"),
     [("relu", 2 / 200), ("selu", 1 / 200), ("tanh", 2 / (200 + 300))],
 )
-def test_weights_begin_as_suits_the_activation(activation, deviation):
+def test_initial_weights_suit_the_activation(activation, deviation):
     """Variance 2/n (He), 1/n (LeCun), 2/(n + m) (Glorot)."""
     x = np.zeros((20, 200))
     model = built(network("two", (300,), activation), x, np.arange(20) % 2)
@@ -75,18 +77,18 @@ def test_weights_begin_as_suits_the_activation(activation, deviation):
     assert last.var() == pytest.approx(2 / 301, rel=0.25)
 
 
-def test_weights_follow_from_the_seed():
+def test_seed_determines_the_weights():
     x, y = rows("three")
     models = [built(network("three", (5, 5), seed=s), x, y) for s in (3, 3, 4)]
     one, same, other = (model.get_weights() for model in models)
     for a, b in zip(one, same, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(one[0], other[0])
-    # No layer draws another one's weights.
+    # No two layers draw the same weights.
     assert not np.isclose(one[2].ravel()[:3] / one[0].ravel()[:3], 1).any()
 
 
-def test_dropout_is_for_training_alone():
+def test_dropout_acts_only_in_training():
     x, y = rows("three")
     model = built(network("three", (50,), dropout=0.5), x, y)
     assert np.array_equal(model(x), model(x))
@@ -132,7 +134,7 @@ def test_compile_changes_optimiser_and_metrics():
     assert history["own"] == pytest.approx(history["accuracy"])
 
 
-def test_it_learns():
+def test_a_network_learns():
     x, y = rows("two", n=200, dtype="float32")
     model = network("two", (16,), "relu", dtype="float32", momentum=0.9)
     history = fit(model, x, y, epochs=15).history.history

@@ -1,4 +1,4 @@
-"""Augmentations alone; and that every option of training compiles under XLA."""
+"""The augmentations; and that every training option compiles under XLA."""
 
 import keras
 import numpy as np
@@ -58,7 +58,7 @@ def test_shifted_images(channels):
     assert {down for down, _ in seen} == {right for _, right in seen} == {*range(-2, 3)}
 
 
-def test_mixtures():
+def test_mixup():
     x = np.eye(6, dtype="float32")
     target = np.arange(6.0)[:, None]
     mixed, targets, weight = mix_rows(
@@ -74,8 +74,8 @@ def test_mixtures():
     np.testing.assert_allclose(targets[:, 0], expected, atol=1e-6)
 
 
-def test_mixtures_of_weighted_rows_cost_what_their_parts_do():
-    """λ·w·H(p) + (1 − λ)·w'·H(p'), as the cross-entropy is linear in p."""
+def test_mixup_of_weighted_rows_preserves_the_loss():
+    """It is λ·w·H(p) + (1 − λ)·w'·H(p'), as the cross-entropy is linear in p."""
     p, w = np.array([[1.0], [0.0], [0.0]]), np.array([2.0, 1.0, 0.0])
     x = np.eye(3)
     mixed, target, weight = mix_rows(
@@ -94,7 +94,7 @@ def test_mixtures_of_weighted_rows_cost_what_their_parts_do():
 
 
 @pytest.mark.parametrize("alpha", [0.2, 2.0])
-def test_shares_are_of_the_beta_distribution(alpha):
+def test_mixup_draws_from_the_beta_distribution(alpha):
     n = 4000
     x = tf.eye(2, batch_shape=[n // 2])
     x = tf.reshape(x, [n, 2])
@@ -104,7 +104,7 @@ def test_shares_are_of_the_beta_distribution(alpha):
     assert found.statistic < 0.04
 
 
-def test_without_any_rows_are_as_they_were():
+def test_no_augmentation_leaves_rows_unchanged():
     x, y = tf.ones([3, 2]), tf.ones([3, 1])
     same = Augmentation(0, 0, 0, 0)(x, y, None)
     assert same[0] is x or np.array_equal(same[0], x)
@@ -130,8 +130,8 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_compiles_under_xla_and_draws_the_same(option):
-    """One compiled step of a weighted batch equals the uncompiled one."""
+def test_every_option_compiles_under_xla_with_the_same_draws(option):
+    """A compiled step on a weighted batch equals the uncompiled one."""
     x, y = images(n=6)
     weight = np.linspace(0, 2, 6).astype("float32")
     batch = tuple(tf.constant(each) for each in (x, y.astype("int32"), weight))
@@ -155,8 +155,8 @@ def test_the_regressor_compiles_under_xla():
     assert np.isfinite(step((tf.constant(x), tf.constant(y)))["mean_squared_error"])
 
 
-def test_the_fast_way_is_the_same():
-    """Chunks of batches in one compiled loop, and one batch after the other."""
+def test_fast_fit_gives_the_same_result():
+    """Chunks of batches in a compiled loop equal one batch after the other."""
     x, y = rows("three", n=50, dtype="float32")
     options = {"dropout": 0.3, "noise": 0.1, "mixup": 0.2, "momentum": 0.9}
     results = []
@@ -169,14 +169,14 @@ def test_the_fast_way_is_the_same():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-class Killed(keras.callbacks.Callback):
+class Kill(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:
             raise InterruptedError
 
 
-def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
-    """With the same rates, orders, dropout and augmentations, to the bit."""
+def test_resumed_training_equals_an_uninterrupted_one(tmp_path):
+    """With the same rates, order, dropout and augmentation, to the bit."""
     x, y = rows("three", dtype="float32")
 
     def model():
@@ -192,12 +192,14 @@ def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
         )
 
     backup = {"backup_dir": str(tmp_path), "delete_checkpoint": False}
-    whole, again = fit(model(), x, y, batch_size=8, epochs=4), model()
+    uninterrupted, resumed = fit(model(), x, y, batch_size=8, epochs=4), model()
     saved = keras.callbacks.BackupAndRestore(**backup)
     with pytest.raises(InterruptedError):
-        fit(model(), x, y, batch_size=8, epochs=4, callbacks=[saved, Killed()])
+        fit(model(), x, y, batch_size=8, epochs=4, callbacks=[saved, Kill()])
     saved = keras.callbacks.BackupAndRestore(**backup)
-    fit(again, x, y, batch_size=8, epochs=4, callbacks=[saved])
-    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+    fit(resumed, x, y, batch_size=8, epochs=4, callbacks=[saved])
+    for one, other in zip(
+        uninterrupted.get_weights(), resumed.get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
-    assert again.certificate["epochs"] == 4
+    assert resumed.certificate["epochs"] == 4

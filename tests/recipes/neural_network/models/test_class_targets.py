@@ -1,4 +1,4 @@
-"""Labels of all kinds, and data that are refused."""
+"""Class targets of every kind, and refusals of bad data and arguments."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ NAMES = np.array(["a", "b & c", "größer"])
 
 @pytest.fixture(scope="module")
 def plain():
-    """Three classes 0, 1, 2 and a model of them."""
+    """Rows of three classes 0, 1, 2 and a model fitted to them."""
     x, y = rows("three")
     return x, y, fit(network("three"), x, y, batch_size=8, epochs=2, shuffle=False)
 
@@ -49,18 +49,18 @@ def test_labels_of_any_kind(plain, kind):
         np.testing.assert_array_equal(model.targets(batch[1]), np.eye(3)[y])
 
 
-def test_a_model_of_names(plain):
+def test_string_labels_train_the_same_model(plain):
     x, y, expected = plain
     model = network("three")
-    told = model.fit(
+    history = model.fit(
         x, NAMES[y], 8, 2, verbose=0, shuffle=False, validation_data=(x, NAMES[y])
     ).history
     assert_same(model.get_weights(), expected.get_weights(), 1e-12)
     score = expected.evaluate(x, y, verbose=0, return_dict=True)
     assert model.evaluate(x, NAMES[y], verbose=0, return_dict=True) == score
-    assert told["val_accuracy"][-1] == pytest.approx(score["accuracy"])
+    assert history["val_accuracy"][-1] == pytest.approx(score["accuracy"])
     named = model.predict_classes(x, verbose=0)
-    assert np.array_equal(named, NAMES[_best(expected, x)])
+    assert np.array_equal(named, NAMES[predict_index(expected, x)])
 
 
 @pytest.mark.parametrize("kind", ["numbers", "names", "one-hot", "column"])
@@ -114,18 +114,18 @@ def test_probabilities_are_the_softmax(plain):
     np.testing.assert_allclose(model.probabilities(x), expected, rtol=1e-5)
 
 
-def test_a_distribution_for_a_label():
-    """Soft labels: their cross-entropy, and class 0 of a tie."""
+def test_distributions_as_targets():
+    """Soft labels: the loss is their cross-entropy."""
     x, y = rows("three")
     p = 0.5 * np.eye(3)[y] + 0.5 * np.eye(3)[(y + 1) % 3]
     model = fit(network("three", learning_rate=1e-12), x, p, epochs=1)
     q = model.probabilities(x).numpy()
     expected = -(p * np.log(q)).sum(axis=1).mean()
-    told = model.evaluate(x, p, verbose=0, return_dict=True)
-    assert told["loss"] == pytest.approx(expected, rel=1e-5)
+    scores = model.evaluate(x, p, verbose=0, return_dict=True)
+    assert scores["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_label_smoothing_is_for_training_alone():
+def test_label_smoothing_acts_only_in_training():
     for kind, k in (("three", 3), ("two", 2)):
         x, y = rows(kind)
         model = network(kind, label_smoothing=0.3, learning_rate=1e-12)
@@ -137,7 +137,7 @@ def test_label_smoothing_is_for_training_alone():
             assert history.history[name] == pytest.approx([expected], rel=1e-6)
 
 
-def test_classes_that_are_given():
+def test_classes_can_be_given():
     x, y = rows("two")
     model = fit(
         network("three", classes=["c", "a", "b"]), x, np.array(["a", "c"])[y], epochs=1
@@ -148,7 +148,7 @@ def test_classes_that_are_given():
     assert list(model.classes) == ["a", "b", "c"]
 
 
-def _best(model, x):
+def predict_index(model, x):
     return model.predict(x, verbose=0).argmax(axis=1)
 
 
@@ -231,12 +231,12 @@ def test_images_of_unequal_size_in_a_dataset_are_refused():
         (images(h=3)[0], r"at least 4 × 4 pixels. Received rows of shape: \[3, 8\]"),
     ],
 )
-def test_rows_that_are_no_images_are_refused(x, words):
+def test_rows_other_than_images_are_refused_by_the_cnn(x, words):
     with pytest.raises(ValueError, match=words):
         fit(network("three", architecture="cnn"), x, np.arange(len(x)) % 3)
 
 
-def test_bad_targets_of_a_regression_are_refused():
+def test_bad_regression_targets_are_refused():
     x, y = rows("numbers")
     for bad, words in (
         (np.where(y > 100, np.nan, y), "`y` should be finite"),
@@ -249,7 +249,7 @@ def test_bad_targets_of_a_regression_are_refused():
         fit(network("numbers"), x, y, class_weight="balanced")
 
 
-def test_not_fitted():
+def test_use_before_fit_is_refused():
     model = MultilayerPerceptronClassifier()
     for act in (model.evaluate, lambda x: model.inference_model()):
         with pytest.raises(ValueError, match="not fitted yet: call `fit`"):

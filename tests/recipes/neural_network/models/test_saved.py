@@ -1,4 +1,4 @@
-"""The networks saved, loaded, and served."""
+"""Networks that are saved, loaded, and served."""
 
 import inspect
 import json
@@ -17,7 +17,7 @@ from tests.recipes.neural_network.fitting import fit, images, network, rows
 
 @pytest.fixture(scope="module")
 def models():
-    """One of each kind, fitted, with rows to predict."""
+    """A fitted model of each kind, with rows to predict."""
     x, y = rows("three", dtype="float32")
     names = np.array(["a", "b & c", "größer"])[y]
     pictures, digits = images()
@@ -50,7 +50,7 @@ def models():
     }
 
 
-def test_loaded_in_a_new_process_they_are_the_same(models, tmp_path):
+def test_models_are_the_same_in_a_new_process(models, tmp_path):
     for name, (model, x) in models.items():
         model.save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", x)
@@ -59,17 +59,17 @@ import keras, numpy as np, pathlib, json
 from recipes.neural_network import (
     MultilayerPerceptronClassifier, MultilayerPerceptronRegressor
 )
-told = {}
+loaded = {}
 for path in pathlib.Path().glob("*.keras"):
     model = keras.models.load_model(path)
     x = np.load(path.with_suffix(".npy"))
     np.save(path.with_suffix(".out.npy"), model.predict(x, verbose=0))
-    told[path.stem] = [
+    loaded[path.stem] = [
         getattr(model, "classes", np.empty(0)).tolist(),
         model.get_config(), int(model.optimizer.iterations),
         float(model.optimizer.learning_rate),
     ]
-print(json.dumps(told))
+print(json.dumps(loaded))
 """
     ended = subprocess.run(
         [sys.executable, "-c", code],
@@ -79,18 +79,18 @@ print(json.dumps(told))
         text=True,
     )
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout.splitlines()[-1])
+    loaded = json.loads(ended.stdout.splitlines()[-1])
     for name, (model, x) in models.items():
         found = np.load(tmp_path / f"{name}.out.npy")
         np.testing.assert_allclose(found, model.predict(x, verbose=0), rtol=1e-6)
-        classes, config, steps, rate = told[name]
+        classes, config, steps, rate = loaded[name]
         assert classes == getattr(model, "classes", np.empty(0)).tolist()
         assert config == json.loads(json.dumps(model.get_config()))
         assert steps == int(model.optimizer.iterations) == 1
         assert rate == pytest.approx(float(model.optimizer.learning_rate))
 
 
-def test_a_loaded_model_can_be_fitted_on(models, tmp_path):
+def test_a_loaded_model_can_be_fitted_further(models, tmp_path):
     x, y = rows("numbers", dtype="float32")
     model = models["numbers"][0]
     model.save(tmp_path / "model.keras")
@@ -102,7 +102,7 @@ def test_a_loaded_model_can_be_fitted_on(models, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["names", "two", "images", "numbers"])
-def test_what_is_served(models, name):
+def test_inference_model(models, name):
     model, x = models[name]
     inference = model.inference_model()
     served = inference(x)

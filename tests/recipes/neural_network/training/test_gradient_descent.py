@@ -37,7 +37,7 @@ def test_gradient(kind, activation):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_step(kind):
-    # Of a rate that float32 holds exactly, as Keras keeps it.
+    # The rate 0.25 is exact in float32, in which Keras stores it.
     x, y = rows(kind)
     model = built(network(kind, learning_rate=0.25), x, y)
     own = oracle(model)
@@ -73,7 +73,7 @@ def test_one_epoch_with_a_shorter_last_batch(kind, from_dataset):
     assert_same([w.numpy() for w in model.trainable_weights], own.weights)
 
 
-def test_an_epoch_in_the_order_that_is_drawn():
+def test_one_epoch_in_shuffled_order():
     x, y = rows("three")
     model = built(network("three", learning_rate=0.25, seed=7), x, y)
     data = model.prepare(x, y, None)
@@ -87,7 +87,7 @@ def test_an_epoch_in_the_order_that_is_drawn():
     assert_same([w.numpy() for w in model.trainable_weights], own.weights)
 
 
-def test_images_are_made_flat():
+def test_images_are_flattened():
     x, y = images(c=2)
     model = built(network("three", dtype="float32"), x, y)
     expected = oracle(model).outputs(x.astype(float))
@@ -98,8 +98,8 @@ def test_images_are_made_flat():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_losses_told_are_means_over_weighted_rows(kind):
-    """With steps too small to matter, of 8 + 8 + 4 rows."""
+def test_reported_losses_are_weighted_means_over_rows(kind):
+    """With negligible steps, on batches of 8, 8 and 4 rows."""
     x, y = rows(kind)
     model = built(network(kind, learning_rate=1e-12, l2=0.01), x, y)
     own = oracle(model)
@@ -109,17 +109,17 @@ def test_losses_told_are_means_over_weighted_rows(kind):
         history = model.fit(
             x, y, 8, 1, verbose=0, sample_weight=weight, validation_data=(x, y, weight)
         )
-        told = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
+        scores = model.evaluate(x, y, sample_weight=weight, verbose=0, return_dict=True)
         assert history.history["loss"] == pytest.approx([expected], rel=1e-6)
         assert history.history["val_loss"] == pytest.approx([expected], rel=1e-6)
-        assert told["loss"] == pytest.approx(expected, rel=1e-6)
+        assert scores["loss"] == pytest.approx(expected, rel=1e-6)
         assert model.certificate["final_train_loss"] == pytest.approx(expected)
         if weight is None:
             loss = model.compute_loss(x, y, model(x), training=False)
             assert float(loss) == pytest.approx(expected)
 
 
-def test_scores_told():
+def test_reported_scores():
     x, y = rows("three")
     model = built(network("three", learning_rate=1e-12), x, y)
     right = oracle(model).outputs(x).argmax(axis=1) == y
@@ -129,11 +129,11 @@ def test_scores_told():
     x, y = rows("numbers")
     model = built(network("numbers", learning_rate=1e-12), x, y)
     mse = np.mean((model.predict(x, verbose=0)[:, 0] - y) ** 2)
-    told = model.evaluate(x, y, verbose=0, return_dict=True)
-    assert told["mean_squared_error"] == pytest.approx(mse, rel=1e-5)
+    scores = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert scores["mean_squared_error"] == pytest.approx(mse, rel=1e-5)
 
 
-def test_a_weight_of_two_is_the_row_twice():
+def test_a_weight_of_two_equals_a_repeated_row():
     x, y = rows("three")
     weight = 1.0 + (np.arange(20) < 5)
     model = network("three", momentum=0.5)
@@ -145,8 +145,8 @@ def test_a_weight_of_two_is_the_row_twice():
 
 
 @pytest.mark.parametrize("class_weight", [{1: 3.0, 2: 0.5}, "balanced"])
-def test_class_weights_are_weights_of_rows(class_weight):
-    """Of arrays and of datasets, with a mean of 1."""
+def test_class_weights_multiply_row_weights(class_weight):
+    """For arrays and for datasets, with a mean of 1."""
     x, y = rows("three")
     factors = [1, 3, 0.5] if class_weight != "balanced" else 20 / (3 * np.bincount(y))
     expected = WEIGHT * np.array(factors)[y]
@@ -164,7 +164,7 @@ def test_class_weights_are_weights_of_rows(class_weight):
     assert ratio == pytest.approx(factors[1] / factors[2])
 
 
-def test_targets_are_standardised_by_their_weighted_rows():
+def test_targets_are_standardised_by_weighted_moments():
     x, y = rows("numbers")
     model = fit(network("numbers"), x, y, sample_weight=WEIGHT, epochs=1)
     center = np.average(y, weights=WEIGHT)
@@ -175,7 +175,7 @@ def test_targets_are_standardised_by_their_weighted_rows():
     np.testing.assert_allclose(model.center, [center])
 
 
-def test_the_unit_of_the_target_does_not_matter():
+def test_unit_of_the_target_does_not_matter():
     x, y = rows("numbers", n=60)
     one, other = network("numbers"), network("numbers")
     fit(one, x, y, epochs=3), fit(other, x, 1e6 * y - 3e8, epochs=3)

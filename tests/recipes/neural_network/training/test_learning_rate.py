@@ -1,4 +1,4 @@
-"""The schedule and the range test."""
+"""The learning rate's schedule and range test."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from tests.recipes.neural_network.fitting import dataset, fit, network, rows
 
 
 class Rates(keras.callbacks.Callback):
-    """The rate that follows each step."""
+    """A callback that records the rate after each step."""
 
     def __init__(self):
         super().__init__()
@@ -22,7 +22,7 @@ class Rates(keras.callbacks.Callback):
         self.seen.append(float(self.model.optimizer.learning_rate))
 
 
-def test_half_a_cosine_wave():
+def test_schedule_is_half_a_cosine():
     schedule = CosineSchedule(0.5, 10, 100)
     steps = [0, 10, 35, 60, 110, 500]
     expected = [0.5, 0.5, 0.25 * (1 + np.sqrt(0.5)), 0.25, 0, 0]
@@ -35,21 +35,21 @@ def test_half_a_cosine_wave():
 
 
 @pytest.mark.parametrize("from_dataset", [False, True])
-def test_the_rate_falls_to_zero_over_the_epochs(from_dataset):
+def test_rate_falls_to_zero_over_the_epochs(from_dataset):
     x, y = rows("three")
     model, rates = network("three", schedule="cosine", learning_rate=0.5), Rates()
     data = (dataset(x, y),) if from_dataset else (x, y)
     fit(model, *data, batch_size=8, epochs=4, callbacks=rates)
     expected = [0.25 * (1 + np.cos(np.pi * t / 12)) for t in range(1, 13)]
     assert rates.seen == pytest.approx(expected, abs=1e-6)
-    # Fitting again begins anew.
+    # Fitting again restarts the schedule.
     rates.seen = []
     fit(model, *data, batch_size=8, epochs=2, callbacks=rates)
     expected = [0.25 * (1 + np.cos(np.pi * t / 6)) for t in range(1, 7)]
     assert rates.seen == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_range_test_leaves_no_trace():
+def test_range_test_leaves_the_model_unchanged():
     x, y = rows("three", n=100)
     model = network("three", dropout=0.2, momentum=0.9, batch_normalization=True)
     found = find_learning_rate(model, x, y, 8, lowest=1e-4, highest=100, steps=60)
@@ -71,7 +71,7 @@ def test_the_range_test_leaves_no_trace():
     assert found.losses.min() < found.losses[0]
 
 
-def test_the_range_test_stops_where_the_loss_blows_up():
+def test_range_test_stops_where_the_loss_diverges():
     x, y = rows("numbers", n=100)
     model = network("numbers", (50,), "relu")
     found = find_learning_rate(model, x, y, 8, highest=1e4, steps=100)
@@ -81,7 +81,7 @@ def test_the_range_test_stops_where_the_loss_blows_up():
     assert 1e-3 < found.chosen < 1
 
 
-def test_auto():
+def test_auto_runs_the_range_test():
     x, y = rows("numbers", n=100)
     model = network("numbers", learning_rate="auto", schedule="cosine")
     rates = Rates()
@@ -93,9 +93,9 @@ def test_auto():
     assert model.get_config()["learning_rate"] == "auto"
 
 
-def test_a_schedule_cannot_be_tried_out():
+def test_range_test_of_a_schedule_is_refused():
     x, y = rows("three")
     model = network("three")
     model.compile(optimizer=keras.optimizers.SGD(CosineSchedule(0.1, 0, 10)))
-    with pytest.raises(ValueError, match="should be a number to be tried out"):
+    with pytest.raises(ValueError, match=r"rate is a number\. Received: a schedule"):
         find_learning_rate(model, x, y)
