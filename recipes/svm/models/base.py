@@ -9,12 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.checks.arguments import check_count, check_positive, listed
-from recipes.svm.models.certificate import summary, warn_unless_converged
+from recipes.svm.models.certificate import build_certificate, warn_unless_converged
 from recipes.svm.models.machine import KernelMachine
 from recipes.svm.models.monitor import Monitor
-from recipes.svm.solver.dual import Problem, started_from
-from recipes.svm.solver.optimality import Progress
-from recipes.svm.solver.scheduler import Solver
+from recipes.svm.solver.dual import DualProblem, warm_start
+from recipes.svm.solver.optimality import Optimality
+from recipes.svm.solver.scheduler import Scheduler
 from recipes.svm.solver.solution import Solution, Trace
 
 
@@ -39,7 +39,7 @@ class SupportVectorMachine(KernelMachine):
         **kwargs: See `KernelMachine`.
 
     Attributes:
-        certificate: After `fit`, a dict; see `certificate_summary.summary`.
+        certificate: After `fit`, a dict; see `build_certificate`.
         traces: After `fit`, a `solution.Trace` of each dual problem.
     """
 
@@ -60,7 +60,7 @@ class SupportVectorMachine(KernelMachine):
         self.certificate: dict[str, Any] = {}
         self.traces: list[Trace] = []
         # Not the solver: TensorFlow would track it, and keep it for good.
-        self._iterate: Callable[[], Progress] | None = None
+        self._iterate: Callable[[], Optimality] | None = None
         self.compile()
 
     # Training ------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class SupportVectorMachine(KernelMachine):
     def _solve(
         self,
         x: np.ndarray,
-        problems: Sequence[Problem],
+        problems: Sequence[DualProblem],
         verbose: Any,
         callbacks: Any,
     ) -> tuple[keras.callbacks.History, list[Solution]]:
@@ -99,7 +99,7 @@ class SupportVectorMachine(KernelMachine):
                 f"Received: {self.distribute_strategy.num_replicas_in_sync} replicas"
             )
         with _exact_products():
-            solver = Solver(
+            solver = Scheduler(
                 self._kernel_for(x),
                 x,
                 problems,
@@ -126,13 +126,13 @@ class SupportVectorMachine(KernelMachine):
     def _fit_one(
         self,
         x: np.ndarray,
-        problem: Problem,
+        problem: DualProblem,
         initial: Any,
         verbose: Any,
         callbacks: Any,
     ) -> keras.callbacks.History:
         """Solves a single problem of the rows of `x`, and keeps the solution."""
-        problems = started_from([problem], initial, len(x))
+        problems = warm_start([problem], initial, len(x))
         history, solutions = self._solve(x, problems, verbose, callbacks)
         self._keep(x, solutions)
         return history
@@ -157,7 +157,7 @@ class SupportVectorMachine(KernelMachine):
         bias = [solution.bias for solution in solutions]
         self._keep_rows(x, coefficients, bias, of_class)
         self.traces = [solution.trace for solution in solutions]
-        self.certificate = summary(solutions)
+        self.certificate = build_certificate(solutions)
         warn_unless_converged(self.certificate, x)
 
     # Keras ---------------------------------------------------------------------------

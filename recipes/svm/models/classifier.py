@@ -7,7 +7,7 @@ import numpy as np
 
 from recipes.checks.arguments import check_positive, check_share
 from recipes.svm.models.classification import Classifier, Multiclass
-from recipes.svm.solver.dual import Problem, c_svc, nu_svc
+from recipes.svm.solver.dual import DualProblem, c_svc, nu_svc
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -78,7 +78,7 @@ class SupportVectorClassifier(Classifier):
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return c_svc(rows, positive, self.C * weight)
 
     def get_config(self) -> dict[str, Any]:
@@ -137,12 +137,12 @@ class NuSupportVectorClassifier(Classifier):
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return nu_svc(rows, positive, weight, self.nu)
 
     def _fold(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         # A fold may leave too little of the smaller class for ν.
         smaller = min(weight[positive].sum(), weight[~positive].sum())
         most = 2 * smaller / weight.sum()

@@ -4,13 +4,13 @@ from typing import Any
 
 import keras
 
-from recipes.svm.solver.scheduler import Solver
+from recipes.svm.solver.scheduler import Scheduler
 
 
 class Monitor(keras.callbacks.Callback):
     """Lets the solver look at each step, and ends the training when it is done."""
 
-    def __init__(self, solver: Solver) -> None:
+    def __init__(self, solver: Scheduler) -> None:
         super().__init__()
         self.solver = solver
 

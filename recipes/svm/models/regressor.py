@@ -9,7 +9,7 @@ import tensorflow as tf
 from recipes.checks.arguments import check_not_negative, check_positive, check_share
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import gather
-from recipes.svm.solver.dual import Problem, epsilon_svr, nu_svr
+from recipes.svm.solver.dual import DualProblem, epsilon_svr, nu_svr
 
 
 class Regressor(SupportVectorMachine):
@@ -74,7 +74,7 @@ class Regressor(SupportVectorMachine):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         """The dual problem."""
         raise NotImplementedError
 
@@ -138,7 +138,7 @@ class SupportVectorRegressor(Regressor):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return epsilon_svr(rows, target, self.C * weight, self.epsilon)
 
     def get_config(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class NuSupportVectorRegressor(Regressor):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return nu_svr(rows, target, self.C * weight, self.nu)
 
     def get_config(self) -> dict[str, Any]:

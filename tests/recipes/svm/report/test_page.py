@@ -12,7 +12,7 @@ from recipes.pipeline.datasets.description import Column, Data, Description, Row
 from recipes.pipeline.evaluation import decisions
 from recipes.pipeline.preprocessing import learn
 from recipes.svm import SupportVectorClassifier, SupportVectorRegressor
-from recipes.svm.report import certificate as optimality
+from recipes.svm.report import certificate as certificates
 from recipes.svm.report import decision_regions as regions
 from recipes.svm.report.decision_regions import _leads, decision_regions
 from recipes.svm.report.epsilon_tube import tube
@@ -20,7 +20,7 @@ from recipes.svm.report.initial_gap import beginnings, bounds
 from recipes.svm.report.projection import plane
 from recipes.svm.report.support_vectors import support_vectors
 from recipes.svm.solver.dual import c_svc, epsilon_svr
-from recipes.svm.solver.optimality import Dual, measure
+from recipes.svm.solver.optimality import DualTensors, measure_optimality
 
 CONVERGED = {
     "converged": True,
@@ -116,7 +116,7 @@ def wave():
 
 
 def certificate(fit=CONVERGED, parameters=PARAMETERS, traces=(TRACE,), n=(BEGINNING,)):
-    return optimality.certificate(fit, parameters, traces, n)
+    return certificates.certificate(fit, parameters, traces, n)
 
 
 def test_certificate_says_every_number_with_a_line():
@@ -156,8 +156,8 @@ def test_certificate_is_loud_where_it_has_not_converged(reason, words):
     assert words in notice.text
     tones = {row[0].text: row[1].tone for row in grid.blocks[0].cells}
     assert tones["Converged"] == tones["Max KKT violation"] == "bad"
-    assert optimality.verdict(fit, PARAMETERS) == "SMO has not converged"
-    numbers = optimality.highlights(fit, PARAMETERS, 455)
+    assert certificates.verdict(fit, PARAMETERS) == "SMO has not converged"
+    numbers = certificates.highlights(fit, PARAMETERS, 455)
     assert (numbers[0].value, numbers[0].tone) == ("Not converged", "bad")
 
 
@@ -178,7 +178,7 @@ def test_optimum_is_claimed_only_of_kernels_that_prove_it(parameters, proven):
     assert ("This is the optimum." in shown) == proven
     assert ("the optimum lies between" in shown) == proven
     assert ("No proof of the optimum." in shown) != proven
-    assert ("is the optimum" in optimality.verdict(CONVERGED, parameters)) == proven
+    assert ("is the optimum" in certificates.verdict(CONVERGED, parameters)) == proven
 
 
 def test_curves_are_those_of_the_problem_that_took_longest():
@@ -213,16 +213,18 @@ def test_curves_cope_with(dual, gap, violation):
 # Where the problems begin, against the solver's own measures.
 
 
-def measured(problem):
-    dual = Dual(*(tf.constant(getattr(problem, name)) for name in Dual._fields))
+def optimality(problem):
+    dual = DualTensors(
+        *(tf.constant(getattr(problem, name)) for name in DualTensors._fields)
+    )
     zero = tf.zeros(len(problem.linear), tf.float64)
-    return measure(
+    return measure_optimality(
         zero,
         zero,
         dual,
         tf.constant(0),
         tf.constant(False),
-        copies=problem.copies,
+        variables_per_row=problem.variables_per_row,
         groups=problem.groups,
     )
 
@@ -234,7 +236,7 @@ def test_beginnings_are_what_the_solver_would_measure(two, three, wave):
     (found,) = beginnings(run)
     assert found.name == ""
     assert found[1:] == pytest.approx(
-        [float(each) for each in measured(problem)[1:3]], rel=1e-12
+        [float(each) for each in optimality(problem)[1:3]], rel=1e-12
     )
     names = [each.name for each in beginnings(three[0])]
     assert names == ["‘a’ against ‘b’", "‘a’ against ‘c’", "‘b’ against ‘c’"]
@@ -244,7 +246,7 @@ def test_beginnings_are_what_the_solver_would_measure(two, three, wave):
     problem = epsilon_svr(rows, run.data.train.target, bounds(run), 0.2)
     (found,) = beginnings(run)
     assert found[1:] == pytest.approx(
-        [float(each) for each in measured(problem)[1:3]], rel=1e-12
+        [float(each) for each in optimality(problem)[1:3]], rel=1e-12
     )
 
 
