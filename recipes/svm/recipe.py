@@ -22,7 +22,7 @@ from recipes.svm.config import (
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.classifier import SupportVectorClassifier
 from recipes.svm.models.regressor import SupportVectorRegressor
-from recipes.svm.report import page
+from recipes.svm.report.page import build_page
 
 NAME = "svm"
 MANY_ROWS = 50_000
@@ -192,4 +192,4 @@ _KERNEL_PARAMETERS = ("gamma", "degree", "coef0")
 
 def report(run: Run, features: np.ndarray, command: list[str]) -> Page:
     """The page of `report.html`."""
-    return page.page(run, features, command)
+    return build_page(run, features, command)

@@ -11,10 +11,10 @@ import tensorflow as tf
 from layers import KernelExpansion, PairwiseExpansion, kernels
 from recipes.checks.arguments import listed
 from recipes.svm.config import MachineSettings
-from recipes.svm.models.certificate import summary, warn_unless_converged
-from recipes.svm.solver.dual import Problem, started_from
-from recipes.svm.solver.optimality import Progress
-from recipes.svm.solver.scheduler import Solver
+from recipes.svm.models.certificate import build_certificate, warn_unless_converged
+from recipes.svm.solver.dual import DualProblem, warm_start
+from recipes.svm.solver.optimality import Optimality
+from recipes.svm.solver.scheduler import Scheduler
 from recipes.svm.solver.solution import Solution, Trace
 
 PREDICTION_ROWS = 4096
@@ -40,7 +40,7 @@ class SupportVectorMachine(keras.Model):
 
     Attributes:
         support_indices: After `fit`, which training rows are support vectors, `[m]`.
-        certificate: After `fit`, a dict; see `certificate.summary`.
+        certificate: After `fit`, a dict; see `certificate.build_certificate`.
         traces: After `fit`, a `solution.Trace` of each dual problem.
     """
 
@@ -56,7 +56,7 @@ class SupportVectorMachine(keras.Model):
         self.certificate: dict[str, Any] = {}
         self.traces: list[Trace] = []
         # Not the solver itself: TensorFlow would track it, and keep it for good.
-        self._iterate: Callable[[], Progress] | None = None
+        self._iterate: Callable[[], Optimality] | None = None
         self.compile()
 
     @property
@@ -96,7 +96,7 @@ class SupportVectorMachine(keras.Model):
     def _solve(
         self,
         x: np.ndarray,
-        problems: Sequence[Problem],
+        problems: Sequence[DualProblem],
         verbose: Any,
         callbacks: Any,
     ) -> tuple[keras.callbacks.History, list[Solution]]:
@@ -107,7 +107,7 @@ class SupportVectorMachine(keras.Model):
                 f"Received: {self.distribute_strategy.num_replicas_in_sync} replicas"
             )
         with _exact_products():
-            solver = Solver(
+            solver = Scheduler(
                 self._kernel_for(x),
                 x,
                 problems,
@@ -134,13 +134,13 @@ class SupportVectorMachine(keras.Model):
     def _fit_one(
         self,
         x: np.ndarray,
-        problem: Problem,
+        problem: DualProblem,
         initial: Any,
         verbose: Any,
         callbacks: Any,
     ) -> keras.callbacks.History:
         """Solve a single problem of the rows of `x`, and keep the solution."""
-        problems = started_from([problem], initial, len(x))
+        problems = warm_start([problem], initial, len(x))
         history, solutions = self._solve(x, problems, verbose, callbacks)
         self._keep(x, solutions)
         return history
@@ -165,7 +165,7 @@ class SupportVectorMachine(keras.Model):
         bias = [solution.bias for solution in solutions]
         self._keep_rows(x, coefficients, bias, of_class)
         self.traces = [solution.trace for solution in solutions]
-        self.certificate = summary(solutions)
+        self.certificate = build_certificate(solutions)
         warn_unless_converged(self.certificate, x)
 
     # What is kept --------------------------------------------------------------------
@@ -348,7 +348,7 @@ class SupportVectorMachine(keras.Model):
 class _AdvanceSolver(keras.callbacks.Callback):
     """Let the solver look at each step, and end the training when it is done."""
 
-    def __init__(self, solver: Solver) -> None:
+    def __init__(self, solver: Scheduler) -> None:
         super().__init__()
         self.solver = solver
 

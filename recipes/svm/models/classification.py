@@ -12,7 +12,7 @@ from recipes.svm.config import ClassifierSettings
 from recipes.svm.models import cross_fitting
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import as_labels, class_index, class_weights, gather
-from recipes.svm.solver.dual import Problem, started_from
+from recipes.svm.solver.dual import DualProblem, warm_start
 
 
 class Classifier(SupportVectorMachine):
@@ -72,10 +72,10 @@ class Classifier(SupportVectorMachine):
         classes, index = class_index(data.y, data.weight)
         weight = class_weights(class_weight, classes, index, data.weight)
         problems = self._problems(len(classes), index, weight)
-        more: list[Problem] = []
+        more: list[DualProblem] = []
         if self.probability:
             folds = [
-                cross_fitting.folds(
+                cross_fitting.split_folds(
                     problem,
                     lambda rows, positive: self._fold(rows, positive, weight[rows]),
                     self.seed,
@@ -83,14 +83,14 @@ class Classifier(SupportVectorMachine):
                 for problem in problems
             ]
             more = [fold.problem for each in folds for fold in each]
-        problems = started_from(problems, initial_dual_coefficients, len(data.x))
+        problems = warm_start(problems, initial_dual_coefficients, len(data.x))
         history, solutions = self._solve(data.x, [*problems, *more], verbose, callbacks)
         self.classes = classes
         pairs = index if self._pairs else None
         self._keep(data.x, solutions[: len(problems)], pairs)
         if self.probability:
             kernel = self._kernel_for(data.x)
-            sigmoids = cross_fitting.sigmoids(
+            sigmoids = cross_fitting.fit_sigmoids(
                 kernel, data.x, data.weight, folds, solutions[len(problems) :]
             )
             self._set_sigmoids(len(problems))
@@ -100,7 +100,7 @@ class Classifier(SupportVectorMachine):
 
     def _problems(
         self, count: int, index: np.ndarray, weight: np.ndarray
-    ) -> list[Problem]:
+    ) -> list[DualProblem]:
         """The dual problems, of rows that count."""
         if count == 2:
             splits = [(weight > 0, 1)]
@@ -119,13 +119,13 @@ class Classifier(SupportVectorMachine):
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         """The dual problem of two classes."""
         raise NotImplementedError
 
     def _fold(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         """The same without the rows that a fold holds out."""
         return self._problem(rows, positive, weight)
 

@@ -9,7 +9,7 @@ from recipes.svm.config import (
     SupportVectorClassifierSettings,
 )
 from recipes.svm.models.classification import Classifier
-from recipes.svm.solver.dual import Problem, c_svc, nu_svc
+from recipes.svm.solver.dual import DualProblem, c_svc, nu_svc
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -53,7 +53,7 @@ class SupportVectorClassifier(Classifier):
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return c_svc(rows, positive, self.C * weight)
 
 
@@ -85,12 +85,12 @@ class NuSupportVectorClassifier(Classifier):
 
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return nu_svc(rows, positive, weight, self.nu)
 
     def _fold(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         # A fold may leave too little of the smaller class for ν.
         smaller = min(weight[positive].sum(), weight[~positive].sum())
         most = 2 * smaller / weight.sum()

@@ -1,4 +1,4 @@
-"""Decisions of rows that were held out, and the sigmoids fitted to them."""
+"""Cross-fitting: Platt's sigmoids fitted to decisions for held-out rows."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,36 +8,39 @@ from sklearn.model_selection import StratifiedKFold
 
 from layers import kernels
 from recipes.svm.models.platt import fit_sigmoid
-from recipes.svm.solver.dual import Problem
-from recipes.svm.solver.float64_product import kernel_product
+from recipes.svm.solver.dual import DualProblem
+from recipes.svm.solver.float64_product import compute_kernel_product
 from recipes.svm.solver.solution import Solution
 
 FOLDS = 5
 
 
 class Fold(NamedTuple):
-    """One fold of a problem of two classes.
+    """One fold of a two-class problem.
 
     Attributes:
-        problem: The problem without the fold's rows.
-        rows: The fold's rows, int64, `[m]`.
-        positive: Whether they are of the positive class, bool, `[m]`.
+        problem: The problem without the held-out rows.
+        rows: Indices of the held-out rows, int64, `[m]`.
+        positive: Whether each is of the positive class, bool, `[m]`.
     """
 
-    problem: Problem
+    problem: DualProblem
     rows: np.ndarray
     positive: np.ndarray
 
 
-def folds(
-    problem: Problem, pose: Callable[[np.ndarray, np.ndarray], Problem], seed: int
+def split_folds(
+    problem: DualProblem,
+    build_problem: Callable[[np.ndarray, np.ndarray], DualProblem],
+    seed: int,
 ) -> list[Fold]:
-    """Cuts a problem of two classes into five, or as many as its smaller class has.
+    """Split a two-class problem into five folds, or one per row of its smaller class.
 
     Args:
         problem: The problem.
-        pose: Makes a problem of some of its rows `[m]`, positive or not `[m]`.
-        seed: What the folds are drawn by.
+        build_problem: Builds a problem from rows `[m]` and whether each is positive
+            `[m]`.
+        seed: Seed of the random split.
 
     Raises:
         ValueError: If a class has a single row.
@@ -47,47 +50,52 @@ def folds(
     if smaller < 2:
         raise ValueError(
             "`probability` should be False where a class has a single row: "
-            "probabilities are fitted to rows that were held out."
+            "probabilities are fitted to held-out rows."
         )
-    cut = StratifiedKFold(min(FOLDS, smaller), shuffle=True, random_state=seed)
+    splitter = StratifiedKFold(min(FOLDS, smaller), shuffle=True, random_state=seed)
     return [
         Fold(
-            pose(problem.rows[kept], positive[kept]), problem.rows[held], positive[held]
+            build_problem(problem.rows[kept], positive[kept]),
+            problem.rows[held],
+            positive[held],
         )
-        for kept, held in cut.split(positive, positive)
+        for kept, held in splitter.split(positive, positive)
     ]
 
 
-def sigmoids(
+def fit_sigmoids(
     kernel: kernels.Kernel,
     x: np.ndarray,
     weight: np.ndarray,
-    cut: Sequence[Sequence[Fold]],
+    folds: Sequence[Sequence[Fold]],
     solutions: Sequence[Solution],
 ) -> list[tuple[float, float]]:
-    """Platt's slope and offset for each problem.
+    """Fit Platt's slope and offset for each problem.
 
     Args:
         kernel: The kernel.
         x: All training rows, `[n, d]`.
         weight: Their weights, `[n]`.
-        cut: The folds of each problem.
-        solutions: The folds' solutions, one after the other.
+        folds: The folds of each problem.
+        solutions: The solutions of all folds, in order.
     """
-    rest = iter(solutions)
-    found = []
-    for each in cut:
-        decisions = [_decisions(kernel, x, next(rest), fold.rows) for fold in each]
-        rows = np.concatenate([fold.rows for fold in each])
-        positive = np.concatenate([fold.positive for fold in each])
-        found.append(fit_sigmoid(np.concatenate(decisions), positive, weight[rows]))
-    return found
+    remaining = iter(solutions)
+    sigmoids = []
+    for of_problem in folds:
+        decisions = [
+            _compute_decisions(kernel, x, next(remaining), fold.rows)
+            for fold in of_problem
+        ]
+        rows = np.concatenate([fold.rows for fold in of_problem])
+        positive = np.concatenate([fold.positive for fold in of_problem])
+        sigmoids.append(fit_sigmoid(np.concatenate(decisions), positive, weight[rows]))
+    return sigmoids
 
 
-def _decisions(
+def _compute_decisions(
     kernel: kernels.Kernel, x: np.ndarray, solution: Solution, rows: np.ndarray
 ) -> np.ndarray:
-    product = kernel_product(
+    product = compute_kernel_product(
         kernel, x, solution.problem.rows, solution.coefficients, at=rows
     )
     return product + solution.bias

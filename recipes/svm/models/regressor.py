@@ -14,7 +14,7 @@ from recipes.svm.config import (
 )
 from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.inputs import gather
-from recipes.svm.solver.dual import Problem, epsilon_svr, nu_svr
+from recipes.svm.solver.dual import DualProblem, epsilon_svr, nu_svr
 
 
 class Regressor(SupportVectorMachine):
@@ -79,7 +79,7 @@ class Regressor(SupportVectorMachine):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         """The dual problem."""
         raise NotImplementedError
 
@@ -123,7 +123,7 @@ class SupportVectorRegressor(Regressor):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return epsilon_svr(rows, target, self.C * weight, self.epsilon)
 
 
@@ -155,5 +155,5 @@ class NuSupportVectorRegressor(Regressor):
 
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
-    ) -> Problem:
+    ) -> DualProblem:
         return nu_svr(rows, target, self.C * weight, self.nu)

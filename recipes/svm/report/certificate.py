@@ -1,27 +1,23 @@
-"""The report's certificate: whether the machine is the optimum, and the way there."""
-
-from __future__ import annotations
+"""The certificate in the report: how close the model is to the optimum."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import MaxNLocator
 
 from recipes.pipeline import report
-
-if TYPE_CHECKING:  # the certificate imports TensorFlow, which the section does not need
-    from recipes.svm.report.initial_gap import Beginning
-    from recipes.svm.solver.solution import Trace
+from recipes.svm.report.initial_gap import InitialGap
+from recipes.svm.solver.solution import Trace
 
 Vector = npt.NDArray[np.float64]
-_LEAST = 1e-16  # what a logarithmic axis shows for 0
+_FLOOR = 1e-16  # shown for 0 on a logarithmic axis
 
 
 def is_convex(parameters: Mapping[str, Any]) -> bool:
-    """Whether the kernel makes the problem convex: then the gap proves the optimum.
+    """Return whether the kernel makes the problem convex: a small gap is then a proof.
 
     Args:
         parameters: as in `metrics.json`.
@@ -32,31 +28,31 @@ def is_convex(parameters: Mapping[str, Any]) -> bool:
     return bool(kernel != "sigmoid")
 
 
-def closeness(fit: Mapping[str, Any]) -> str:
-    """The relative duality gap in words; nothing where it is not a number."""
+def _describe_gap(fit: Mapping[str, Any]) -> str:
+    """Describe the relative duality gap in words; empty if it is not a number."""
     gap = fit["relative_duality_gap"]
     if gap is None or not math.isfinite(gap):
         return ""
     return report.one_part_in(gap)
 
 
-def verdict(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-    """How close the machine is to the optimum, as the second half of a sentence."""
+def describe_outcome(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    """Say how close the model is to the optimum, as the second half of a sentence."""
     if not fit["converged"]:
         return "SMO has not converged"
     if not is_convex(parameters):
-        return "SMO has converged, with a kernel that proves no optimum"
-    gap = closeness(fit)
-    return f"the fit is the optimum to {gap}" if gap else "the fit is the optimum"
+        return "SMO has converged, but its kernel allows no proof of the optimum"
+    gap = _describe_gap(fit)
+    return f"the fit is optimal to {gap}" if gap else "the fit is optimal"
 
 
-def highlights(
+def list_key_numbers(
     fit: Mapping[str, Any], parameters: Mapping[str, Any], rows: int
 ) -> tuple[report.KeyNumber, ...]:
-    """Convergence and support vectors, for the top of the page."""
-    gap, label = closeness(fit), "SMO"
+    """List convergence and support vectors, for the top of the page."""
+    gap, label = _describe_gap(fit), "SMO"
     if fit["converged"]:
-        note = f"optimum to {gap}" if gap and is_convex(parameters) else ""
+        note = f"optimal to {gap}" if gap and is_convex(parameters) else ""
         state = report.KeyNumber(label, "Converged", note, "good")
     else:
         note = f"KKT violation {report.number(fit['max_kkt_violation'], 2)}"
@@ -66,86 +62,88 @@ def highlights(
     return state, report.KeyNumber("Support vectors", report.number(vectors), share)
 
 
-# For each stop reason short of the tolerance: what it means, and what to do about it.
-_STOPS = {
+# For each stop reason other than the tolerance: what it means, and what may help.
+_STOP_REASONS = {
     "max_iterations": (
         "it reached the limit of --max_iterations",
         "More iterations may help, and so may a smaller --C.",
     ),
     "stalled": (
-        "no step improved it any more, which is as far as rounding lets it",
+        "no step improved it any further, which may be the limit of rounding",
         "A larger --tolerance, a smaller --C or --precision=float64 may help.",
     ),
-    "interrupted": ("it was interrupted", "Let it run to its end."),
+    "interrupted": ("it was interrupted", "Let it run to the end."),
 }
-_LINES = {
-    "dual_objective": "What SMO makes as large as it can.",
-    "primal_objective": "What the machine costs, errors and margin together: never "
-    "less than the dual objective, and equal to it at the optimum.",
-    "duality_gap": "The difference of the two: so far from the optimum at most.",
+_EXPLANATIONS = {
+    "dual_objective": "What SMO maximises.",
+    "primal_objective": "The model's cost, of errors and margin together: never less "
+    "than the dual objective, and equal to it at the optimum.",
+    "duality_gap": "The difference between the two: an upper bound on the distance to "
+    "the optimum.",
     "relative_duality_gap": "The gap as a share of the objective.",
-    "max_kkt_violation": "How far the worst row is from the conditions of optimality "
+    "max_kkt_violation": "The largest violation of the conditions of optimality "
     "(Karush, Kuhn and Tucker).",
-    "support_vectors": "Rows that the machine rests on.",
-    "bounded_support_vectors": "Those whose coefficient is as large as C lets it; a "
-    "row counts once for each problem.",
-    "problems": "Dual problems solved. The objectives are their sums, the relative gap "
-    "and the violation those of the worst.",
+    "support_vectors": "Training rows that the model depends on.",
+    "bounded_support_vectors": "Those whose coefficient is as large as C allows; a "
+    "row counts once in each problem.",
+    "problems": "Dual problems solved. The objectives are sums over them; the relative "
+    "gap and the violation are those of the worst.",
     "iterations": "Each solves the small dual of a working set.",
-    "two_variable_steps": "Each changes two coefficients, to the optimum of the two.",
-    "converged": "Whether the violation came within the tolerance, over all rows.",
-    "stop_reason": "Why it stopped.",
+    "two_variable_steps": "Each moves two coefficients to their joint optimum.",
+    "converged": "Whether the violation over all rows fell below the tolerance.",
+    "stop_reason": "Why SMO stopped.",
 }
 
 
-def certificate(
+def build_certificate_section(
     fit: Mapping[str, Any],
     parameters: Mapping[str, Any],
     traces: Sequence[Trace],
-    beginnings: Sequence[Beginning],
+    initial_gaps: Sequence[InitialGap],
 ) -> report.Section:
-    """Whether the machine is the optimum, in words, in numbers and as the way there.
+    """Report how close the model is to the optimum: in words, numbers and curves.
 
     Args:
         fit: the model's `certificate`.
         parameters: as in `metrics.json`.
         traces: the model's `traces`.
-        beginnings: each problem at β = 0.
+        initial_gaps: each problem at β = 0.
     """
-    told = ("converged", "stop_reason", "max_kkt_violation")
+    failures = ("converged", "stop_reason", "max_kkt_violation")
     several = fit["problems"] > 1
+    explanations = {
+        key: text for key, text in _EXPLANATIONS.items() if key != "problems" or several
+    }
     table = report.certificate_table(
         fit,
-        {key: _LINES[key] for key in _LINES if key != "problems" or several},
-        () if fit["converged"] else told,
+        explanations,
+        () if fit["converged"] else failures,
         "the rows and the coefficients",
         _TITLES,
     )
-    body: list[report.Block] = [_plain_words(fit, parameters)]
+    body: list[report.Block] = [_summarise(fit, parameters)]
     convex = is_convex(parameters)
     if not convex:
         body.append(
             report.Notice(
                 "No proof of the optimum.",
-                f"The {parameters['kernel']} kernel may make the problem one with many "
-                "hollows. SMO has come to the bottom of one; the duality gap says "
-                "nothing of others.",
+                f"With the {parameters['kernel']} kernel the problem may have many "
+                "local minima. SMO has reached one of them; the duality gap says "
+                "nothing about the others.",
             )
         )
     hardest = max(
         range(len(traces)),
-        key=lambda i: (len(traces[i].duality_gap), beginnings[i].duality_gap),
+        key=lambda i: (len(traces[i].duality_gap), initial_gaps[i].duality_gap),
     )
-    way = _Way.of(traces[hardest], beginnings[hardest])
-    tolerance = parameters["tolerance"]
-    body += [
-        report.Grid(
-            (
-                table,
-                report.Grid((_objectives(way, convex), _violations(way, tolerance))),
-            )
-        ),
-    ]
+    descent = _Descent.from_trace(traces[hardest], initial_gaps[hardest])
+    figures = report.Grid(
+        (
+            _plot_objectives(descent, convex),
+            _plot_violations(descent, parameters["tolerance"]),
+        )
+    )
+    body.append(report.Grid((table, figures)))
     return report.Section("Certificate", body)
 
 
@@ -155,58 +153,56 @@ _TITLES = {
 }
 
 
-def _plain_words(
-    fit: Mapping[str, Any], parameters: Mapping[str, Any]
-) -> report.Notice:
-    """The certificate in a sentence or two."""
+def _summarise(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> report.Notice:
+    """Put the certificate into a sentence or two."""
     steps = (
         f"{report.count(fit['iterations'], 'iteration')} with "
         f"{report.count(fit['two_variable_steps'], 'two-variable step')}"
     )
     worst = report.number(fit["max_kkt_violation"], 2)
-    asked = _short(parameters["tolerance"])
-    gap = closeness(fit)
+    tolerance = _format_short(parameters["tolerance"])
+    gap = _describe_gap(fit)
     if not fit["converged"]:
-        reason, advice = _STOPS.get(fit["stop_reason"], (fit["stop_reason"], ""))
+        reason, advice = _STOP_REASONS.get(fit["stop_reason"], (fit["stop_reason"], ""))
         text = (
-            f"SMO stopped after {steps}: {reason}. A row still violates the conditions "
-            f"of optimality by {worst}, where {asked} was asked for. {advice}"
+            f"SMO stopped after {steps}: {reason}. The conditions of optimality are "
+            f"still violated by {worst}; the tolerance is {tolerance}. {advice}"
         )
         return report.Notice("Not converged.", text.rstrip(), "bad")
     text = (
-        f"It took SMO {steps} until no row violated the conditions of optimality by "
-        f"more than {worst} ({asked} was asked for)."
+        f"After {steps}, no row violates the conditions of optimality by more than "
+        f"{worst} (the tolerance is {tolerance})."
     )
     if not is_convex(parameters):
         return report.Notice("Converged.", text, "good")
     if gap:
         text += (
-            f" What the machine costs is proven to be within {gap} of the least "
-            "possible: no other coefficients make it cheaper by more than that."
+            f" The model's cost is proven to be within {gap} of the least possible: no "
+            "other coefficients lower it by more than that."
         )
     return report.Notice("This is the optimum.", text, "good")
 
 
-def _short(value: float) -> str:
-    """One significant digit where it is all there is, as 0.001; else two."""
+def _format_short(value: float) -> str:
+    """Format with one significant digit if that is exact, as 0.001, else with two."""
     return report.number(value, 1 if float(f"{value:.0e}") == value else 2)
 
 
-class _Way(NamedTuple):
-    """The way of one problem, from β = 0 on; `[iterations + 1]` each."""
+class _Descent(NamedTuple):
+    """The course of one problem from β = 0 on; `[iterations + 1]` each."""
 
     dual: Vector
     gap: Vector
     violation: Vector
     name: str
 
-    @staticmethod
-    def of(trace: Trace, start: Beginning) -> _Way:
-        return _Way(
+    @classmethod
+    def from_trace(cls, trace: Trace, start: InitialGap) -> Self:
+        return cls(
             np.append(0.0, trace.dual_objective),
             np.append(start.duality_gap, trace.duality_gap),
             np.append(start.max_kkt_violation, trace.max_kkt_violation),
-            f", in the problem of {start.name}" if start.name else "",
+            f", in the problem {start.name}" if start.name else "",
         )
 
     @property
@@ -214,49 +210,50 @@ class _Way(NamedTuple):
         return len(self.dual) - 1
 
 
-def _objectives(way: _Way, convex: bool) -> report.Figure:
-    """The dual objective that rises and the primal one that comes down to it."""
-    primal = way.dual + way.gap
-    end = float(way.dual[-1])
+def _plot_objectives(descent: _Descent, convex: bool) -> report.Figure:
+    """Plot the dual objective as it rises, and the primal as it falls to meet it."""
+    primal = descent.dual + descent.gap
+    end = float(descent.dual[-1])
 
     def paint(canvas: Any) -> None:
-        axes = _axes(canvas, way, "Objective")
-        _line(axes, primal, "orange", "primal")
-        _line(axes, way.dual, "accent", "dual")
-        low = float(way.dual.min())
+        axes = _make_axes(canvas, descent, "Objective")
+        _draw_line(axes, primal, "orange", "primal")
+        _draw_line(axes, descent.dual, "accent", "dual")
+        low = float(descent.dual.min())
         reach = (end - low) or abs(end) or 1.0
         axes.set_ylim(low - 0.03 * reach, end + 0.6 * reach)
         report.legend(axes)
 
     caption = (
-        f"The two objectives after each iteration{way.name}. SMO pushes the dual one "
-        f"up until they meet; it ends at {report.number(end)}, and the primal one at "
-        f"{report.number(float(primal[-1]))}."
+        f"The two objectives after each iteration{descent.name}. SMO raises the dual "
+        f"objective until they meet; it ends at {report.number(end)}, and the primal "
+        f"at {report.number(float(primal[-1]))}."
     )
     if convex:
-        caption += " At every iteration the optimum lies between them."
-    if way.iterations == 1:
-        caption += " So small a problem is a single working set, solved at once."
+        caption += " The optimum always lies between them."
+    if descent.iterations == 1:
+        caption += " A problem this small is one working set, solved in one iteration."
     alt = (
         f"Line plot of the dual objective, which rises from 0 to {report.number(end)} "
-        f"in {report.count(way.iterations, 'iteration')}, and of the primal one."
+        f"in {report.count(descent.iterations, 'iteration')}, and of the primal one."
     )
     return report.Figure(report.draw(paint), caption, alt)
 
 
-def _violations(way: _Way, tolerance: float) -> report.Figure:
-    """Violation and relative gap on a logarithmic axis, with the tolerance."""
-    ends = abs(way.dual[-1]), abs(way.dual[-1] + way.gap[-1])
-    scale = max(*ends, _LEAST * way.gap.max()) or 1.0
+def _plot_violations(descent: _Descent, tolerance: float) -> report.Figure:
+    """Plot violation, relative gap and tolerance on a logarithmic axis."""
+    ends = abs(descent.dual[-1]), abs(descent.dual[-1] + descent.gap[-1])
+    scale = max(*ends, _FLOOR * descent.gap.max()) or 1.0
     gap, violation = (
-        np.maximum(values, _LEAST) for values in (way.gap / scale, way.violation)
+        np.maximum(values, _FLOOR)
+        for values in (descent.gap / scale, descent.violation)
     )
 
     def paint(canvas: Any) -> None:
-        axes = _axes(canvas, way, "")
+        axes = _make_axes(canvas, descent, "")
         axes.axhline(tolerance, label="tolerance", **report.REFERENCE_LINE)
-        _line(axes, gap, "orange", "relative gap")
-        _line(axes, violation, "accent", "KKT violation")
+        _draw_line(axes, gap, "orange", "relative gap")
+        _draw_line(axes, violation, "accent", "KKT violation")
         every = np.concatenate((gap, violation, [tolerance]))
         report.set_log_scale(axes)
         axes.set_ylim(
@@ -266,26 +263,26 @@ def _violations(way: _Way, tolerance: float) -> report.Figure:
         report.legend(axes)
 
     caption = (
-        "How far the worst row is from the conditions of optimality, and the duality "
-        f"gap as a share of the objective{way.name}. SMO stops where the violation "
-        "comes below the dashed line."
+        "The violation of the conditions of optimality, and the duality gap as a "
+        f"share of the objective{descent.name}. SMO stops when the violation falls "
+        "below the dashed line."
     )
     alt = (
         f"Line plot of the KKT violation, from {report.number(violation[0], 3)} to "
         f"{report.number(violation[-1], 3)} in "
-        f"{report.count(way.iterations, 'iteration')}, and of the relative gap."
+        f"{report.count(descent.iterations, 'iteration')}, and of the relative gap."
     )
     return report.Figure(report.draw(paint), caption, alt)
 
 
-def _axes(canvas: Any, way: _Way, label: str) -> Any:
+def _make_axes(canvas: Any, descent: _Descent, label: str) -> Any:
     axes = report.plot_axes(canvas, "Iteration", label)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlim(0, max(way.iterations, 1))
+    axes.set_xlim(0, max(descent.iterations, 1))
     return axes
 
 
-def _line(axes: Any, values: Vector, hue: str, label: str) -> None:
-    look = {"color": report.color(hue), "linewidth": 2, "solid_capstyle": "round"}
-    axes.plot(values, label=label, **look)
-    axes.plot(len(values) - 1, values[-1], "o", markersize=7, clip_on=False, **look)
+def _draw_line(axes: Any, values: Vector, color: str, label: str) -> None:
+    style = {"color": report.color(color), "linewidth": 2, "solid_capstyle": "round"}
+    axes.plot(values, label=label, **style)
+    axes.plot(len(values) - 1, values[-1], "o", markersize=7, clip_on=False, **style)

@@ -1,91 +1,87 @@
-"""The report's picture of a classifier: its regions, margins and support vectors."""
-
-from __future__ import annotations
+"""The figure of a classifier: decision regions, margins and support vectors."""
 
 import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from layers import OneVsOne
 from recipes.pipeline import report
-from recipes.svm.report.projection import Plane, plane
-
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Column
-    from recipes.pipeline.run import Run
+from recipes.pipeline.datasets import Column
+from recipes.pipeline.run import Run
+from recipes.svm.report.projection import Plane, choose_plane
 
 Matrix = npt.NDArray[Any]
-MAX_ROWS = 600  # drawn
+MAX_ROWS = 600  # to draw
 MAX_CLASSES = 30  # whose rows are drawn
-_FINEST, _COARSEST = 160, 40  # points of the grid, a side
-_WORK = 2e10  # products to compute its scores with, at most
-_BATCH = 8192  # points whose scores are computed at a time
-_NARROW = 1e-9  # the least lead that votes alone give
-_MARGIN = 0.06  # about the rows, as a share of their spread
+_MAX_SIDE, _MIN_SIDE = 160, 40  # of the grid, in points
+_MAX_PRODUCTS = 2e10  # to compute the scores on the grid
+_BATCH_SIZE = 8192  # points whose scores are computed at a time
+_TIE_LEAD = 1e-9  # the least lead of a class that only the votes decide for
+_PADDING = 0.06  # around the rows, as a share of their spread
 _HUES = ("orange", "accent", "teal", "purple", "pink", "grey")
 _SHAPES = "osD^v"
-_LETTER = 7.5  # pixels, of text at 13 px
-_HANDLE = 36  # pixels, of a legend's entry without its text
-_LEGEND = 370  # pixels, of its texts and handles in a line
+_LETTER_WIDTH = 7.5  # pixels, of text at 13 px
+_HANDLE_WIDTH = 36  # pixels, of a legend entry without its text
+_LEGEND_WIDTH = 370  # pixels, of the texts and handles in a line
 
 
 class _Picture(NamedTuple):
-    """What is drawn."""
+    """The contents of the figure."""
 
     plane: Plane
-    x: Matrix  # [g], the grid's first axis
-    y: Matrix  # [g], its second
-    leads: Matrix  # [g, g, k]
-    shown: Matrix  # numbers of the rows that are drawn
+    x: Matrix  # [g], the first axis of the grid
+    y: Matrix  # [g], its second axis
+    leads: Matrix  # [g, g, k], see `_compute_leads`
+    shown: Matrix  # indices of the rows drawn
     commonest: Matrix  # classes whose rows are drawn
 
 
-def decision_regions(run: Run, features: Matrix) -> report.Section | None:
-    """The classes' regions on a plane; None where the features are a line.
+def build_regions_section(run: Run, features: Matrix) -> report.Section | None:
+    """Draw the decision regions on a plane; None for a single feature.
 
     Args:
         run: the run of a classification.
         features: the preprocessed training rows, `[n, p]`.
     """
-    seen = plane(run, features)
-    if seen is None:
+    plane = choose_plane(run, features)
+    if plane is None:
         return None
     target, classes = run.data.train.target, run.data.description.target
     commonest = np.argsort(-np.bincount(target), kind="stable")[:MAX_CLASSES]
     shown = report.sample(len(target), MAX_ROWS)
     shown = shown[np.isin(target[shown], commonest)]
-    picture = _Picture(seen, *_scored(run, seen), shown, np.sort(commonest))
-    svg = _drawn(picture, classes, target, run.model.support_indices)
-    caption = " ".join(_caption(run, picture))
+    picture = _Picture(plane, *_score_grid(run, plane), shown, np.sort(commonest))
+    svg = _draw(picture, classes, target, run.model.support_indices)
+    caption = " ".join(_write_caption(run, picture))
     alt = (
-        f"Map of the regions of the classes of {classes.name}, with "
+        f"Map of the decision regions of the classes of {classes.name}, with "
         f"{report.count(len(shown), 'training row')}."
     )
     return report.Section("Decision regions", (report.Figure(svg, caption, alt),))
 
 
-def _scored(run: Run, seen: Plane) -> tuple[Matrix, Matrix, Matrix]:
-    """A grid over the rows, without far outliers, and the classes' leads on it."""
-    low, high = np.quantile(seen.points, (0.005, 0.995), axis=0)
+def _score_grid(run: Run, plane: Plane) -> tuple[Matrix, Matrix, Matrix]:
+    """Span a grid over the rows except outliers; compute the classes' leads on it."""
+    low, high = np.quantile(plane.points, (0.005, 0.995), axis=0)
     spread = np.maximum(high - low, 1e-6 * np.maximum(np.abs(high), 1e-6))
-    work = run.model.support_vectors.size + run.model.dual_coefficients.size
-    side = int(np.clip(np.sqrt(_WORK / work), _COARSEST, _FINEST))
-    x, y = np.linspace(low - _MARGIN * spread, high + _MARGIN * spread, side, axis=1)
+    products = run.model.support_vectors.size + run.model.dual_coefficients.size
+    side = int(np.clip(np.sqrt(_MAX_PRODUCTS / products), _MIN_SIDE, _MAX_SIDE))
+    x, y = np.linspace(low - _PADDING * spread, high + _PADDING * spread, side, axis=1)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return x, y, _leads(run, seen.lift(grid)).reshape(side, side, -1)
+    return x, y, _compute_leads(run, plane.lift(grid)).reshape(side, side, -1)
 
 
-def _leads(run: Run, features: Matrix) -> Matrix:
-    """How far each class is ahead: above 0 where the machine decides for it; `[g, k]`.
+def _compute_leads(run: Run, features: Matrix) -> Matrix:
+    """Return how far each class leads: positive where the model chooses it; `[g, k]`.
 
-    Of two classes that is the score; of more, the least of what decides against each
-    of the others.
+    With two classes that is the score; with more, the smallest lead over any other
+    class.
     """
-    batches = range(0, len(features), _BATCH)
+    batches = range(0, len(features), _BATCH_SIZE)
     decisions = np.concatenate(
-        [run.model.decisions(features[i : i + _BATCH]) for i in batches]
+        [run.model.decisions(features[i : i + _BATCH_SIZE]) for i in batches]
     ).astype(np.float64)
     classes = len(run.data.description.target.levels)
     if classes == 2:
@@ -98,61 +94,62 @@ def _leads(run: Run, features: Matrix) -> Matrix:
     for (first, second), values in zip(pairs, decisions.T, strict=True):
         leads[:, first] = np.minimum(leads[:, first], -values)
         leads[:, second] = np.minimum(leads[:, second], values)
-    # Where no class beats every other one, the votes decide.
+    # Where no class beats all others, the votes decide.
     chosen = np.asarray(OneVsOne(classes)(decisions)).argmax(axis=1)
     tied = np.flatnonzero(leads.max(axis=1) <= 0)
     winner = chosen[tied]
     others = leads[tied]
     others[np.arange(len(tied)), winner] = -np.inf
-    leads[tied, winner] = np.maximum(-others.max(axis=1), _NARROW)
+    leads[tied, winner] = np.maximum(-others.max(axis=1), _TIE_LEAD)
     return leads
 
 
-def _caption(run: Run, picture: _Picture) -> list[str]:
-    """How to read the picture, and what it does not show."""
-    seen, shown = picture.plane, picture.shown
+def _write_caption(run: Run, picture: _Picture) -> list[str]:
+    """Explain how to read the picture, and what it does not show."""
+    plane, shown = picture.plane, picture.shown
     rows, classes = run.data.train.target, run.data.description.target.levels
-    words = [seen.words]
-    if seen.is_all:
-        words.append("The colour is the class that the machine gives to each point.")
+    sentences = [plane.description]
+    if plane.is_complete:
+        sentences.append("The background is the class that the model predicts there.")
     else:
-        here = _leads(run, seen.lift(seen.points[shown])).argmax(axis=1)
-        given = run.predictions[0].predicted[shown]
-        same = report.percent(float(np.mean(here == given)))
-        words.append(
-            "The colour is the class that the machine gives to a point of the plane, "
-            "where all other components are 0; rows are drawn where they fall on it. "
-            f"For {same} of those shown that is the class that they are given with all "
-            "their columns: the rest is decided by what the picture cannot show."
+        on_plane = _compute_leads(run, plane.lift(plane.points[shown])).argmax(axis=1)
+        predicted = run.predictions[0].predicted[shown]
+        agreement = report.percent(float(np.mean(on_plane == predicted)))
+        sentences.append(
+            "The background is the class that the model predicts on the plane, where "
+            "all other components are 0; rows are projected onto it. "
+            f"For {agreement} of the rows shown, that is also the class predicted from "
+            "all their columns; for the rest, components that the figure cannot show "
+            "decide."
         )
     if len(classes) == 2:
-        words.append(
-            "The line is where the score is 0, the dashed ones are the margins, where "
-            "it is \N{MINUS SIGN}1 and 1."
+        sentences.append(
+            "The solid line is the decision boundary, where the score is 0; the dashed "
+            "lines are the margins, where it is \N{MINUS SIGN}1 and 1."
         )
-    words.append(
-        "Rows have the colour of their own class; ringed ones are support vectors."
+    sentences.append(
+        "Each row has the colour of its true class; rings mark support vectors."
     )
     if len(shown) < len(rows):
-        words.append(
-            f"Shown are {report.number(len(shown))} of the "
-            f"{report.count(len(rows), 'training row')}, drawn at random."
+        sentences.append(
+            f"The figure shows {report.number(len(shown))} of the "
+            f"{report.count(len(rows), 'training row')}, chosen at random."
         )
     if len(picture.commonest) < len(classes):
-        words.append(f"Rows of the {MAX_CLASSES} commonest classes only are shown.")
+        sentences.append(f"Only rows of the {MAX_CLASSES} commonest classes are shown.")
     ends = np.array([[picture.x[0], picture.y[0]], [picture.x[-1], picture.y[-1]]])
-    points = seen.points[shown]
+    points = plane.points[shown]
     beyond = int(np.any((points < ends[0]) | (points > ends[1]), axis=1).sum())
     if beyond:
         verb = "lies" if beyond == 1 else "lie"
-        words.append(f"{report.count(beyond, 'row')} {verb} beyond the picture.")
-    return words
+        sentences.append(f"{report.count(beyond, 'row')} {verb} outside the figure.")
+    return sentences
 
 
-def _drawn(picture: _Picture, classes: Column, target: Matrix, vectors: Matrix) -> str:
+def _draw(picture: _Picture, classes: Column, target: Matrix, vectors: Matrix) -> str:
     names = [report.shorten(classes.levels[i], 14) for i in picture.commonest]
-    entry = max(map(len, names)) * _LETTER + _HANDLE
-    columns = int((_LEGEND - len("support vector") * _LETTER) // entry) + 1
+    entry = max(map(len, names)) * _LETTER_WIDTH + _HANDLE_WIDTH
+    columns = int((_LEGEND_WIDTH - len("support vector") * _LETTER_WIDTH) // entry) + 1
     lines = -(-(len(names) + 1) // columns)
 
     def paint(canvas: Any) -> None:
@@ -161,58 +158,60 @@ def _drawn(picture: _Picture, classes: Column, target: Matrix, vectors: Matrix) 
         )
         axes.grid(visible=False)
         if picture.leads.shape[-1] == 2:
-            _two_regions(axes, picture)
+            _draw_two_regions(axes, picture)
         else:
-            _regions(axes, picture)
-        _rows(axes, picture, names, target, vectors)
+            _draw_regions(axes, picture)
+        _draw_rows(axes, picture, names, target, vectors)
         axes.set(xlim=(picture.x[0], picture.x[-1]), ylim=(picture.y[0], picture.y[-1]))
         report.legend(axes, columns=columns)
 
     return report.draw(paint, height=400 + 20 * lines)
 
 
-def _look(index: int) -> dict[str, Any]:
-    """Colour and shape of a class; no two of the first thirty have the same."""
+def _choose_marker(index: int) -> dict[str, Any]:
+    """Choose colour and shape of a class, different for each of the first thirty."""
     return {
         "color": report.color(_HUES[index % len(_HUES)]),
         "marker": _SHAPES[index // len(_HUES) % len(_SHAPES)],
     }
 
 
-def _two_regions(axes: Any, picture: _Picture) -> None:
-    """The regions of two classes, with the boundary and the margins."""
+def _draw_two_regions(axes: Any, picture: _Picture) -> None:
+    """Draw the regions of two classes, with the boundary and the margins."""
     score = picture.leads[:, :, 1]
     far = 1 + np.abs(score).max()
-    hues = [report.color(hue) for hue in _HUES[:2]]
+    hues = [report.color(color) for color in _HUES[:2]]
     axes.contourf(picture.x, picture.y, score, [-far, 0, far], colors=hues, alpha=0.15)
-    for level, hue, dashes, width in (
+    for level, color, dashes, width in (
         (-1.0, "muted", report.DASHES, 1.2),
         (1.0, "muted", report.DASHES, 1.2),
         (0.0, "ink", "solid", 1.8),
     ):
         if score.min() < level < score.max():
-            look = {"colors": report.color(hue), "linestyles": [dashes]}
-            axes.contour(picture.x, picture.y, score, [level], linewidths=width, **look)
+            style = {"colors": report.color(color), "linestyles": [dashes]}
+            axes.contour(
+                picture.x, picture.y, score, [level], linewidths=width, **style
+            )
 
 
-def _regions(axes: Any, picture: _Picture) -> None:
-    """The regions of several classes: where the lead on all others is positive."""
+def _draw_regions(axes: Any, picture: _Picture) -> None:
+    """Draw the regions of several classes: where each leads all others."""
     for index in range(picture.leads.shape[-1]):
         lead = picture.leads[:, :, index]
         if lead.max() <= 0:
             continue
-        hue = _look(index)["color"]
+        color = _choose_marker(index)["color"]
         far = 1 + lead.max()
-        axes.contourf(picture.x, picture.y, lead, [0, far], colors=[hue], alpha=0.15)
+        axes.contourf(picture.x, picture.y, lead, [0, far], colors=[color], alpha=0.15)
         if lead.min() < 0:
-            look = {"colors": report.color("muted"), "linewidths": 1.0}
-            axes.contour(picture.x, picture.y, lead, [0], **look)
+            style = {"colors": report.color("muted"), "linewidths": 1.0}
+            axes.contour(picture.x, picture.y, lead, [0], **style)
 
 
-def _rows(
+def _draw_rows(
     axes: Any, picture: _Picture, names: list[str], target: Matrix, vectors: Matrix
 ) -> None:
-    """The rows, and a ring about the support vectors among them."""
+    """Draw the rows, with rings around support vectors."""
     ringed = picture.shown[np.isin(picture.shown, vectors)]
     axes.plot(
         *picture.plane.points[ringed].T,
@@ -232,5 +231,5 @@ def _rows(
             markersize=4.5,
             markeredgewidth=0,
             label=name,
-            **_look(int(index)),
+            **_choose_marker(int(index)),
         )

@@ -1,44 +1,40 @@
-"""The report's picture of a regression: the predictions and the tube about them."""
+"""The figures of a regression: the predictions and the tube around them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recipes.pipeline import report
+from recipes.pipeline.datasets import Column
+from recipes.pipeline.run import Run
 
-if TYPE_CHECKING:
-    from recipes.pipeline.datasets import Column
-    from recipes.pipeline.run import Run
-
-_POINTS = 300  # of a curve
+_CURVE_POINTS = 300
 
 Vector = npt.NDArray[Any]
 
 
-def tube(run: Run) -> report.Section:
-    """The predictions beside the target, with the tube in which errors cost nothing.
+def build_tube_section(run: Run) -> report.Section:
+    """Plot predictions against the target, with the tube in which errors cost nothing.
 
-    Where there is one numeric column alone, the curve and its tube along it, too.
+    If the only column is numeric, plot the predictions along it, too.
 
     Args:
         run: the run of a regression.
     """
     columns = run.data.description.columns
-    body: list[report.Block] = [_scatter(run)]
+    body: list[report.Block] = [_plot_predictions(run)]
     if len(columns) == 1 and columns[0].kind == "numeric":
-        body.append(_curve(run, columns[0]))
+        body.append(_plot_curve(run, columns[0]))
         return report.Section("The tube", (report.Grid(body),))
     return report.Section("The tube", body)
 
 
-def _scatter(run: Run) -> report.Figure:
+def _plot_predictions(run: Run) -> report.Figure:
     target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
     train, test = (
-        report.pair(rows.target, made)
-        for rows, made in zip(
+        report.pair(rows.target, predicted)
+        for rows, predicted in zip(
             (run.data.train, run.data.test), run.predictions, strict=True
         )
     )
@@ -48,8 +44,8 @@ def _scatter(run: Run) -> report.Figure:
         axes = report.plot_axes(canvas, f"Actual {name}", f"Predicted {name}")
         every = np.concatenate([*train, *test])
         ends = np.array([every.min(), every.max()])
-        _band(axes, ends, ends, epsilon)
-        _points(axes, run, train, test)
+        _draw_tube(axes, ends, ends, epsilon)
+        _draw_points(axes, run, train, test)
         axes.set_aspect("equal", adjustable="datalim")
         report.legend(axes)
 
@@ -60,16 +56,16 @@ def _scatter(run: Run) -> report.Figure:
     ]
     half, most = np.quantile(np.abs(test.actual - test.predicted), (0.5, 0.9))
     caption = (
-        "Each point is a row; on the dashed line the prediction is right. The band is "
+        "Each point is a row; on the dashed line, predictions are exact. The band is "
         f"the tube: errors of up to {report.quantity(epsilon, target.unit, 3)} (ε) "
-        f"cost nothing. {inside[0]} of the training rows lie inside it or on its edge, "
-        f"and {inside[1]} of the test rows. Half of the test rows are predicted to "
-        f"within {report.number(half, 3)} of the actual value, nine in ten to within "
-        f"{report.quantity(most, target.unit, 3)}."
+        f"cost nothing. {inside[0]} of the training rows and {inside[1]} of the test "
+        "rows lie inside it or on its edge. Half of the test rows are predicted to "
+        f"within {report.number(half, 3)} of the actual value, and "
+        f"{report.percent(0.9)} to within {report.quantity(most, target.unit, 3)}."
     )
     if max(len(train.actual), len(test.actual)) > report.MAX_POINTS:
         caption += (
-            f" Of each, {report.number(report.MAX_POINTS)} rows at most are shown."
+            f" At most {report.number(report.MAX_POINTS)} rows of each are shown."
         )
     alt = (
         f"Scatter plot of the predicted against the actual {target.name} with the tube;"
@@ -79,18 +75,18 @@ def _scatter(run: Run) -> report.Figure:
     return report.Figure(svg, caption, alt)
 
 
-def _points(axes: Any, run: Run, train: report.Pairs, test: report.Pairs) -> None:
-    """Training rows as rings, support vectors orange; test rows above."""
+def _draw_points(axes: Any, run: Run, train: report.Pairs, test: report.Pairs) -> None:
+    """Draw training rows as rings, support vectors in orange, and test rows on top."""
     chosen = report.sample(train.actual.size)
     is_vector = np.isin(chosen, run.model.support_indices)
     tested = report.sample(test.actual.size)
     size, alpha = (5, 0.8) if chosen.size < 500 else (4, 0.5)
-    for label, each, rows, look in (
+    for label, each, rows, style in (
         ("train", train, chosen[~is_vector], ("none", "grey", 1.0)),
         ("support vector", train, chosen[is_vector], ("none", "orange", 1.0)),
         ("test", test, tested, (report.color("accent"), "accent", 0.0)),
     ):
-        face, hue, edge = look
+        face, color, edge = style
         axes.plot(
             each.actual[rows],
             each.predicted[rows],
@@ -98,14 +94,14 @@ def _points(axes: Any, run: Run, train: report.Pairs, test: report.Pairs) -> Non
             markersize=size,
             markerfacecolor=face,
             markeredgewidth=edge,
-            color=report.color(hue),
+            color=report.color(color),
             alpha=alpha,
             label=label,
         )
 
 
-def _band(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
-    """The tube about a line or a curve."""
+def _draw_tube(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
+    """Draw the tube around a line or a curve."""
     axes.fill_between(
         x,
         y - epsilon,
@@ -118,12 +114,12 @@ def _band(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
     axes.plot(x, y, **report.REFERENCE_LINE)
 
 
-def _curve(run: Run, column: Column) -> report.Figure:
-    """What is predicted along the only column."""
+def _plot_curve(run: Run, column: Column) -> report.Figure:
+    """Plot the predictions along the only column."""
     raw = run.data.train.features
     raw = raw.toarray() if hasattr(raw, "toarray") else raw
     values = run.serving_model.preprocessing.imputation(raw).numpy()[:, 0]
-    x = np.linspace(values.min(), values.max(), _POINTS, dtype=np.float32)
+    x = np.linspace(values.min(), values.max(), _CURVE_POINTS, dtype=np.float32)
     features = run.serving_model.preprocessing(x[:, np.newaxis])
     y = np.asarray(run.model(features), np.float64)[:, 0]
     target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
@@ -134,23 +130,23 @@ def _curve(run: Run, column: Column) -> report.Figure:
         axes = report.plot_axes(
             canvas, report.shorten(column.name, 30), report.shorten(target.name, 30)
         )
-        _band(axes, x, y, epsilon)
-        look: dict[str, Any] = {
+        _draw_tube(axes, x, y, epsilon)
+        style: dict[str, Any] = {
             "markersize": 5,
             "markerfacecolor": "none",
             "alpha": 0.8,
         }
-        for label, hue, rows in (
+        for label, color, rows in (
             ("train", "grey", chosen[~is_vector]),
             ("support vector", "orange", chosen[is_vector]),
         ):
             points = values[rows], run.data.train.target[rows]
-            axes.plot(*points, "o", color=report.color(hue), label=label, **look)
+            axes.plot(*points, "o", color=report.color(color), label=label, **style)
         report.legend(axes)
 
     caption = (
-        f"What is predicted along {report.quoted(column.name)}, the only column, and "
-        "the tube about it. Support vectors lie on its edges and outside."
+        f"The prediction along {report.quoted(column.name)}, the only column, and the "
+        "tube around it. Support vectors lie on its edges or outside."
     )
-    alt = f"The predicted {target.name} along {column.name}, with the tube about it."
+    alt = f"The predicted {target.name} along {column.name}, with the tube around it."
     return report.Figure(report.draw(paint, height=470), caption, alt)

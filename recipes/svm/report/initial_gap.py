@@ -1,58 +1,55 @@
-"""What is known of the dual problems of a run before they are solved."""
-
-from __future__ import annotations
+"""The optimality of a run's dual problems at β = 0, before they are solved."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recipes.pipeline.report import quoted
+from recipes.pipeline.run import Run
 from recipes.svm.models.inputs import class_weights
-
-if TYPE_CHECKING:
-    from recipes.pipeline.run import Run
 
 Vector = npt.NDArray[np.float64]
 
 
-class Beginning(NamedTuple):
+class InitialGap(NamedTuple):
     """One problem at β = 0, where SMO starts and the dual objective is 0."""
 
-    name: str  # of what it tells apart, where there are several problems; or empty
+    name: str  # the classes it separates, as "‘a’ against ‘b’"; empty if it is the only
     duality_gap: float
     max_kkt_violation: float
 
 
-def bounds(run: Run) -> Vector:
-    """The most that each training row's coefficient may be, in size; `[n]`."""
-    chosen, target = run.metrics["parameters"], run.data.train.target
+def compute_bounds(run: Run) -> Vector:
+    """Return the largest size that each training row's coefficient may have, `[n]`."""
+    parameters, target = run.metrics["parameters"], run.data.train.target
     weight = np.ones(len(target))
-    if chosen.get("class_weight") == "balanced":
+    if parameters.get("class_weight") == "balanced":
         classes = np.arange(len(run.data.description.target.levels))
         weight = class_weights("balanced", classes, target, weight)
-    return chosen["C"] * weight
+    return parameters["C"] * weight
 
 
-def beginnings(run: Run) -> list[Beginning]:
-    """Every problem at β = 0, in the order of the model's `traces`."""
-    bound, target = bounds(run), run.data.train.target
+def compute_initial_gaps(run: Run) -> list[InitialGap]:
+    """Return every problem at β = 0, in the order of the model's `traces`."""
+    bound, target = compute_bounds(run), run.data.train.target
     if run.data.description.task == "regression":
-        return [_of_regression(target, bound, run.metrics["parameters"]["epsilon"])]
+        epsilon = run.metrics["parameters"]["epsilon"]
+        return [_compute_regression_gap(target, bound, epsilon)]
     levels = run.data.description.target.levels
     return [
-        # All scores are 0: every row costs as much as its bound, and the two sides
-        # disagree on the bias by the whole width of the margin.
-        Beginning(name, float(bound[rows].sum()), 2.0)
-        for name, rows in _problems(run.model, levels, target)
+        # All scores are 0: every row costs as much as its bound, and the two classes
+        # disagree about the bias by the whole width of the margin, 2.
+        InitialGap(name, float(bound[rows].sum()), 2.0)
+        for name, rows in _list_problems(run.model, levels, target)
     ]
 
 
-def _problems(
+def _list_problems(
     model: Any, levels: tuple[str, ...], target: npt.NDArray[np.int64]
 ) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    """The names and rows of the problems of a classification."""
+    """List the names and rows of the problems of a classification."""
     every = np.ones(len(target), bool)
     if len(levels) == 2:
         yield "", every
@@ -65,8 +62,10 @@ def _problems(
                 yield name, (target == a) | (target == b)
 
 
-def _of_regression(target: Vector, bound: Vector, epsilon: float) -> Beginning:
-    """The flat tube in the middle of the targets."""
+def _compute_regression_gap(
+    target: Vector, bound: Vector, epsilon: float
+) -> InitialGap:
+    """Return the gap of the flat tube in the middle of the targets."""
     low, high = float(target.min()), float(target.max())
     outside = np.maximum(np.abs(target - (low + high) / 2) - epsilon, 0.0)
-    return Beginning("", float(bound @ outside), max(high - low - 2 * epsilon, 0.0))
+    return InitialGap("", float(bound @ outside), max(high - low - 2 * epsilon, 0.0))

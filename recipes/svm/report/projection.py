@@ -1,44 +1,42 @@
-"""Planes to look at a machine on: that of two columns, or of two main directions."""
-
-from __future__ import annotations
+"""The plane on which a classifier is drawn: two columns, or two main components."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
 
 from recipes.pipeline import report
-
-if TYPE_CHECKING:
-    from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run
 
 Matrix = npt.NDArray[Any]
-_ENTRIES = 2**24  # of the matrix that the directions are computed from
-_ROWS = 5000  # likewise
+# The matrix from which the directions are computed has at most this many entries
+_MAX_ENTRIES = 2**24
+# and rows.
+_MAX_ROWS = 5000
 
 
 class Plane(NamedTuple):
     """A plane through the features.
 
     Attributes:
-        points: where the training rows lie on it, `[n, 2]`.
-        labels: of its axes.
-        lift: from points on it `[g, 2]` to features `[g, p]`.
-        is_all: whether it holds all there is: nothing is left out of sight.
-        words: what it is.
+        points: the training rows, projected onto it, `[n, 2]`.
+        labels: the labels of its axes.
+        lift: maps points on it `[g, 2]` to features `[g, p]`.
+        is_complete: whether it is the whole feature space.
+        description: what it is, in a sentence.
     """
 
     points: Matrix
     labels: tuple[str, str]
     lift: Callable[[Matrix], Matrix]
-    is_all: bool
-    words: str
+    is_complete: bool
+    description: str
 
 
-def plane(run: Run, features: Matrix) -> Plane | None:
-    """The plane to draw a run's machine on; None where the features are a line.
+def choose_plane(run: Run, features: Matrix) -> Plane | None:
+    """Choose the plane on which to draw a run's model; None for a single feature.
 
     Args:
         run: the run.
@@ -47,12 +45,12 @@ def plane(run: Run, features: Matrix) -> Plane | None:
     columns = run.data.description.columns
     numeric = all(column.kind == "numeric" for column in columns)
     if features.shape[1] == 2 and len(columns) == 2 and numeric:
-        return _raw(run)
-    return _principal(features) if features.shape[1] > 1 else None
+        return _span_columns(run)
+    return _fit_principal_plane(features) if features.shape[1] > 1 else None
 
 
-def _raw(run: Run) -> Plane:
-    """The plane of the data's two columns, in their own units."""
+def _span_columns(run: Run) -> Plane:
+    """Return the plane of the data's two columns, in their own units."""
     preprocessing: Any = run.serving_model.preprocessing
     raw = run.data.train.features
     raw = raw.toarray() if hasattr(raw, "toarray") else raw
@@ -67,17 +65,17 @@ def _raw(run: Run) -> Plane:
         (first, second),
         lambda points: preprocessing(points.astype(np.float32)).numpy(),
         True,
-        "The plane of the two columns.",
+        "The axes are the two columns.",
     )
 
 
-def _principal(features: Matrix) -> Plane:
-    """The plane on which the rows are spread the most."""
+def _fit_principal_plane(features: Matrix) -> Plane:
+    """Return the plane with the largest variance of the rows."""
     rows, width = features.shape
-    chosen = report.sample(rows, min(_ROWS, max(_ENTRIES // width, 50)))
-    found = PCA(2, random_state=0).fit(features[chosen].astype(np.float64))
-    directions, mean = found.components_, found.mean_
-    shares = found.explained_variance_ratio_
+    chosen = report.sample(rows, min(_MAX_ROWS, max(_MAX_ENTRIES // width, 50)))
+    pca = PCA(2, random_state=0).fit(features[chosen].astype(np.float64))
+    directions, mean = pca.components_, pca.mean_
+    shares = pca.explained_variance_ratio_
     first, second = (
         f"Principal component {number} ({report.percent(share, 2)} of the variance)"
         for number, share in enumerate(shares, 1)
@@ -87,7 +85,7 @@ def _principal(features: Matrix) -> Plane:
         (first, second),
         lambda points: (points @ directions + mean).astype(np.float32),
         width == 2,
-        "The plane through the mean of the training rows along the two directions in "
-        "which they vary most, the principal components of the standardised columns: "
-        f"it holds {report.percent(float(shares.sum()), 2)} of their variance.",
+        "The plane goes through the mean of the training rows, along their first two "
+        "principal components (of the preprocessed columns), which hold "
+        f"{report.percent(float(shares.sum()), 2)} of the variance.",
     )

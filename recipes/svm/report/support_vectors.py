@@ -1,102 +1,98 @@
-"""The report's support vectors: how many, and which ones weigh most."""
-
-from __future__ import annotations
+"""The support vectors in the report: how many, and which have most weight."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recipes.pipeline import report
-from recipes.svm.report.initial_gap import bounds
-
-if TYPE_CHECKING:
-    from recipes.pipeline.run import Run
+from recipes.pipeline.run import Run
+from recipes.svm.report.initial_gap import compute_bounds
 
 MAX_ROWS = 10
-_AT_BOUND = 1 - 1e-9  # of the bound
+_AT_BOUND = 1 - 1e-9  # a coefficient of this share of its bound counts as at the bound
 Vector = npt.NDArray[np.float64]
 
 
-class Vectors(NamedTuple):
-    """The support vectors; `[m]` each but for the coefficients.
+class _SupportVectors(NamedTuple):
+    """The support vectors; `[m]` each, except for the coefficients.
 
     Attributes:
-        rows: their numbers among the training rows.
+        rows: their indices among the training rows.
         coefficients: β, `[m, problems]`.
-        used: in how many problems each has a coefficient.
-        bounded: in how many of them that is as large as C lets it.
-        cost: how far each is on the wrong side of its margin or outside the tube, or
-            of another class than its own: what decides among equal coefficients.
+        used: the number of problems in which each has a coefficient.
+        bounded: the number of problems in which it is as large as C allows.
+        misfit: the absolute residual, or minus the lead of the row's own class; it
+            decides the order among equal coefficients.
     """
 
     rows: npt.NDArray[np.int64]
     coefficients: npt.NDArray[np.float64]
     used: npt.NDArray[np.int64]
     bounded: npt.NDArray[np.int64]
-    cost: Vector
+    misfit: Vector
 
 
-def support_vectors(run: Run) -> report.Section:
-    """How many rows the machine rests on, and those with the largest coefficients.
+def build_support_vectors_section(run: Run) -> report.Section:
+    """Count the support vectors, and list those with the largest coefficients.
 
     Args:
         run: the run.
     """
     title, rows = "Support vectors", len(run.data.train.target)
-    found = _found(run)
+    found = _collect(run)
     if not len(found.rows):
-        text = "No row has a coefficient: the machine predicts its bias everywhere."
+        text = "No row has a coefficient: the model predicts its bias everywhere."
         return report.Section(title, (report.Paragraph(text),))
     weight = np.abs(found.coefficients).sum(axis=1)
-    order = np.lexsort((-found.cost, -weight.round(9)))[:MAX_ROWS]
+    order = np.lexsort((-found.misfit, -weight.round(9)))[:MAX_ROWS]
     about = run.data.description
     summary = report.summarise(run.data.train.features)
     listed: list[list[str | report.Cell]] = [
         [
             report.Cell(
-                _headline(run, int(found.rows[i])),
+                _label_row(run, int(found.rows[i])),
                 report.describe_row(
                     about.columns, run.data.train.features, int(found.rows[i]), summary
                 ),
             ),
-            _coefficient(found.coefficients[i]),
-            _state(run, found, int(i)),
+            _format_coefficient(found.coefficients[i]),
+            _describe_state(run, found, int(i)),
         ]
         for i in order
     ]
-    many = len(found.coefficients[0]) > 1
-    header = ("Training row", "Σ|β|" if many else "β", "State")
+    several = len(found.coefficients[0]) > 1
+    header = ("Training row", "Σ|β|" if several else "β", "State")
     body = (
-        report.Paragraph(" ".join(_words(run, found, rows))),
-        report.Table(_caption(run, len(order)), header, listed, "lrl"),
+        report.Paragraph(" ".join(_summarise(run, found, rows))),
+        report.Table(_write_caption(run, len(order)), header, listed, "lrl"),
     )
     return report.Section(title, body)
 
 
-def _found(run: Run) -> Vectors:
+def _collect(run: Run) -> _SupportVectors:
     rows = run.model.support_indices
     size = np.abs(run.model.dual_coefficients[: len(rows)])
-    bound = bounds(run)[rows][:, np.newaxis]
-    return Vectors(
+    bound = compute_bounds(run)[rows][:, np.newaxis]
+    return _SupportVectors(
         rows,
         run.model.dual_coefficients[: len(rows)],
         np.count_nonzero(size, axis=1),
         np.count_nonzero(size >= _AT_BOUND * bound, axis=1),
-        _cost(run)[rows],
+        _compute_misfit(run)[rows],
     )
 
 
-def _cost(run: Run) -> Vector:
-    target, made = run.data.train.target, run.predictions[0]
+def _compute_misfit(run: Run) -> Vector:
+    target, predictions = run.data.train.target, run.predictions[0]
     if run.data.description.task == "regression":
-        return np.abs(target - np.reshape(made, -1))
-    return -_lead(made.scores, target)
+        return np.abs(target - np.reshape(predictions, -1))
+    return -_compute_lead(predictions.scores, target)
 
 
-def _lead(scores: Vector, target: npt.NDArray[np.int64]) -> Vector:
-    """The score of each row's own class above that of the best other."""
+def _compute_lead(scores: Vector, target: npt.NDArray[np.int64]) -> Vector:
+    """Return how far the score of each row's own class exceeds the best other one."""
     if scores.shape[1] == 1:
         return np.where(target == 1, scores[:, 0], -scores[:, 0])
     own = np.take_along_axis(scores, target[:, np.newaxis], axis=1)
@@ -105,86 +101,84 @@ def _lead(scores: Vector, target: npt.NDArray[np.int64]) -> Vector:
     return own[:, 0] - others.max(axis=1)
 
 
-def _words(run: Run, found: Vectors, rows: int) -> Iterator[str]:
+def _summarise(run: Run, found: _SupportVectors, rows: int) -> Iterator[str]:
     vectors = len(found.rows)
     yield (
-        f"The machine rests on {report.number(vectors)} of the "
-        f"{report.count(rows, 'training row')} "
-        f"({report.percent(vectors / rows)}), its support vectors. Without the others "
-        "it would be the same."
+        f"The model depends on {report.number(vectors)} of the "
+        f"{report.count(rows, 'training row')} ({report.percent(vectors / rows)}), its "
+        "support vectors. Trained without the others, it would be the same."
     )
     bounded = int(np.count_nonzero(found.bounded))
     free = int(np.count_nonzero(found.bounded < found.used))
     if run.data.description.task == "regression":
         yield (
-            f"{report.number(bounded)} of them lie outside the tube: their coefficient "
-            "is as large as C lets it. The tube's edges pass through the other "
-            f"{report.number(vectors - bounded)}."
+            f"{report.number(bounded)} of them lie outside the tube: their "
+            "coefficients are as large as C allows. The edges of the tube pass through "
+            f"the other {report.number(vectors - bounded)}."
         )
     elif len(found.coefficients[0]) == 1:
         yield (
             f"{report.number(bounded)} of them lie inside the margin or on the wrong "
-            "side: their coefficient is as large as C lets it. The margins pass "
+            "side: their coefficients are as large as C allows. The margins pass "
             f"through the other {report.number(vectors - bounded)}."
         )
     else:
         yield (
-            f"In some problem, {report.number(free)} of them lie on the margin, and "
-            f"{report.number(bounded)} inside it or on the wrong side, where their "
-            "coefficient is as large as C lets it."
+            f"{report.number(free)} of them lie on the margin in at least one problem; "
+            f"{report.number(bounded)} lie inside it or on the wrong side in at least "
+            "one, with a coefficient as large as C allows."
         )
 
 
-def _headline(run: Run, row: int) -> str:
+def _label_row(run: Run, row: int) -> str:
     target = run.data.description.target
     value = run.data.train.target[row]
     if run.data.description.task == "regression":
-        told = report.quantity(float(value), target.unit)
-        return f"Row {row}: {target.name} {told}"
+        return f"Row {row}: {target.name} {report.quantity(float(value), target.unit)}"
     return f"Row {row}: {report.quoted(target.levels[int(value)])}"
 
 
-def _coefficient(beta: Vector) -> str:
+def _format_coefficient(beta: Vector) -> str:
     return report.number(float(np.abs(beta).sum() if len(beta) > 1 else beta[0]))
 
 
-def _state(run: Run, found: Vectors, i: int) -> report.Cell:
-    """Free or at the bound, and what the machine makes of the row."""
+def _describe_state(run: Run, found: _SupportVectors, i: int) -> report.Cell:
+    """Describe where a row lies, and the model's prediction for it."""
     row, bounded, used = int(found.rows[i]), int(found.bounded[i]), int(found.used[i])
     if run.data.description.task == "regression":
         residual = run.data.train.target[row] - float(np.ravel(run.predictions[0])[row])
         note = f"residual {report.number(residual, 3)}"
         return report.Cell("outside the tube" if bounded else "on its edge", note)
-    made, levels = run.predictions[0], run.data.description.target.levels
-    predicted = int(made.predicted[row])
+    predictions, levels = run.predictions[0], run.data.description.target.levels
+    predicted = int(predictions.predicted[row])
     wrong = predicted != run.data.train.target[row]
-    note = f"taken for {report.quoted(levels[predicted])}" if wrong else ""
+    note = f"predicted as {report.quoted(levels[predicted])}" if wrong else ""
     if len(found.coefficients[i]) > 1:
-        share = "" if bounded == used else f" {bounded} of {used} times"
+        share = "" if bounded == used else f" in {bounded} of {used} problems"
         return report.Cell(f"at the bound{share}" if bounded else "on the margin", note)
-    score = f"score {report.number(float(made.scores[row, 0]), 3)}"
+    score = f"score {report.number(float(predictions.scores[row, 0]), 3)}"
     if not bounded:
         return report.Cell("on the margin", score)
     return report.Cell("wrong side" if wrong else "inside the margin", score)
 
 
-def _caption(run: Run, listed: int) -> str:
+def _write_caption(run: Run, listed: int) -> str:
     about = run.data.description
     which = f"The {listed} support vectors" if listed > 1 else "The support vector"
-    caption = f"{which} of the largest coefficient"
-    caption += (
-        ", among equal ones those that fit the least: look here for targets that "
-        "are wrong and for rows that are damaged. Rows are numbered from 0 in the "
-        "order of the training rows."
+    size = "coefficients" if listed > 1 else "coefficient"
+    caption = (
+        f"{which} with the largest {size}; among equal ones, the worst fit comes "
+        "first. Look here for wrong targets and damaged rows. Training rows are "
+        "numbered from 0."
     )
     if about.task == "classification" and len(about.target.levels) > 2:
         caption += (
-            " Σ|β| is over all problems that a row is in, and so is how often the "
-            "coefficient is as large as C lets it."
+            " Σ|β| is the sum over all problems of a row; at the bound, a coefficient "
+            "is as large as C allows."
         )
     if len(about.columns) > report.MAX_VALUES:
         caption += (
-            f" Of each the {report.MAX_VALUES} values are told that lie furthest from "
-            "the training rows' mean, in standard deviations."
+            f" For each row, the {report.MAX_VALUES} values are listed that lie "
+            "furthest from the training mean, in standard deviations."
         )
     return caption

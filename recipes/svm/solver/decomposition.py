@@ -1,8 +1,4 @@
-"""One large dual problem, worked on in small parts, an outer iteration at a time.
-
-The state is β, and the product Kβ that is kept with it, as in `side_by_side`, where
-problems are small.
-"""
+"""Decomposition of a large dual problem into the small duals of working sets."""
 
 import math
 from collections.abc import Sequence
@@ -12,48 +8,50 @@ import tensorflow as tf
 
 from layers import kernels
 from recipes.errors import ArgumentError
-from recipes.svm.solver.dual import Problem
+from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.kernel_cache import (
     CHUNK_SHARE,
+    KernelCache,
     KernelFunction,
-    KernelRows,
-    chunk_rows,
+    choose_chunk_size,
 )
-from recipes.svm.solver.optimality import Dual, Progress, measure
+from recipes.svm.solver.optimality import DualTensors, Optimality, measure_optimality
 from recipes.svm.solver.smo_steps import COLUMNS, solve_block
-from recipes.svm.solver.working_set import choose_working_set, violation
+from recipes.svm.solver.working_set import choose_working_set, compute_kkt_violation
 
-# A working set is solved to this share of the violation that it was chosen at,
-INNER_SHARE = 0.1
-# and no further than to this share of the tolerance: what rounding adds fits above it.
-INNER_TOLERANCE = 0.25
+# A working set is solved to this share of the violation at which it was chosen,
+INNER_VIOLATION_SHARE = 0.1
+# but no further than this share of the tolerance, which leaves room for rounding.
+INNER_TOLERANCE_SHARE = 0.25
 STEPS_PER_VARIABLE = 100
 LARGEST_WORKING_SET = 4096
-# With many features a working set's own kernel matrix costs more than steps: at most
-# half of that, and an eighth of the variables. (MNIST, 784 features, even from odd: 5.4
-# s instead of 8.9; three pairs of digits: 1.0 s instead of 1.1. But a9a, 123 features:
-# 5.1 s instead of 3.9.)
+# With more features than this, a working set's own kernel matrix costs more than its
+# steps. The largest set is then half as large, and at most an eighth of the variables.
+# (MNIST, 784 features, even digits against odd: 5.4 s instead of 8.9; three pairs of
+# digits: 1.0 s instead of 1.1. But a9a, 123 features: 5.1 s instead of 3.9.)
 MANY_FEATURES = 256
 
 
 class Decomposition(tf.Module):
     """One large problem: an iteration solves the dual of a small working set.
 
-    Memory: `cache_bytes` for kernel rows, the working set's kernel matrix and what
-    they are computed in; and the rows of the problem once more.
+    The state is β, and the product Kβ.
+
+    Memory: `cache_bytes` for kernel rows, the working set's kernel matrix and the
+    buffers to compute them in; and a copy of the problem's rows.
 
     Args:
         kernel: The kernel.
-        rows: Most rows that a problem has.
-        features: Columns of the data.
-        copies: Variables a row.
-        groups: Groups of variables.
+        rows: Number of rows of the largest problem.
+        features: Number of columns of the data.
+        variables_per_row: Number of variables per row.
+        groups: Number of groups of variables.
         dtype: Dtype of kernel values, float32 or float64.
-        tolerance: Violation to stop at.
+        tolerance: KKT violation to stop at.
         cache_bytes: Memory for kernel values.
 
     Raises:
-        ValueError: If the memory does not hold the smallest working set.
+        ValueError: If `cache_bytes` cannot hold the smallest working set.
     """
 
     def __init__(
@@ -61,42 +59,42 @@ class Decomposition(tf.Module):
         kernel: kernels.Kernel,
         rows: int,
         features: int,
-        copies: int,
+        variables_per_row: int,
         groups: int,
         dtype: tf.DType,
         tolerance: float,
         cache_bytes: float,
     ) -> None:
         super().__init__()
-        self.rows, self.copies, self.groups = rows, copies, groups
+        self.rows, self.variables_per_row, self.groups = rows, variables_per_row, groups
         self.precomputed = isinstance(kernel, kernels.PrecomputedKernel)
         self.tolerance = tolerance
-        size = rows * copies
-        self.working_set_size = _working_set_size(
+        size = rows * variables_per_row
+        self.working_set_size = _choose_working_set_size(
             size, rows, features, dtype, cache_bytes
         )
-        slots = _slots(self.working_set_size, rows, dtype, cache_bytes)
+        slots = _count_slots(self.working_set_size, rows, dtype, cache_bytes)
 
         def state(shape: list[int], dtype: tf.DType = tf.float64) -> tf.Variable:
             return tf.Variable(tf.zeros(shape, dtype), trainable=False)
 
         columns = rows if self.precomputed else features
-        self.kernel_rows = KernelRows(
+        self.kernel_cache = KernelCache(
             KernelFunction(kernel, tf.zeros([rows, columns], dtype)),
             min(slots, rows),
             rows,
-            chunk_rows(rows, dtype, cache_bytes),
+            choose_chunk_size(rows, dtype, cache_bytes),
             dtype,
         )
         self.beta = state([size])
         self.product = state([rows])
-        self.dual = Dual(
+        self.dual = DualTensors(
             state([size]), state([size]), state([size]), state([size], tf.int32)
         )
         self.working_set = state([self.working_set_size], tf.int32)
 
-    def begin(self, x: tf.Tensor, problems: Sequence[Problem]) -> None:
-        """Takes on a problem of the rows of `x` `[all, d]`."""
+    def load_problems(self, x: tf.Tensor, problems: Sequence[DualProblem]) -> None:
+        """Load a problem over the rows of `x` `[all, d]`."""
         (problem,) = problems
         extra = self.rows - len(problem.rows)
         if extra == 0 and len(problem.rows) == x.shape[0]:
@@ -107,14 +105,14 @@ class Decomposition(tf.Module):
                 own = tf.gather(own, problem.rows, axis=1)
             columns = extra if self.precomputed else 0
             own = tf.pad(own, [[0, extra], [0, columns]])
-        self.kernel_rows.function.assign(own)
-        self.kernel_rows.forget()
-        for variable, name in zip(self.dual, Dual._fields, strict=True):
-            variable.assign(self._padded(problem, getattr(problem, name)))
-        self.set_point([problem], [problem.start], [np.zeros(len(problem.rows))])
+        self.kernel_cache.function.assign(own)
+        self.kernel_cache.clear()
+        for variable, name in zip(self.dual, DualTensors._fields, strict=True):
+            variable.assign(self._pad(problem, getattr(problem, name)))
+        self.set_points([problem], [problem.start], [np.zeros(len(problem.rows))])
         self.working_set.assign(
             choose_working_set(
-                self._gradient(),
+                self._compute_gradient(),
                 self.beta,
                 self.dual.lower,
                 self.dual.upper,
@@ -125,27 +123,27 @@ class Decomposition(tf.Module):
             )
         )
 
-    def set_point(
+    def set_points(
         self,
-        problems: Sequence[Problem],
+        problems: Sequence[DualProblem],
         beta: Sequence[np.ndarray],
         product: Sequence[np.ndarray],
     ) -> None:
-        """Goes on from β `[V]` with `product` Kβ `[n]`."""
-        self.beta.assign(self._padded(problems[0], beta[0]))
+        """Continue from β `[V]` and `product` = Kβ `[n]`."""
+        self.beta.assign(self._pad(problems[0], beta[0]))
         self.product.assign(np.pad(product[0], (0, self.rows - len(product[0]))))
 
-    def point(self, problems: Sequence[Problem]) -> list[np.ndarray]:
-        """β `[V]` of each problem."""
+    def get_points(self, problems: Sequence[DualProblem]) -> list[np.ndarray]:
+        """Return β `[V]` of each problem."""
         rows = len(problems[0].rows)
-        apart = self.beta.numpy().reshape(self.copies, self.rows)
-        return [apart[:, :rows].reshape(-1)]
+        by_row = self.beta.numpy().reshape(self.variables_per_row, self.rows)
+        return [by_row[:, :rows].reshape(-1)]
 
-    def iterate(self) -> Progress:
-        """One outer iteration: choose a working set, solve its dual, update Kβ."""
+    def iterate(self) -> Optimality:
+        """Choose a working set, solve its dual and update Kβ: one outer iteration."""
         beta, dual = tf.identity(self.beta), self.dual
-        gradient = self._gradient()
-        worst = violation(
+        gradient = self._compute_gradient()
+        worst = compute_kkt_violation(
             gradient, beta, dual.lower, dual.upper, dual.group, groups=self.groups
         )
         chosen = choose_working_set(
@@ -161,59 +159,61 @@ class Decomposition(tf.Module):
         rows = chosen % self.rows
         before = tf.gather(beta, chosen)
         after, _, steps = solve_block(
-            self.kernel_rows.function.block(rows),
+            self.kernel_cache.function.compute_block(rows),
             tf.gather(gradient, chosen),
             before,
             tf.gather(dual.lower, chosen),
             tf.gather(dual.upper, chosen),
             tf.gather(dual.group, chosen),
-            _inner_tolerance(worst, self.tolerance),
+            _choose_inner_tolerance(worst, self.tolerance),
             tf.constant(STEPS_PER_VARIABLE * self.working_set_size),
             groups=self.groups,
         )
         beta = tf.tensor_scatter_nd_update(beta, chosen[:, tf.newaxis], after)
-        # The rows of what did not move are never computed: a quarter of them.
+        # A quarter of the variables do not move: their kernel rows are never computed.
         moved = tf.where(after != before)[:, 0]
         rows, change = tf.gather(rows, moved), tf.gather(after - before, moved)
-        with tf.control_dependencies([self.kernel_rows.fetch(rows)]):
-            product = self.kernel_rows.add(tf.identity(self.product), rows, change)
+        with tf.control_dependencies([self.kernel_cache.fetch(rows)]):
+            product = self.kernel_cache.add_rows(
+                tf.identity(self.product), rows, change
+            )
         self.working_set.assign(chosen)
         self.beta.assign(beta)
         self.product.assign(product)
-        return measure(
-            tf.tile(product, [self.copies]),
+        return measure_optimality(
+            tf.tile(product, [self.variables_per_row]),
             beta,
             dual,
             steps,
             tf.size(moved) > 0,
-            copies=self.copies,
+            variables_per_row=self.variables_per_row,
             groups=self.groups,
         )
 
-    def _gradient(self) -> tf.Tensor:
-        return tf.tile(self.product, [self.copies]) + self.dual.linear
+    def _compute_gradient(self) -> tf.Tensor:
+        return tf.tile(self.product, [self.variables_per_row]) + self.dual.linear
 
-    def _padded(self, problem: Problem, values: np.ndarray) -> np.ndarray:
-        """Values of the problem's variables, zeros for those that fill up the shape."""
-        apart = values.reshape(self.copies, len(problem.rows))
+    def _pad(self, problem: DualProblem, values: np.ndarray) -> np.ndarray:
+        """Pad values of the problem's variables with zeros to the full shape."""
+        by_row = values.reshape(self.variables_per_row, len(problem.rows))
         extra = self.rows - len(problem.rows)
-        return np.pad(apart, ((0, 0), (0, extra))).reshape(-1)
+        return np.pad(by_row, ((0, 0), (0, extra))).reshape(-1)
 
 
-def _inner_tolerance(worst: tf.Tensor, tolerance: float) -> tf.Tensor:
-    return tf.maximum(INNER_SHARE * worst, INNER_TOLERANCE * tolerance)
+def _choose_inner_tolerance(worst: tf.Tensor, tolerance: float) -> tf.Tensor:
+    return tf.maximum(INNER_VIOLATION_SHARE * worst, INNER_TOLERANCE_SHARE * tolerance)
 
 
-def _working_set_size(
+def _choose_working_set_size(
     variables: int, rows: int, features: int, dtype: tf.DType, cache_bytes: float
 ) -> int:
-    """The largest working set that leaves three quarters of the memory to rows."""
+    """Choose the largest working set that leaves three quarters of memory to rows."""
     size = min(LARGEST_WORKING_SET, variables)
     if features > MANY_FEATURES:
         size = min(LARGEST_WORKING_SET // 2, variables // 8)
     size = size // COLUMNS * COLUMNS
     while size >= COLUMNS:
-        if min(size, rows) <= _slots(size, rows, dtype, cache_bytes) and (
+        if min(size, rows) <= _count_slots(size, rows, dtype, cache_bytes) and (
             size**2 * dtype.size <= cache_bytes / 4
         ):
             return size
@@ -225,8 +225,8 @@ def _working_set_size(
     )
 
 
-def _slots(size: int, rows: int, dtype: tf.DType, cache_bytes: float) -> int:
-    """How many kernel rows fit beside a working set and the chunk that is computed."""
-    chunk = 2 * chunk_rows(rows, dtype, cache_bytes) * rows * dtype.size
+def _count_slots(size: int, rows: int, dtype: tf.DType, cache_bytes: float) -> int:
+    """Count the kernel rows that fit beside a working set and one chunk."""
+    chunk = 2 * choose_chunk_size(rows, dtype, cache_bytes) * rows * dtype.size
     block = 2 * size**2 * dtype.size
     return int((cache_bytes - chunk - block) / (rows * dtype.size))

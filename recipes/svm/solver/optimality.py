@@ -1,15 +1,15 @@
-"""What is known of a dual problem at a point β."""
+"""How close a point β is to the optimum of its dual problem."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from recipes.svm.solver.smo_steps import FAR
-from recipes.svm.solver.working_set import violation
+from recipes.svm.solver.smo_steps import HUGE
+from recipes.svm.solver.working_set import compute_kkt_violation
 
 
-class Dual(NamedTuple):
-    """The constants of a dual problem as tensors, see `problem.Problem`; `[V]` each."""
+class DualTensors(NamedTuple):
+    """The constants of a `DualProblem` as tensors, `[V]` each."""
 
     linear: tf.Tensor
     lower: tf.Tensor
@@ -17,16 +17,17 @@ class Dual(NamedTuple):
     group: tf.Tensor
 
 
-class Progress(NamedTuple):
-    """Where the descent stands; float64 scalars but for the counts, int32.
+class Optimality(NamedTuple):
+    """How close a point is to the optimum: float64 scalars, and int32 counts.
 
     Attributes:
         dual_objective: −W(β), which rises to the optimum.
-        duality_gap: Primal minus dual objective, at the best bias known; not negative.
-        max_kkt_violation: max f[may fall] − min f[may rise], not negative.
-        support_vectors: Rows with a variable that is not zero.
-        steps: Two-variable steps taken in the last iteration.
-        moved: Whether β changed in the last iteration; bool.
+        duality_gap: Primal minus dual objective, at the best known bias; never
+            negative.
+        max_kkt_violation: max f[may fall] − min f[may rise], never negative.
+        support_vectors: Rows with a nonzero variable.
+        steps: Two-variable steps that the last iteration took.
+        moved: Whether the last iteration changed β; bool.
     """
 
     dual_objective: tf.Tensor
@@ -37,13 +38,13 @@ class Progress(NamedTuple):
     moved: tf.Tensor
 
 
-def multipliers(
-    gradient: tf.Tensor, beta: tf.Tensor, dual: Dual, *, groups: int
+def compute_multipliers(
+    gradient: tf.Tensor, beta: tf.Tensor, dual: DualTensors, *, groups: int
 ) -> tf.Tensor:
-    """The multiplier of each group's equality: what f is at free variables.
+    """Return the multiplier of each group's equality: the value of f at free variables.
 
-    The mean over variables strictly inside their box; with none, the middle of the
-    interval that optimality allows, or its finite end. The bias is minus this.
+    It is the mean over the variables strictly inside their box; without any, the middle
+    of the interval that optimality allows, or its finite end. The bias is minus this.
 
     Returns:
         float64, `[groups]`.
@@ -57,40 +58,44 @@ def multipliers(
         mean = tf.math.divide_no_nan(
             tf.reduce_sum(free * gradient), tf.reduce_sum(free)
         )
-        most = tf.reduce_min(tf.where(rises, gradient, FAR))
-        least = tf.reduce_max(tf.where(falls, gradient, -FAR))
-        most, least = (
-            tf.where(most < FAR, most, least),
-            tf.where(least > -FAR, least, most),
+        highest = tf.reduce_min(tf.where(rises, gradient, HUGE))
+        lowest = tf.reduce_max(tf.where(falls, gradient, -HUGE))
+        highest, lowest = (
+            tf.where(highest < HUGE, highest, lowest),
+            tf.where(lowest > -HUGE, lowest, highest),
         )
-        middle = tf.where(tf.abs(most) < FAR, (most + least) / 2, 0.0)
+        middle = tf.where(tf.abs(highest) < HUGE, (highest + lowest) / 2, 0.0)
         found.append(tf.where(tf.reduce_any(rises & falls), mean, middle))
     return tf.stack(found)
 
 
-def measure(
+def measure_optimality(
     product: tf.Tensor,
     beta: tf.Tensor,
-    dual: Dual,
+    dual: DualTensors,
     steps: tf.Tensor,
     moved: tf.Tensor,
     *,
-    copies: int,
+    variables_per_row: int,
     groups: int,
-) -> Progress:
-    """Measures β from `product` = Kβ at every variable, float64 `[V]`."""
+) -> Optimality:
+    """Measure how close β is to the optimum, given `product` = Kβ, float64 `[V]`."""
     gradient = product + dual.linear
-    multiplier = multipliers(gradient, beta, dual, groups=groups)
+    multiplier = compute_multipliers(gradient, beta, dual, groups=groups)
     slack = gradient - tf.gather(multiplier, dual.group)
-    # Every variable's share of primal minus dual is the most that it could still gain.
+    # A variable contributes to primal minus dual the most that it could still gain.
     best = tf.minimum(slack * dual.lower, slack * dual.upper)
-    of_rows = tf.reduce_any(tf.reshape(beta, [copies, -1]) != 0, axis=0)
-    gap = violation(gradient, beta, dual.lower, dual.upper, dual.group, groups=groups)
-    return Progress(
+    is_support_vector = tf.reduce_any(
+        tf.reshape(beta, [variables_per_row, -1]) != 0, axis=0
+    )
+    worst = compute_kkt_violation(
+        gradient, beta, dual.lower, dual.upper, dual.group, groups=groups
+    )
+    return Optimality(
         dual_objective=-tf.reduce_sum(beta * (product / 2 + dual.linear)),
         duality_gap=tf.reduce_sum(slack * beta - best),
-        max_kkt_violation=tf.maximum(gap, 0.0),
-        support_vectors=tf.math.count_nonzero(of_rows, dtype=tf.int32),
+        max_kkt_violation=tf.maximum(worst, 0.0),
+        support_vectors=tf.math.count_nonzero(is_support_vector, dtype=tf.int32),
         steps=steps,
         moved=moved,
     )

@@ -1,7 +1,7 @@
-"""The proof of a dual solution: from the rows and β alone, in float64.
+"""The proof of how close a β is to the optimum: from the rows and β alone, in float64.
 
-Nothing of the descent's running sums enters: every row's product with all support
-vectors is computed anew.
+The descent's running sums play no part: the product of every row with all support
+vectors is computed afresh.
 """
 
 from collections.abc import Callable
@@ -11,77 +11,91 @@ import numpy as np
 import tensorflow as tf
 
 from layers import kernels
-from recipes.svm.solver.dual import Problem
-from recipes.svm.solver.float64_product import kernel_product
-from recipes.svm.solver.optimality import Dual, Progress, measure, multipliers
+from recipes.svm.solver.dual import DualProblem
+from recipes.svm.solver.float64_product import compute_kernel_product
+from recipes.svm.solver.optimality import (
+    DualTensors,
+    Optimality,
+    compute_multipliers,
+    measure_optimality,
+)
 
 
 class Proof(NamedTuple):
-    """What is true of β.
+    """A point β with everything computed from it afresh.
 
     Attributes:
         beta: float64, `[V]`.
         product: Kβ of the problem's rows, float64, `[n]`.
-        measured: Objectives, gap and violation.
-        multipliers: Of the groups' equalities, float64, `[groups]`.
+        optimality: Objectives, duality gap and KKT violation, as NumPy scalars.
+        multipliers: The multiplier of each group's equality, float64, `[groups]`.
     """
 
     beta: np.ndarray
     product: np.ndarray
-    measured: Progress
+    optimality: Optimality
     multipliers: np.ndarray
 
 
 def prove(
-    kernel: kernels.Kernel, x: np.ndarray, problem: Problem, beta: np.ndarray
+    kernel: kernels.Kernel, x: np.ndarray, problem: DualProblem, beta: np.ndarray
 ) -> Proof:
-    """Measures β afresh.
+    """Measure afresh how close β is to the optimum.
 
     Args:
         kernel: The kernel.
         x: All training rows, `[all, d]`.
-        problem: The problem; its `rows` are rows of `x`.
+        problem: The problem; its `rows` are indices into `x`.
         beta: β, float64, `[V]`.
     """
-    coefficients = beta.reshape(problem.copies, -1).sum(axis=0)
-    product = kernel_product(kernel, x, problem.rows, coefficients)
-    dual = Dual(*(getattr(problem, name) for name in Dual._fields))
-    measured, found = _measured(product, beta, dual, problem.copies, problem.groups)
+    coefficients = beta.reshape(problem.variables_per_row, -1).sum(axis=0)
+    product = compute_kernel_product(kernel, x, problem.rows, coefficients)
+    dual = DualTensors(*(getattr(problem, name) for name in DualTensors._fields))
+    optimality, found = _measure(
+        product, beta, dual, problem.variables_per_row, problem.groups
+    )
     return Proof(
-        beta, product, Progress(*(value.numpy() for value in measured)), found.numpy()
+        beta,
+        product,
+        Optimality(*(value.numpy() for value in optimality)),
+        found.numpy(),
     )
 
 
 @tf.function(autograph=False, reduce_retracing=True)
-def _measured(
-    product: tf.Tensor, beta: tf.Tensor, dual: Dual, copies: int, groups: int
-) -> tuple[Progress, tf.Tensor]:
+def _measure(
+    product: tf.Tensor,
+    beta: tf.Tensor,
+    dual: DualTensors,
+    variables_per_row: int,
+    groups: int,
+) -> tuple[Optimality, tf.Tensor]:
     with tf.GradientTape() as tape:
         tape.watch(beta)
-        objective = dual_objective(beta, product, dual.linear, copies)
+        objective = compute_objective(beta, product, dual.linear, variables_per_row)
     gradient = tape.gradient(objective, beta)
-    progress = measure(
+    optimality = measure_optimality(
         gradient - dual.linear,
         beta,
         dual,
         tf.constant(0),
         tf.constant(False),
-        copies=copies,
+        variables_per_row=variables_per_row,
         groups=groups,
     )
-    return progress, multipliers(gradient, beta, dual, groups=groups)
+    return optimality, compute_multipliers(gradient, beta, dual, groups=groups)
 
 
-def dual_objective(
-    beta: tf.Tensor, product: tf.Tensor, linear: tf.Tensor, copies: int
+def compute_objective(
+    beta: tf.Tensor, product: tf.Tensor, linear: tf.Tensor, variables_per_row: int
 ) -> tf.Tensor:
-    """W(β) = ½ βᵀKβ + pᵀβ, which a gradient tape can differentiate.
+    """Compute W(β) = ½ βᵀKβ + pᵀβ so that a gradient tape can differentiate it.
 
     Args:
         beta: β, float64, `[V]`.
         product: Kβ of the rows, float64, `[n]`.
         linear: p, float64, `[V]`.
-        copies: V / n: how many variables a row has.
+        variables_per_row: V / n.
 
     Returns:
         float64, `[]`.
@@ -89,8 +103,8 @@ def dual_objective(
 
     @tf.custom_gradient
     def quadratic(c: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        # The tape would multiply by K once more to find that ∂/∂c ½cᵀKc is Kc.
+        # The gradient of ½cᵀKc is Kc, which is known: the tape need not multiply by K.
         return tf.tensordot(c, product, 1) / 2, lambda upstream: upstream * product
 
-    coefficients = tf.reduce_sum(tf.reshape(beta, [copies, -1]), axis=0)
+    coefficients = tf.reduce_sum(tf.reshape(beta, [variables_per_row, -1]), axis=0)
     return quadratic(coefficients) + tf.tensordot(beta, linear, 1)

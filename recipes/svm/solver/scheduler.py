@@ -1,4 +1,4 @@
-"""Sequential minimal optimisation of one dual problem or many."""
+"""The order in which dual problems are solved, and when each is finished."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,67 +9,75 @@ import tensorflow as tf
 
 from layers import kernels
 from recipes.svm.solver.decomposition import Decomposition
-from recipes.svm.solver.dual import Problem
-from recipes.svm.solver.optimality import Progress
+from recipes.svm.solver.dual import DualProblem
+from recipes.svm.solver.optimality import Optimality
 from recipes.svm.solver.proof import Proof, prove
-from recipes.svm.solver.small_problems import SMALL, SideBySide
+from recipes.svm.solver.small_problems import SMALL_PROBLEM_SIZE, SmallProblemBatch
 from recipes.svm.solver.solution import Solution, Trace
 
-# Small problems that are solved in one iteration.
-TOGETHER = 32
-# Iterations without the duality gap falling by a hundredth, after which it will not,
+# Number of small problems to solve in one iteration.
+BATCH_SIZE = 32
+# A problem has stalled after this many iterations without a new smallest duality gap,
+# one below this share of the last one,
 PATIENCE = 100
-ENOUGH = 0.99
-# and more for each working set that it takes to hold all variables: while most of them
-# wait for their turn, the gap goes up and down.
-PATIENCE_PER_PART = 10
+GAP_DECREASE = 0.99
+# and this many more for each working set that it takes to hold all variables: while
+# most of them wait for their turn, the gap fluctuates.
+PATIENCE_PER_WORKING_SET = 10
 
 
 @dataclass
-class _Open:
-    """A problem that is being worked on."""
+class _ActiveProblem:
+    """A problem in the queue, and the course of its descent so far."""
 
     index: int
-    problem: Problem
+    problem: DualProblem
     steps: int = 0
     trace: list[tuple[float, float, float]] = field(default_factory=list)
     best_gap: float = math.inf
-    since_best: int = 0
-    # Whether the last iteration began at a product Kβ that was computed afresh.
-    began_afresh: bool = False
+    iterations_since_best: int = 0
+    # Whether the last iteration started from a product Kβ that was computed afresh.
+    product_is_fresh: bool = False
     patience: int = PATIENCE
 
-    def note(self, progress: Progress) -> None:
-        self.steps += int(progress.steps)
+    def record(self, optimality: Optimality) -> None:
+        self.steps += int(optimality.steps)
         self.trace.append(
             (
-                float(progress.dual_objective),
-                float(progress.duality_gap),
-                float(progress.max_kkt_violation),
+                float(optimality.dual_objective),
+                float(optimality.duality_gap),
+                float(optimality.max_kkt_violation),
             )
         )
-        self.since_best += 1
-        if float(progress.duality_gap) < ENOUGH * self.best_gap:
-            self.best_gap, self.since_best = float(progress.duality_gap), 0
+        self.iterations_since_best += 1
+        gap = float(optimality.duality_gap)
+        if gap < GAP_DECREASE * self.best_gap:
+            self.best_gap, self.iterations_since_best = gap, 0
 
 
-class Solver(tf.Module):
-    """Works problems off, one iteration at a time.
+class Scheduler(tf.Module):
+    """Solve a queue of dual problems, one iteration at a time.
+
+    Call `iterate`, then `advance`, until `advance` returns False.
 
     Args:
         kernel: The kernel.
         x: All training rows, `[n, d]`, float32 or float64: the dtype of kernel values.
-        problems: The problems; all have as many variables a row, and groups.
+        problems: The problems, which all have the same number of variables per row and
+            of groups.
         tolerance: KKT violation to stop at, over all rows of a problem.
-        max_iterations: Most outer iterations of one problem.
+        max_iterations: Maximum number of outer iterations of one problem.
         cache_bytes: Memory for kernel values.
+
+    Attributes:
+        solutions: The solutions so far, by index of the problem.
     """
 
     def __init__(
         self,
         kernel: kernels.Kernel,
         x: np.ndarray,
-        problems: Sequence[Problem],
+        problems: Sequence[DualProblem],
         tolerance: float,
         max_iterations: int,
         cache_bytes: float,
@@ -80,196 +88,209 @@ class Solver(tf.Module):
         self.cache_bytes = cache_bytes
         self.rows = tf.constant(x)
         self.solutions: dict[int, Solution] = {}
-        self.stages: list[Decomposition | SideBySide] = []
-        self._jobs: list[tuple[int, list[_Open]]] = []
-        self._plan(problems)
-        self._stage = tf.Variable(0, trainable=False)
-        self._progress = Progress(
+        self.solvers: list[Decomposition | SmallProblemBatch] = []
+        self._queue: list[tuple[int, list[_ActiveProblem]]] = []
+        self._plan_queue(problems)
+        self._current_solver = tf.Variable(0, trainable=False)
+        self._optimality = Optimality(
             *(
                 tf.Variable(tf.zeros([0], dtype), shape=[None], trainable=False)
                 for dtype in (tf.float64,) * 3 + (tf.int32,) * 2 + (tf.bool,)
             )
         )
-        self._begin()
+        self._start_next_batch()
 
-    def iterate(self) -> Progress:
-        """One iteration in a graph: sums over the problems in hand, worst violation."""
-        branches = [self._branch(stage) for stage in self.stages]
-        progress = (
-            tf.switch_case(tf.identity(self._stage), branches)
+    def iterate(self) -> Optimality:
+        """Run an iteration; return sums over the batch, and the worst violation."""
+        branches = [self._branch(solver) for solver in self.solvers]
+        optimality = (
+            tf.switch_case(tf.identity(self._current_solver), branches)
             if branches[1:]
             else branches[0]()
         )
-        for variable, values in zip(self._progress, progress, strict=True):
+        for variable, values in zip(self._optimality, optimality, strict=True):
             variable.assign(values)
-        return Progress(
-            tf.reduce_sum(progress.dual_objective),
-            tf.reduce_sum(progress.duality_gap),
-            tf.reduce_max(progress.max_kkt_violation),
-            tf.reduce_sum(progress.support_vectors),
-            tf.reduce_sum(progress.steps),
-            tf.reduce_any(progress.moved),
+        return Optimality(
+            tf.reduce_sum(optimality.dual_objective),
+            tf.reduce_sum(optimality.duality_gap),
+            tf.reduce_max(optimality.max_kkt_violation),
+            tf.reduce_sum(optimality.support_vectors),
+            tf.reduce_sum(optimality.steps),
+            tf.reduce_any(optimality.moved),
         )
 
     def advance(self) -> bool:
-        """Looks at the last iteration; True while there is more to do."""
-        stage_index, job = self._jobs[0]
-        stage = self.stages[stage_index]
-        columns = [variable.numpy() for variable in self._progress]
+        """Finish, continue or start problems; return whether any remain."""
+        solver_index, batch = self._queue[0]
+        solver = self.solvers[solver_index]
+        columns = [variable.numpy() for variable in self._optimality]
         beta = None
-        goes_on: list[tuple[_Open, Proof | None]] = []
-        for place, open_problem in enumerate(job):
-            progress = Progress(*(column[place] for column in columns))
-            open_problem.note(progress)
-            if not self._is_at_an_end(open_problem, progress):
-                open_problem.began_afresh = False
-                goes_on.append((open_problem, None))
+        remaining: list[tuple[_ActiveProblem, Proof | None]] = []
+        for place, active in enumerate(batch):
+            optimality = Optimality(*(column[place] for column in columns))
+            active.record(optimality)
+            if not self._may_stop(active, optimality):
+                active.product_is_fresh = False
+                remaining.append((active, None))
                 continue
             if beta is None:
-                beta = stage.point([each.problem for each in job])
-            proof = prove(self.kernel, self.x, open_problem.problem, beta[place])
-            reason = self._stop_reason(open_problem, progress, proof)
+                beta = solver.get_points([each.problem for each in batch])
+            proof = prove(self.kernel, self.x, active.problem, beta[place])
+            reason = self._find_stop_reason(active, optimality, proof)
             if reason:
-                self._finish(open_problem, proof, reason)
+                self._finish(active, proof, reason)
             else:
-                goes_on.append((open_problem, proof))
-        if not goes_on:
-            del self._jobs[0]
-            return self._begin()
-        if any(proof for _, proof in goes_on):
-            self._go_on_from([p for p, _ in goes_on], [q for _, q in goes_on if q])
+                remaining.append((active, proof))
+        if not remaining:
+            del self._queue[0]
+            return self._start_next_batch()
+        if any(proof for _, proof in remaining):
+            self._restart_from(
+                [p for p, _ in remaining], [q for _, q in remaining if q]
+            )
         return True
 
     def interrupt(self) -> None:
-        """Ends every problem where it is."""
-        for stage_index, job in self._jobs:
-            problems = [each.problem for each in job]
-            begun = job is self._jobs[0][1]
+        """End every remaining problem at its current β."""
+        for solver_index, batch in self._queue:
+            problems = [each.problem for each in batch]
+            has_started = batch is self._queue[0][1]
             points = (
-                self.stages[stage_index].point(problems)
-                if begun
+                self.solvers[solver_index].get_points(problems)
+                if has_started
                 else [problem.start for problem in problems]
             )
-            for each, beta in zip(job, points, strict=True):
+            for each, beta in zip(batch, points, strict=True):
                 proof = prove(self.kernel, self.x, each.problem, beta)
                 self._finish(each, proof, "interrupted")
-        self._jobs = []
+        self._queue = []
 
-    def _plan(self, problems: Sequence[Problem]) -> None:
-        """Puts problems of like size together, so that few shapes are compiled."""
-        opened = [_Open(i, problem) for i, problem in enumerate(problems)]
-        opened.sort(key=lambda each: len(each.problem.linear))
-        octaves = list(_by_octave(opened))
-        large = sum(len(octave[-1].problem.linear) > SMALL for octave in octaves)
-        for sized in octaves:
-            stage_index = len(self.stages)
-            largest = sized[-1].problem
+    def _plan_queue(self, problems: Sequence[DualProblem]) -> None:
+        """Group problems of similar size, so that few shapes compile."""
+        active = [_ActiveProblem(i, problem) for i, problem in enumerate(problems)]
+        active.sort(key=lambda each: len(each.problem.linear))
+        octaves = list(_split_by_octave(active))
+        large = sum(
+            len(octave[-1].problem.linear) > SMALL_PROBLEM_SIZE for octave in octaves
+        )
+        for octave in octaves:
+            solver_index = len(self.solvers)
+            largest = octave[-1].problem
             variables = len(largest.linear)
-            if variables <= SMALL:
-                self.stages.append(
-                    SideBySide(
+            if variables <= SMALL_PROBLEM_SIZE:
+                self.solvers.append(
+                    SmallProblemBatch(
                         self.kernel,
                         self.rows,
                         variables,
-                        largest.copies,
+                        largest.variables_per_row,
                         largest.groups,
                         self.tolerance,
+                        self.cache_bytes,
                     )
                 )
             else:
-                self.stages.append(
+                self.solvers.append(
                     Decomposition(
                         self.kernel,
                         len(largest.rows),
                         self.x.shape[1],
-                        largest.copies,
+                        largest.variables_per_row,
                         largest.groups,
                         self.rows.dtype,
                         self.tolerance,
                         self.cache_bytes / large,
                     )
                 )
-            for each in sized:
-                parts = variables // self.stages[-1].working_set_size
-                each.patience = PATIENCE + PATIENCE_PER_PART * parts
-            step = TOGETHER if variables <= SMALL else 1
-            self._jobs += [
-                (stage_index, sized[k : k + step]) for k in range(0, len(sized), step)
+            working_sets = variables // self.solvers[-1].working_set_size
+            for each in octave:
+                each.patience = PATIENCE + PATIENCE_PER_WORKING_SET * working_sets
+            size = BATCH_SIZE if variables <= SMALL_PROBLEM_SIZE else 1
+            self._queue += [
+                (solver_index, octave[k : k + size])
+                for k in range(0, len(octave), size)
             ]
 
-    def _branch(self, stage: Decomposition | SideBySide) -> Callable[[], Progress]:
-        def iterate() -> Progress:
-            progress = stage.iterate()
-            return Progress(*(tf.reshape(value, [-1]) for value in progress))
+    def _branch(
+        self, solver: Decomposition | SmallProblemBatch
+    ) -> Callable[[], Optimality]:
+        def iterate() -> Optimality:
+            optimality = solver.iterate()
+            return Optimality(*(tf.reshape(value, [-1]) for value in optimality))
 
         return iterate
 
-    def _begin(self) -> bool:
-        if not self._jobs:
+    def _start_next_batch(self) -> bool:
+        if not self._queue:
             return False
-        stage_index, job = self._jobs[0]
-        self._stage.assign(stage_index)
-        problems = [each.problem for each in job]
-        stage = self.stages[stage_index]
-        stage.begin(self.rows, problems)
+        solver_index, batch = self._queue[0]
+        self._current_solver.assign(solver_index)
+        problems = [each.problem for each in batch]
+        solver = self.solvers[solver_index]
+        solver.load_problems(self.rows, problems)
         if any(problem.start.any() for problem in problems):
             proofs = [prove(self.kernel, self.x, p, p.start) for p in problems]
-            self._set_point(job, proofs)
+            self._set_points(batch, proofs)
         return True
 
-    def _go_on_from(self, job: list[_Open], proofs: list[Proof]) -> None:
-        stage_index, before = self._jobs[0]
-        if len(job) < len(before):
-            self._jobs[0] = (stage_index, job)
-            self.stages[stage_index].begin(self.rows, [each.problem for each in job])
-        self._set_point(job, proofs)
+    def _restart_from(self, batch: list[_ActiveProblem], proofs: list[Proof]) -> None:
+        solver_index, before = self._queue[0]
+        if len(batch) < len(before):
+            self._queue[0] = (solver_index, batch)
+            self.solvers[solver_index].load_problems(
+                self.rows, [each.problem for each in batch]
+            )
+        self._set_points(batch, proofs)
 
-    def _set_point(self, job: list[_Open], proofs: list[Proof]) -> None:
-        stage = self.stages[self._jobs[0][0]]
-        for each in job:
-            each.began_afresh = True
-        stage.set_point(
-            [each.problem for each in job],
+    def _set_points(self, batch: list[_ActiveProblem], proofs: list[Proof]) -> None:
+        solver = self.solvers[self._queue[0][0]]
+        for each in batch:
+            each.product_is_fresh = True
+        solver.set_points(
+            [each.problem for each in batch],
             [proof.beta for proof in proofs],
             [proof.product for proof in proofs],
         )
 
-    def _is_at_an_end(self, problem: _Open, progress: Progress) -> bool:
+    def _may_stop(self, problem: _ActiveProblem, optimality: Optimality) -> bool:
         return bool(
-            progress.max_kkt_violation <= self.tolerance
-            or not progress.moved
+            optimality.max_kkt_violation <= self.tolerance
+            or not optimality.moved
             or self._is_out_of_patience(problem)
-            or isinstance(self.stages[self._jobs[0][0]], SideBySide)
+            or isinstance(self.solvers[self._queue[0][0]], SmallProblemBatch)
         )
 
-    def _is_out_of_patience(self, problem: _Open) -> bool:
+    def _is_out_of_patience(self, problem: _ActiveProblem) -> bool:
         return (
             len(problem.trace) >= self.max_iterations
-            or problem.since_best >= problem.patience
+            or problem.iterations_since_best >= problem.patience
         )
 
-    def _stop_reason(self, problem: _Open, progress: Progress, proof: Proof) -> str:
-        if proof.measured.max_kkt_violation <= self.tolerance:
+    def _find_stop_reason(
+        self, problem: _ActiveProblem, optimality: Optimality, proof: Proof
+    ) -> str:
+        if proof.optimality.max_kkt_violation <= self.tolerance:
             return "tolerance"
         if len(problem.trace) >= self.max_iterations:
             return "max_iterations"
-        stuck = problem.began_afresh and not progress.moved
-        return "stalled" if stuck or problem.since_best >= problem.patience else ""
+        is_stuck = problem.product_is_fresh and not optimality.moved
+        is_stalled = is_stuck or problem.iterations_since_best >= problem.patience
+        return "stalled" if is_stalled else ""
 
-    def _finish(self, problem: _Open, proof: Proof, reason: str) -> None:
+    def _finish(self, problem: _ActiveProblem, proof: Proof, reason: str) -> None:
         trace = np.array(problem.trace).reshape(-1, 3).T
         self.solutions[problem.index] = Solution(
             problem.problem, proof, reason, problem.steps, Trace(*trace)
         )
 
 
-def _by_octave(problems: list[_Open]) -> Iterator[list[_Open]]:
-    """Cuts a list sorted by size where the size doubles."""
+def _split_by_octave(problems: list[_ActiveProblem]) -> Iterator[list[_ActiveProblem]]:
+    """Split a list sorted by size where the size doubles."""
     rest = problems
     while rest:
         limit = 2 * len(rest[0].problem.linear)
-        if len(rest[0].problem.linear) <= SMALL:
-            limit = min(limit, SMALL + 1)
-        like = [each for each in rest if len(each.problem.linear) < limit]
-        yield like
-        rest = rest[len(like) :]
+        if len(rest[0].problem.linear) <= SMALL_PROBLEM_SIZE:
+            limit = min(limit, SMALL_PROBLEM_SIZE + 1)
+        octave = [each for each in rest if len(each.problem.linear) < limit]
+        yield octave
+        rest = rest[len(octave) :]

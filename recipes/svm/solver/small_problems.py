@@ -1,5 +1,6 @@
-"""Small dual problems, worked on side by side: each is its own working set."""
+"""Small dual problems, solved in batches: each is its own working set."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,25 +9,29 @@ import tensorflow as tf
 
 from layers import kernels
 from recipes.svm.solver import decomposition
-from recipes.svm.solver.dual import Problem
+from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.kernel_cache import KernelFunction
-from recipes.svm.solver.optimality import Dual, Progress, measure
-from recipes.svm.solver.smo_steps import block_size, solve_block
+from recipes.svm.solver.optimality import DualTensors, Optimality, measure_optimality
+from recipes.svm.solver.smo_steps import choose_block_size, solve_block
 
-# Problems of so many variables are their own working set.
-SMALL = 2048
+# Problems of up to this many variables are their own working set.
+SMALL_PROBLEM_SIZE = 2048
 
 
-class SideBySide(tf.Module):
-    """Several small problems: each is its own working set, solved to the tolerance.
+class SmallProblemBatch(tf.Module):
+    """A batch of small problems: one iteration solves each to the tolerance.
+
+    The state is each problem's β, and its product Kβ.
 
     Args:
         kernel: The kernel.
         x: All rows, `[n, d]`.
-        variables: Most variables that a problem has.
-        copies: Variables a row.
-        groups: Groups of variables.
-        tolerance: Violation to stop at.
+        variables: Number of variables of the largest problem.
+        variables_per_row: Number of variables per row.
+        groups: Number of groups of variables.
+        tolerance: KKT violation to stop at.
+        cache_bytes: Memory for the kernel matrices of problems that are solved at a
+            time; one problem takes its memory in any case.
     """
 
     def __init__(
@@ -34,14 +39,19 @@ class SideBySide(tf.Module):
         kernel: kernels.Kernel,
         x: tf.Tensor,
         variables: int,
-        copies: int,
+        variables_per_row: int,
         groups: int,
         tolerance: float,
+        cache_bytes: float,
     ) -> None:
         super().__init__()
-        self.size = self.working_set_size = block_size(variables)
-        self.copies, self.groups, self.tolerance = copies, groups, tolerance
+        self.size = self.working_set_size = choose_block_size(variables)
+        self.variables_per_row, self.groups = variables_per_row, groups
+        self.tolerance = tolerance
         self.function = KernelFunction(kernel, x)
+        # One on each core. Each takes twice its kernel matrix: K and the products.
+        fitting = int(cache_bytes / (2 * self.size**2 * x.dtype.size))
+        self.parallel_problems = max(1, min(os.cpu_count() or 1, fitting))
 
         def state(dtype: tf.DType = tf.float64) -> tf.Variable:
             none = tf.zeros([0, self.size], dtype)
@@ -49,79 +59,84 @@ class SideBySide(tf.Module):
 
         self.rows = state(tf.int32)
         self.beta, self.product = state(), state()
-        self.dual = Dual(state(), state(), state(), state(tf.int32))
+        self.dual = DualTensors(state(), state(), state(), state(tf.int32))
 
-    def begin(self, x: tf.Tensor, problems: Sequence[Problem]) -> None:
-        """Takes on problems of the rows of `x` `[all, d]`."""
+    def load_problems(self, x: tf.Tensor, problems: Sequence[DualProblem]) -> None:
+        """Load problems over the rows of `x` `[all, d]`."""
         self.rows.assign(
-            self._padded([np.tile(p.rows, p.copies).astype(np.int32) for p in problems])
+            self._pad(
+                [np.tile(p.rows, self.variables_per_row) for p in problems]
+            ).astype(np.int32)
         )
-        for variable, name in zip(self.dual, Dual._fields, strict=True):
-            variable.assign(self._padded([getattr(p, name) for p in problems]))
-        self.set_point(
+        for variable, name in zip(self.dual, DualTensors._fields, strict=True):
+            variable.assign(self._pad([getattr(p, name) for p in problems]))
+        self.set_points(
             problems,
             [p.start for p in problems],
             [np.zeros(len(p.rows)) for p in problems],
         )
 
-    def set_point(
+    def set_points(
         self,
-        problems: Sequence[Problem],
+        problems: Sequence[DualProblem],
         beta: Sequence[np.ndarray],
         product: Sequence[np.ndarray],
     ) -> None:
-        """Goes on from β `[V]` with `product` Kβ `[n]`, one of each problem."""
-        self.beta.assign(self._padded(beta))
-        self.product.assign(self._padded([np.tile(p, self.copies) for p in product]))
+        """Continue from β `[V]` and `product` = Kβ `[n]`, one of each per problem."""
+        self.beta.assign(self._pad(beta))
+        self.product.assign(
+            self._pad([np.tile(p, self.variables_per_row) for p in product])
+        )
 
-    def point(self, problems: Sequence[Problem]) -> list[np.ndarray]:
-        """β `[V]` of each problem."""
+    def get_points(self, problems: Sequence[DualProblem]) -> list[np.ndarray]:
+        """Return β `[V]` of each problem."""
         beta = self.beta.numpy()
         return [b[: len(p.linear)] for p, b in zip(problems, beta, strict=True)]
 
-    def iterate(self) -> Progress:
-        """Solves every problem from where it is; progress `[problems]` each."""
+    def iterate(self) -> Optimality:
+        """Solve every problem from its β; the result has shape `[problems]`."""
         problems = (self.rows, self.beta, self.product, *self.dual)
-        beta, product, progress = tf.map_fn(
+        beta, product, optimality = tf.map_fn(
             self._solve,
             tuple(tf.identity(each) for each in problems),
-            # One on each core. A problem takes the memory of its kernel matrix.
-            parallel_iterations=2,
-            fn_output_signature=(tf.float64, tf.float64, _progress_dtypes()),
+            parallel_iterations=self.parallel_problems,
+            fn_output_signature=(tf.float64, tf.float64, _optimality_dtypes()),
         )
         self.beta.assign(beta)
         self.product.assign(product)
-        return progress
+        return optimality
 
-    def _solve(self, problem: Any) -> tuple[tf.Tensor, tf.Tensor, Progress]:
+    def _solve(self, problem: Any) -> tuple[tf.Tensor, tf.Tensor, Optimality]:
         rows, before, product, *constants = problem
-        dual = Dual(*constants)
+        dual = DualTensors(*constants)
         after, gradient, steps = solve_block(
-            self.function.block(rows),
+            self.function.compute_block(rows),
             product + dual.linear,
             before,
             dual.lower,
             dual.upper,
             dual.group,
-            tf.constant(decomposition.INNER_TOLERANCE * self.tolerance, tf.float64),
+            tf.constant(
+                decomposition.INNER_TOLERANCE_SHARE * self.tolerance, tf.float64
+            ),
             tf.constant(decomposition.STEPS_PER_VARIABLE * self.size),
             groups=self.groups,
         )
         product = gradient - dual.linear
-        progress = measure(
+        optimality = measure_optimality(
             product,
             after,
             dual,
             steps,
             tf.reduce_any(after != before),
-            copies=1,
+            variables_per_row=1,
             groups=self.groups,
         )
-        return after, product, progress
+        return after, product, optimality
 
-    def _padded(self, values: Sequence[np.ndarray]) -> np.ndarray:
+    def _pad(self, values: Sequence[np.ndarray]) -> np.ndarray:
         return np.stack([np.pad(v, (0, self.size - len(v))) for v in values])
 
 
-def _progress_dtypes() -> Progress:
-    return Progress(tf.float64, tf.float64, tf.float64, tf.int32, tf.int32, tf.bool)
+def _optimality_dtypes() -> Optimality:
+    return Optimality(tf.float64, tf.float64, tf.float64, tf.int32, tf.int32, tf.bool)

@@ -1,14 +1,14 @@
 """The small dual of one working set, solved by two-variable steps.
 
-The smallest step that keeps Σ β moves two variables. With the gradient f = Kβ + p,
+The smallest step that preserves Σ β moves two variables. With the gradient f = Kβ + p,
 raising βᵢ and lowering βⱼ by t changes
 
     W(β + t·(eᵢ − eⱼ)) = W(β) − t·(fⱼ − fᵢ) + ½ t²·η,   η = Kᵢᵢ + Kⱼⱼ − 2 Kᵢⱼ,
 
-so the best step is t = (fⱼ − fᵢ) / η, or as far as the box lets the two go. A point is
-optimal when no pair of a group gains: min fᵢ over those that may rise is not below
-max fⱼ over those that may fall. So i is the one with the least fᵢ, and j the one that
-gains most together with it, (fⱼ − fᵢ)² / η (Fan, Chen & Lin 2005, "WSS 2").
+so the best step is t = (fⱼ − fᵢ) / η, or as far as the box allows. A point is optimal
+when no pair within a group gains: min fᵢ over the variables that may rise is at least
+max fⱼ over those that may fall. So i is the variable with the least fᵢ, and j the one
+that gains most when paired with it, (fⱼ − fᵢ)² / η (Fan, Chen & Lin 2005, "WSS 2").
 """
 
 import math
@@ -16,23 +16,23 @@ from typing import Any
 
 import tensorflow as tf
 
-# Below this, two rows are the same for the kernel, or the kernel is not positive
-# definite: the step is then as long as the box allows (LIBSVM's TAU).
+# Below this, the kernel cannot tell two rows apart, or is not positive definite: the
+# step is then as long as the box allows (LIBSVM's TAU).
 SMALLEST_CURVATURE = 1e-12
-# Gains are float32, where smaller numbers count as zero.
+# Gains are float32, in which smaller numbers count as zero.
 SMALLEST_GAIN = 1e-37
-# Block sizes are multiples of this: the columns of the matrix that a vector is folded
-# to, so that XLA takes its minimum column by column with vector instructions.
+# Block sizes are multiples of this. A vector is folded into a matrix with this many
+# columns, so that XLA takes its minimum column by column with vector instructions.
 COLUMNS = 64
-# Larger than any gradient. Not infinity, whose difference with itself is NaN.
-FAR = 1e300
-# Added to gradients before they carry an index. A zero with an index in its lowest bits
-# would be subnormal, and processors that flush those to zero would lose the index.
+# Larger than any gradient, but not infinity: that minus itself is NaN.
+HUGE = 1e300
+# Added to gradients before an index is embedded in them. Zero with an index in its
+# lowest bits would be subnormal, and processors that flush those lose the index.
 NOT_SUBNORMAL = 1e-290
 
 
-def block_size(variables: int) -> int:
-    """The smallest block that holds so many variables."""
+def choose_block_size(variables: int) -> int:
+    """Return the size of the smallest block that holds this many variables."""
     return math.ceil(variables / COLUMNS) * COLUMNS
 
 
@@ -49,10 +49,10 @@ def solve_block(
     *,
     groups: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Minimises W over a block of variables, the others held, by two-variable steps.
+    """Minimise W over a block of variables, the others fixed, by two-variable steps.
 
-    Compiled once for each size. Variables with `lower == upper` never move, so a block
-    may be filled up with them.
+    It compiles once per block size. Variables with `lower == upper` never move, so they
+    may pad a block.
 
     Args:
         kernel: K of the block's variables, `[m, m]`, float32 or float64; m is a
@@ -63,12 +63,12 @@ def solve_block(
         upper: u, float64, `[m]`.
         group: The variables' group, int32, `[m]`.
         tolerance: Stop when no pair violates optimality by more; float64, `[]`.
-        max_steps: Most steps to take, int32, `[]`.
+        max_steps: Maximum number of steps, int32, `[]`.
         groups: Number of groups.
 
     Returns:
-        β `[m]`, where a variable at its bound equals it exactly; f there `[m]`; and the
-        steps taken, int32, `[]`.
+        β `[m]`, in which a variable at its bound equals it exactly; f at that β, `[m]`;
+        and the number of steps, int32, `[]`.
     """
     block = _Block(kernel, lower, upper, group, tolerance, groups)
 
@@ -85,12 +85,12 @@ def solve_block(
 
 
 class _Block:
-    """What stays the same from step to step, vectors folded to `[m/COLUMNS, COLUMNS]`.
+    """The constants of all steps, with vectors folded to `[m/COLUMNS, COLUMNS]`.
 
-    A step costs some microseconds, most of it the passes over the block's vectors. So
-    an arg-min takes one pass, not three: the index is written into the lowest bits of
-    the numbers (`_with_index`) and read off the winner. It costs a relative precision
-    of 2⁻⁴⁰ in what i is chosen by, and of 2⁻¹¹ in what j is chosen by.
+    A step costs a few microseconds, most of them spent on passes over the block's
+    vectors. So an arg-min takes one pass, not three: the index is embedded in the
+    lowest bits of the numbers (`_embed_index`) and extracted from the winner. That
+    costs relative precision: 2⁻⁴⁰ in the choice of i, and 2⁻¹¹ in the choice of j.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class _Block:
         self.members = [self.fold(group) == g for g in range(groups)]
         self.tolerance = tolerance
         self.bits = max(1, math.ceil(math.log2(self.size)))
-        self.numbers = self.fold(tf.range(self.size))
+        self.indices = self.fold(tf.range(self.size))
 
     def fold(self, vector: tf.Tensor) -> tf.Tensor:
         return tf.reshape(vector, [-1, COLUMNS])
@@ -119,51 +119,55 @@ class _Block:
     def step(
         self, f: tf.Tensor, beta: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """One two-variable step; f, β after it, and whether there was one to take."""
-        rises = tf.where(beta < self.upper, f, FAR)
-        falls = tf.where(beta > self.lower, f, -FAR)
-        # In each group the variable with the least f is to rise,
-        first = [self._least(rises, member) for member in self.members]
+        """Take a two-variable step; return f, β, and whether any step was possible."""
+        rises = tf.where(beta < self.upper, f, HUGE)
+        falls = tf.where(beta > self.lower, f, -HUGE)
+        # In each group the variable with the least f rises,
+        first = [self._select_rising(rises, member) for member in self.members]
         gain = sum(
-            self._gain(falls, i, least, member)
+            self._compute_gains(falls, i, least, member)
             for (i, least), member in zip(first, self.members, strict=True)
         )
-        # and of all groups that one falls that gains most together with its first.
-        j, moved = self._largest(gain)
+        # and over all groups the one falls that gains most with its group's first.
+        j, moved = self._select_largest(gain)
         i = first[0][0]
         for (other, _), member in zip(first[1:], self.members[1:], strict=True):
             i = tf.where(tf.gather(tf.reshape(member, [-1]), j), other, i)
-        return *self._move(f, beta, i, j, moved), moved
+        return *self._take_step(f, beta, i, j, moved), moved
 
-    def _least(self, f: tf.Tensor, member: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The group's variable with the least f, and that f."""
+    def _select_rising(
+        self, f: tf.Tensor, member: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the group's variable with the least f, and that f."""
         if len(self.members) > 1:
-            f = tf.where(member, f, FAR)
-        keys = self._with_index(f + NOT_SUBNORMAL, tf.int64)
-        least = _fold_together(keys, tf.minimum, tf.reduce_min)
-        i = self._index(least, tf.int64)
-        # Not the key, which is less: a pair that does not gain would seem to.
+            f = tf.where(member, f, HUGE)
+        keys = self._embed_index(f + NOT_SUBNORMAL, tf.int64)
+        least = _reduce_rows(keys, tf.minimum, tf.reduce_min)
+        i = self._extract_index(least, tf.int64)
+        # Not the key, which is smaller: a pair without gain would seem to have one.
         return i, tf.gather(tf.reshape(f, [-1]), i)
 
-    def _gain(
+    def _compute_gains(
         self, falls: tf.Tensor, i: tf.Tensor, least: tf.Tensor, member: tf.Tensor
     ) -> tf.Tensor:
-        """What each variable of the group gains by falling while i rises, or 0."""
+        """Return each variable's gain if it falls as i rises; 0 outside the group."""
         violation = falls - least
-        curvature = self.diagonal + tf.gather(self.flat_diagonal, i) - 2 * self._row(i)
+        curvature = (
+            self.diagonal + tf.gather(self.flat_diagonal, i) - 2 * self._kernel_row(i)
+        )
         curvature = tf.maximum(tf.cast(curvature, tf.float32), SMALLEST_CURVATURE)
         small = tf.cast(tf.minimum(violation, 1e12), tf.float32)
         gain = tf.square(small) / curvature
         gain = tf.where(violation > self.tolerance, tf.minimum(gain, 1e38), 0.0)
         return tf.where(member, gain, 0.0) if len(self.members) > 1 else gain
 
-    def _largest(self, gain: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Where the gain is largest, and whether it is more than zero."""
-        keys = self._with_index(gain, tf.int32)
-        largest = _fold_together(keys, tf.maximum, tf.reduce_max)
-        return self._index(largest, tf.int32), largest >= SMALLEST_GAIN
+    def _select_largest(self, gain: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the index of the largest gain, and whether that gain is positive."""
+        keys = self._embed_index(gain, tf.int32)
+        largest = _reduce_rows(keys, tf.maximum, tf.reduce_max)
+        return self._extract_index(largest, tf.int32), largest >= SMALLEST_GAIN
 
-    def _move(
+    def _take_step(
         self,
         f: tf.Tensor,
         beta: tf.Tensor,
@@ -175,39 +179,41 @@ class _Block:
             return tf.gather(tf.reshape(vector, [-1]), k)
 
         diagonal = self.flat_diagonal
-        curvature = at(diagonal, i) + at(diagonal, j) - 2 * at(self._row(i), j)
+        curvature = at(diagonal, i) + at(diagonal, j) - 2 * at(self._kernel_row(i), j)
         curvature = tf.maximum(tf.cast(curvature, tf.float64), SMALLEST_CURVATURE)
         upper, lower = at(self.flat_upper, i), at(self.flat_lower, j)
         room_i, room_j = upper - at(beta, i), at(beta, j) - lower
         t = tf.minimum((at(f, j) - at(f, i)) / curvature, tf.minimum(room_i, room_j))
         t = tf.where(moved, t, 0.0)
-        # The bound itself, not β + t, which rounding may leave beside it.
+        # The bound itself, not β + t, which may miss it by rounding.
         beta_i = tf.where(t == room_i, upper, at(beta, i) + t)
         beta_j = tf.where(t == room_j, lower, at(beta, j) - t)
         beta = tf.where(
-            self.numbers == i, beta_i, tf.where(self.numbers == j, beta_j, beta)
+            self.indices == i, beta_i, tf.where(self.indices == j, beta_j, beta)
         )
-        return f + t * tf.cast(self._row(i) - self._row(j), tf.float64), beta
+        return f + t * tf.cast(
+            self._kernel_row(i) - self._kernel_row(j), tf.float64
+        ), beta
 
-    def _row(self, i: tf.Tensor) -> tf.Tensor:
-        # Not `kernel[i]`, which XLA compiles again at every call.
+    def _kernel_row(self, i: tf.Tensor) -> tf.Tensor:
+        # Not `kernel[i]`, which XLA recompiles at every call.
         return self.fold(tf.gather(self.kernel, i))
 
-    def _with_index(self, numbers: tf.Tensor, integer: tf.DType) -> tf.Tensor:
-        """The numbers with each one's index as its lowest bits."""
+    def _embed_index(self, numbers: tf.Tensor, integer: tf.DType) -> tf.Tensor:
+        """Replace the lowest bits of each number by its index."""
         cleared = tf.bitcast(numbers, integer) & tf.constant(-(1 << self.bits), integer)
-        return tf.bitcast(cleared | tf.cast(self.numbers, integer), numbers.dtype)
+        return tf.bitcast(cleared | tf.cast(self.indices, integer), numbers.dtype)
 
-    def _index(self, number: tf.Tensor, integer: tf.DType) -> tf.Tensor:
-        """The index in a number's lowest bits."""
+    def _extract_index(self, number: tf.Tensor, integer: tf.DType) -> tf.Tensor:
+        """Return the index in a number's lowest bits."""
         lowest = tf.bitcast(number, integer) & ((1 << self.bits) - 1)
         return tf.cast(lowest, tf.int32)
 
 
-def _fold_together(matrix: tf.Tensor, pairwise: Any, reduce: Any) -> tf.Tensor:
-    """A minimum or maximum, row by row and then along the one row that is left.
+def _reduce_rows(matrix: tf.Tensor, pairwise: Any, reduce: Any) -> tf.Tensor:
+    """Reduce a matrix row by row, then along the one row that remains.
 
-    XLA takes a plain reduction number by number, this one with vector instructions.
+    XLA runs a plain reduction number by number, but this one with vector instructions.
     """
     rows = tf.unstack(matrix)
     while len(rows) > 1:

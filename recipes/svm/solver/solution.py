@@ -1,16 +1,16 @@
-"""What the solver leaves of a problem: its answer, and how it went."""
+"""The solution of a dual problem, and the course of its descent."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from recipes.svm.solver.dual import Problem
+from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.proof import Proof
 
 
 class Trace(NamedTuple):
-    """How one problem went: an entry for each of its iterations, float64."""
+    """The course of one problem's descent: an entry per iteration, float64."""
 
     dual_objective: np.ndarray
     duality_gap: np.ndarray
@@ -19,17 +19,17 @@ class Trace(NamedTuple):
 
 @dataclass
 class Solution:
-    """A problem's answer.
+    """The solution of one dual problem.
 
     Attributes:
         problem: The problem.
-        proof: What is true of its β.
+        proof: Its β, and the proof of how close it is to the optimum.
         stop_reason: `"tolerance"`, `"max_iterations"` or `"stalled"`.
         steps: Two-variable steps taken.
-        trace: How it went.
+        trace: The course of the descent.
     """
 
-    problem: Problem
+    problem: DualProblem
     proof: Proof
     stop_reason: str
     steps: int
@@ -39,16 +39,18 @@ class Solution:
     def coefficients(self) -> np.ndarray:
         """Each row's coefficient in the decision function, float64, `[n]`."""
         problem = self.problem
-        return self.proof.beta.reshape(problem.copies, -1).sum(0) / self._scale
+        return (
+            self.proof.beta.reshape(problem.variables_per_row, -1).sum(0) / self._scale
+        )
 
     @property
     def bias(self) -> float:
-        """The b of f(x) = Σ βᵢ k(xᵢ, x) + b."""
+        """The bias b of f(x) = Σ βᵢ k(xᵢ, x) + b."""
         return -float(self.proof.multipliers.mean()) / self._scale
 
     @property
     def _scale(self) -> float:
-        if not self.problem.scaled:
+        if not self.problem.unit_margin:
             return 1.0
         negative, positive = self.proof.multipliers
         return float(positive - negative) / 2 or 1.0

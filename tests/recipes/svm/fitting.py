@@ -1,4 +1,4 @@
-"""What the tests of the machines share: data, kernels in numpy, optimality."""
+"""Shared by the tests of the models: data, kernels in NumPy, optimality."""
 
 import warnings
 
@@ -13,7 +13,7 @@ TOLERANCE = 1e-4  # of the classifiers here
 
 
 def data(n=60, d=3, seed=0):
-    """Two classes that overlap, float32: what the machines compute with."""
+    """Draw two overlapping classes in float32, the models' own precision."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((n, d)).astype("float32")
     y = (x[:, 0] + x[:, 1] ** 2 + 0.7 * random.standard_normal(n) > 0.8).astype(int)
@@ -22,13 +22,13 @@ def data(n=60, d=3, seed=0):
 
 
 def targets(x, seed=0):
-    """Numbers to predict from rows."""
+    """Draw a numeric target for the rows."""
     noise = np.random.default_rng(seed).standard_normal(len(x))
     return np.sin(2.0 * x[:, 0]) + 0.3 * noise
 
 
 def three_classes(n=60, seed=0):
-    """Three classes around three centres, that overlap."""
+    """Draw three overlapping classes around three centres."""
     random = np.random.default_rng(seed)
     y = np.arange(n) % 3
     centres = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
@@ -36,14 +36,14 @@ def three_classes(n=60, seed=0):
 
 
 def fit(model, x, y=None, **arguments):
-    """The model, fitted with no warning and no bar."""
+    """Fit the model without a progress bar, and return it."""
     given = (x,) if y is None else (x, y)
     model.fit(*given, verbose=0, **arguments)
     return model
 
 
 def classify(x, y, *, sample_weight=None, class_weight=None, start=None, **arguments):
-    """A new classifier, fitted."""
+    """Fit a new classifier."""
     return fit(
         SupportVectorClassifier(**arguments),
         x,
@@ -59,7 +59,7 @@ def decisions(model, x):
 
 
 def assert_same_function(one, other, x, tolerance=TOLERANCE):
-    """Two solutions are as far apart as their tolerance lets them."""
+    """Check that two solutions differ by no more than their tolerance allows."""
     np.testing.assert_allclose(
         decisions(one, x), decisions(other, x), atol=2 * tolerance
     )
@@ -67,7 +67,7 @@ def assert_same_function(one, other, x, tolerance=TOLERANCE):
 
 
 def fit_unfinished(model, x, y=None, **arguments):
-    """The model, fitted as far as it came, and what it said about that."""
+    """Fit a model that does not converge; return it and its warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         fit(model, x, y, **arguments)
@@ -76,7 +76,7 @@ def fit_unfinished(model, x, y=None, **arguments):
 
 
 def refused(model, *given, **arguments):
-    """The message, one line, with which `fit` refuses."""
+    """Return the one-line message of the error that `fit` raises."""
     with pytest.raises(ValueError) as caught:
         model.fit(*given, verbose=0, **arguments)
     message = str(caught.value)
@@ -84,11 +84,11 @@ def refused(model, *given, **arguments):
     return message
 
 
-# ---- the mathematics, in numpy and float64
+# ---- the mathematics, in NumPy and float64
 
 
 def matrix(name, x, z=None, gamma=1.0, degree=3, coef0=0.0):
-    """k(x, z) of all pairs, `[a, b]`."""
+    """Compute k(x, z) for all pairs, `[a, b]`."""
     x = np.asarray(x, np.float64)
     z = x if z is None else np.asarray(z, np.float64)
     if name == "linear":
@@ -103,19 +103,19 @@ def matrix(name, x, z=None, gamma=1.0, degree=3, coef0=0.0):
 
 
 def scale_gamma(x):
-    """What `gamma="scale"` stands for."""
+    """Return the value of `gamma="scale"`."""
     return 1 / (x.shape[1] * np.asarray(x, np.float64).var())
 
 
 def coefficients(model, n, unit=0):
-    """β of all training rows, `[n]`."""
+    """Return β for all training rows, `[n]`."""
     beta = np.zeros(n)
     beta[model.support_indices] = model.dual_coefficients[:, unit]
     return beta
 
 
 def pair_violation(f, beta, lower, upper):
-    """max f of what may fall − min f of what may rise, or 0."""
+    """Return max f[may fall] − min f[may rise], or 0."""
     rises, falls = beta < upper, beta > lower
     if not rises.any() or not falls.any():
         return 0.0
@@ -123,7 +123,7 @@ def pair_violation(f, beta, lower, upper):
 
 
 def assert_optimal_pair(beta, bias, K, sign, cost, tolerance):
-    """Box, equality, KKT conditions and duality gap of two classes.
+    """Check box, equality, KKT conditions and duality gap of a two-class solution.
 
     Args:
         beta: β = α·y of each row.
@@ -143,7 +143,7 @@ def assert_optimal_pair(beta, bias, K, sign, cost, tolerance):
     f = K @ beta - sign
     lower, upper = np.minimum(0, sign * cost), np.maximum(0, sign * cost)
     assert pair_violation(f, beta, lower, upper) <= tolerance
-    # The bias fits: margins are kept, met and broken as the bounds say.
+    # The bias fits: each margin is met, exceeded or violated as its variable implies.
     excess = sign * (K @ beta + bias) - 1
     assert (excess[(alpha == 0) & (cost > 0)] >= -tolerance).all()
     assert (excess[(alpha == cost) & (cost > 0)] <= tolerance).all()
@@ -156,26 +156,26 @@ def assert_optimal_pair(beta, bias, K, sign, cost, tolerance):
 
 
 def assert_optimal_classifier(model, K, sign, cost, tolerance):
-    """The same of a fitted model of two classes, and that its certificate says so."""
+    """Check the same for a fitted two-class model, and that its certificate agrees."""
     beta = coefficients(model, len(sign))
     dual, primal = assert_optimal_pair(beta, model.bias[0], K, sign, cost, tolerance)
-    told = model.certificate
-    np.testing.assert_allclose(told["dual_objective"], dual, rtol=1e-9)
-    np.testing.assert_allclose(told["primal_objective"], primal, rtol=1e-9)
-    assert told["duality_gap"] >= 0
-    assert told["max_kkt_violation"] <= tolerance
-    assert told["support_vectors"] == np.count_nonzero(beta)
+    certificate = model.certificate
+    np.testing.assert_allclose(certificate["dual_objective"], dual, rtol=1e-9)
+    np.testing.assert_allclose(certificate["primal_objective"], primal, rtol=1e-9)
+    assert certificate["duality_gap"] >= 0
+    assert certificate["max_kkt_violation"] <= tolerance
+    assert certificate["support_vectors"] == np.count_nonzero(beta)
     bounded = (abs(beta) == cost) & (cost > 0)
-    assert told["bounded_support_vectors"] == np.count_nonzero(bounded)
+    assert certificate["bounded_support_vectors"] == np.count_nonzero(bounded)
     return dual
 
 
 def assert_optimal_regressor(model, K, y, cost, epsilon, tolerance):
-    """The same for ε-SVR; returns the dual objective."""
+    """Check the same for ε-SVR, and return the dual objective."""
     beta, bias = coefficients(model, len(y)), model.bias[0]
     assert (abs(beta) <= cost).all()
     assert abs(beta.sum()) <= 1e-9 * np.sum(cost)
-    # A row has two variables, of which one is zero at the optimum.
+    # Each row has two variables, one of which is zero at the optimum.
     above, below = np.maximum(beta, 0), np.minimum(beta, 0)
     f = K @ beta - y
     zero = np.zeros_like(beta)
@@ -193,11 +193,11 @@ def assert_optimal_regressor(model, K, y, cost, epsilon, tolerance):
     primal = beta @ K @ beta / 2 + cost @ np.maximum(0, abs(residual) - epsilon)
     assert primal >= dual - 1e-9 * abs(dual)
     assert primal - dual <= 4 * tolerance * np.sum(cost)
-    told = model.certificate
-    np.testing.assert_allclose(told["dual_objective"], dual, rtol=1e-9)
-    np.testing.assert_allclose(told["primal_objective"], primal, rtol=1e-9)
-    assert told["duality_gap"] >= 0
-    assert told["max_kkt_violation"] <= tolerance
+    certificate = model.certificate
+    np.testing.assert_allclose(certificate["dual_objective"], dual, rtol=1e-9)
+    np.testing.assert_allclose(certificate["primal_objective"], primal, rtol=1e-9)
+    assert certificate["duality_gap"] >= 0
+    assert certificate["max_kkt_violation"] <= tolerance
     return dual
 
 
@@ -205,7 +205,7 @@ def assert_optimal_regressor(model, K, y, cost, epsilon, tolerance):
 
 
 def save(model, path):
-    """Keras's `save`; NumPy 2 warns of how Keras hands weights to h5py."""
+    """Save the model; NumPy 2 warns about how Keras passes weights to h5py."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation")
         model.save(path)

@@ -1,26 +1,26 @@
-"""The duals of support vector machines in numpy and float64, written to be read.
+"""Reference for the solver's tests: the duals in NumPy and float64.
 
-A problem is `recipes.svm.solver.dual.Problem`; K is the kernel matrix of its rows.
-Nothing here is fast, and nothing is shared with the solver.
+A problem is `recipes.svm.solver.dual.DualProblem`; K is the kernel matrix of its rows.
+It is written to be read, not to be fast, and shares nothing with the solver.
 """
 
 import numpy as np
 
 
 def matrix_of_variables(K, problem):
-    """K of all pairs of variables: variable v belongs to row v mod n."""
+    """Return K for all pairs of variables: variable v belongs to row v mod n."""
     n = len(problem.rows)
     row = np.arange(len(problem.linear)) % n
     return K[np.ix_(row, row)]
 
 
 def objective(K, problem, beta):
-    """W(β) = ½ βᵀKβ + pᵀβ."""
+    """Compute W(β) = ½ βᵀKβ + pᵀβ."""
     return beta @ matrix_of_variables(K, problem) @ beta / 2 + problem.linear @ beta
 
 
 def gradient(K, problem, beta):
-    """f = Kβ + p."""
+    """Compute f = Kβ + p."""
     return matrix_of_variables(K, problem) @ beta + problem.linear
 
 
@@ -33,7 +33,7 @@ def may_fall(problem, beta, g):
 
 
 def kkt_violation(K, problem, beta):
-    """max f over what may fall − min f over what may rise, or 0: of the worst group."""
+    """Return max f[may fall] − min f[may rise] of the worst group, or 0."""
     f = gradient(K, problem, beta)
     worst = 0.0
     for g in range(problem.groups):
@@ -44,7 +44,7 @@ def kkt_violation(K, problem, beta):
 
 
 def multipliers(K, problem, beta):
-    """Of each group's equality: the mean of f over free variables, or the middle."""
+    """Return each group's multiplier: the mean of f at free variables, or a middle."""
     f = gradient(K, problem, beta)
     found = []
     for g in range(problem.groups):
@@ -59,9 +59,9 @@ def multipliers(K, problem, beta):
 
 
 def duality_gap(K, problem, beta, multiplier=None):
-    """W(β) minus the dual of this dual at the multipliers μ of the equalities.
+    """Return the duality gap, Σᵢ (qᵢβᵢ − min qᵢβ) with the minimum over the box.
 
-    With q = f − μ: max over the box of −½ ... at the same w is Σ qᵢβᵢ − Σ min(qᵢβ).
+    q = f − μ, where μ are the multipliers of the groups' equalities.
     """
     if multiplier is None:
         multiplier = multipliers(K, problem, beta)
@@ -74,12 +74,12 @@ def duality_gap(K, problem, beta, multiplier=None):
 
 
 def sums(problem, beta):
-    """Σβ of each group."""
+    """Return Σβ of each group."""
     return np.array([beta[problem.group == g].sum() for g in range(problem.groups)])
 
 
 def assert_feasible(problem, beta):
-    """The box exactly, the equalities to rounding."""
+    """Check the box exactly, and the equalities to rounding."""
     assert np.all(problem.lower <= beta)
     assert np.all(beta <= problem.upper)
     scale = max(1.0, abs(beta).max()) * np.sqrt(len(beta))
@@ -89,7 +89,7 @@ def assert_feasible(problem, beta):
 
 
 def smo(K, problem, tolerance=1e-8, max_steps=200_000):
-    """Solves a problem by one two-variable step after the other (Fan, Chen & Lin)."""
+    """Solve a problem by one two-variable step after another (Fan, Chen & Lin)."""
     K = matrix_of_variables(K, problem)
     beta = problem.start.copy()
     f = K @ beta + problem.linear
@@ -116,4 +116,4 @@ def smo(K, problem, tolerance=1e-8, max_steps=200_000):
         beta[i] = problem.upper[i] if t == room_i else beta[i] + t
         beta[j] = problem.lower[j] if t == room_j else beta[j] - t
         f += t * (K[:, i] - K[:, j])
-    raise AssertionError("the oracle did not converge")
+    raise AssertionError("the reference did not converge")

@@ -190,7 +190,7 @@ def test_run_that_does_not_converge_says_so_last(svm, tmp_path):
     ended = svm(tmp_path, "--max_iterations=1", "--tolerance=1e-300", "--noexport")
     assert ended.code == 0
     (line,) = ended.err.splitlines()
-    assert line.startswith("warning: SMO did not converge: it took all of")
+    assert line.startswith("warning: SMO did not converge: it reached max_iterations")
     assert "converged=False stop_reason=max_iterations" in ended.out
     certificate = metrics_of(tmp_path / RUN)["certificate"]
     assert certificate["converged"] is False

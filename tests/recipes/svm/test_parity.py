@@ -1,4 +1,4 @@
-"""The machines beside scikit-learn's: optimal first, the same answer second."""
+"""Parity with scikit-learn: optimality first, agreement second."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ KERNELS = {
 
 @pytest.fixture(scope="module")
 def breast_cancer():
-    """Two classes, so many rows that all kernels share their compiled shapes."""
+    """Two classes, with enough rows for all kernels to share compiled shapes."""
     x, y = load_breast_cancer(return_X_y=True)
     return scale(x).astype("float32")[:320], y[:320]
 
@@ -51,8 +51,8 @@ def iris():
     return scale(x).astype("float32"), y
 
 
-def theirs(peer, kernel, parameters, **arguments):
-    """scikit-learn's machine with the same kernel."""
+def build_peer(peer, kernel, parameters, **arguments):
+    """Return a scikit-learn model with the same kernel."""
     if kernel == "laplacian":
         gamma = parameters["gamma"]
         kernel, parameters = lambda a, b: laplacian_kernel(a, b, gamma), {}
@@ -60,15 +60,15 @@ def theirs(peer, kernel, parameters, **arguments):
     return peer(kernel=kernel, tol=PEERS, **parameters, **arguments)
 
 
-def full(peer, n):
-    """Its coefficients of all rows."""
+def expand_coefficients(peer, n):
+    """Return its coefficients for all rows."""
     beta = np.zeros(n)
     beta[peer.support_] = np.asarray(peer.dual_coef_)[0]
     return beta
 
 
 def assert_same(model, peer, x, decisions, scale=1.0, rtol=0.0):
-    """Decisions, bias and support vectors, in multiples of the tolerance."""
+    """Compare decisions, bias and support vectors, in multiples of the tolerance."""
     ours = model.decisions(x).numpy()[:, 0]
     np.testing.assert_allclose(ours, decisions, rtol=rtol, atol=2 * OURS * scale)
     np.testing.assert_allclose(model.bias, peer.intercept_, rtol=0, atol=OURS * scale)
@@ -95,11 +95,11 @@ def test_two_classes(breast_cancer, kernel, weighted):
     cost = weight * np.where(y == 1, 3.0, 0.5) if weighted else weight
     K = matrix(kernel, x, **KERNELS[kernel])
     dual = assert_optimal_classifier(model, K, sign, cost, OURS)
-    peer = theirs(svm.SVC, kernel, KERNELS[kernel], class_weight=by_class)
+    peer = build_peer(svm.SVC, kernel, KERNELS[kernel], class_weight=by_class)
     peer.fit(x.astype("float64"), y, weight)
-    beta = full(peer, 320)
+    beta = expand_coefficients(peer, 320)
     assert dual == pytest.approx(beta @ sign - beta @ K @ beta / 2, rel=1e-6)
-    # Far off the margin a polynomial is large, and its error in proportion.
+    # Far from the margin a polynomial is large, and its error is proportional.
     rtol = OURS if kernel == "polynomial" else 0.0
     assert_same(model, peer, x, peer.decision_function(x), rtol=rtol)
 
@@ -116,8 +116,10 @@ def test_regression(diabetes, kernel):
     )
     K = matrix(kernel, x, **KERNELS[kernel])
     dual = assert_optimal_regressor(model, K, y, weight, 0.1, OURS)
-    peer = theirs(svm.SVR, kernel, KERNELS[kernel]).fit(x.astype("float64"), y, weight)
-    beta = full(peer, 320)
+    peer = build_peer(svm.SVR, kernel, KERNELS[kernel]).fit(
+        x.astype("float64"), y, weight
+    )
+    beta = expand_coefficients(peer, 320)
     expected = y @ beta - 0.1 * abs(beta).sum() - beta @ K @ beta / 2
     assert dual == pytest.approx(expected, rel=1e-6)
     assert_same(model, peer, x, peer.predict(x))
@@ -125,16 +127,19 @@ def test_regression(diabetes, kernel):
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 def test_nu_classification(breast_cancer, weighted):
-    """Its decisions are divided by the margin ρ, and their errors with them."""
+    """ν-SVC divides decisions by the margin ρ, and their errors with them."""
     x, y = breast_cancer
     weight = np.random.default_rng(0).uniform(0.5, 2, 320) if weighted else None
     model = NuSupportVectorClassifier(nu=0.3, gamma=0.1, tolerance=OURS)
     fit(model, x, y, sample_weight=weight)
-    peer = theirs(svm.NuSVC, "rbf", KERNELS["rbf"], nu=0.3)
+    peer = build_peer(svm.NuSVC, "rbf", KERNELS["rbf"], nu=0.3)
     peer.fit(x.astype("float64"), y, weight)
     margin = (1 if weight is None else weight.max()) / abs(peer.dual_coef_).max()
     K = matrix("rbf", x, gamma=0.1)
-    ours, others = coefficients(model, 320) * margin, full(peer, 320) * margin
+    ours, others = (
+        coefficients(model, 320) * margin,
+        expand_coefficients(peer, 320) * margin,
+    )
     assert ours @ K @ ours == pytest.approx(others @ K @ others, rel=1e-5)
     assert_same(model, peer, x, peer.decision_function(x), scale=2 / margin)
 
@@ -143,12 +148,12 @@ def test_nu_regression(diabetes):
     x, y = diabetes
     model = NuSupportVectorRegressor(nu=0.3, C=2.0, gamma=0.1, tolerance=OURS)
     fit(model, x, y)
-    peer = theirs(svm.NuSVR, "rbf", KERNELS["rbf"], nu=0.3, C=2.0)
+    peer = build_peer(svm.NuSVR, "rbf", KERNELS["rbf"], nu=0.3, C=2.0)
     peer.fit(x.astype("float64"), y)
-    K, beta = matrix("rbf", x, gamma=0.1), full(peer, 320)
+    K, beta = matrix("rbf", x, gamma=0.1), expand_coefficients(peer, 320)
     expected = y @ beta - beta @ K @ beta / 2
-    told = model.certificate["dual_objective"]
-    assert told == pytest.approx(expected, rel=1e-6)
+    objective = model.certificate["dual_objective"]
+    assert objective == pytest.approx(expected, rel=1e-6)
     assert_same(model, peer, x, peer.predict(x))
 
 
@@ -158,16 +163,16 @@ def test_one_class(breast_cancer, weighted):
     weight = np.random.default_rng(0).uniform(0.5, 2, 320) if weighted else None
     model = OneClassSupportVectorMachine(nu=0.2, gamma=0.1, tolerance=OURS)
     fit(model, x, sample_weight=weight)
-    peer = theirs(svm.OneClassSVM, "rbf", KERNELS["rbf"], nu=0.2)
+    peer = build_peer(svm.OneClassSVM, "rbf", KERNELS["rbf"], nu=0.2)
     peer.fit(x.astype("float64"), sample_weight=weight)
-    K, beta = matrix("rbf", x, gamma=0.1), full(peer, 320)
-    told = model.certificate["dual_objective"]
-    assert told == pytest.approx(-beta @ K @ beta / 2, rel=1e-6)
+    K, beta = matrix("rbf", x, gamma=0.1), expand_coefficients(peer, 320)
+    objective = model.certificate["dual_objective"]
+    assert objective == pytest.approx(-beta @ K @ beta / 2, rel=1e-6)
     assert_same(model, peer, x, peer.decision_function(x))
 
 
 def test_one_against_one(iris):
-    """Pair by pair: scikit-learn's are positive for the first class of a pair."""
+    """scikit-learn's decisions are positive for the first class of a pair."""
     x, y = iris
     model = classify(x, y, tolerance=OURS)
     peer = svm.SVC(tol=PEERS, decision_function_shape="ovo").fit(x.astype("f8"), y)
@@ -205,7 +210,7 @@ def test_gamma_means_the_same(breast_cancer, gamma):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_tight_tolerance(breast_cancer, dtype):
-    """Far below what sums of float32 could keep, whatever the kernel values are."""
+    """The tolerance is far below the precision of float32 sums."""
     x, y = breast_cancer
     model = classify(x, y, gamma=0.1, C=100.0, tolerance=1e-6, dtype=dtype)
     K = matrix("rbf", x, gamma=0.1)

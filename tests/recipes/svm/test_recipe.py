@@ -110,7 +110,7 @@ def test_report_shows_the_run(runs):
     ):
         assert expected in report
     number = run.metrics["certificate"]["support_vectors"]
-    assert f"The machine rests on {number} of the" in report
+    assert f"{number} of the" in report
     assert 'src="http' not in report
 
 

@@ -10,7 +10,7 @@ import pytest
 from recipes.svm import (
     SupportVectorClassifier,
 )
-from recipes.svm.solver.kernel_cache import KernelRows
+from recipes.svm.solver.kernel_cache import KernelCache
 from recipes.svm.solver.smo_steps import solve_block
 from tests.recipes.svm.fitting import (
     data,
@@ -105,13 +105,13 @@ def test_tensorboard_and_checkpoints_work(tmp_path):
 
 def test_kernel_rows_are_let_go(large, monkeypatch):
     made = []
-    make = KernelRows.__init__
+    make = KernelCache.__init__
 
     def noted(self, *arguments):
         make(self, *arguments)
         made.append(weakref.ref(self))
 
-    monkeypatch.setattr(KernelRows, "__init__", noted)
+    monkeypatch.setattr(KernelCache, "__init__", noted)
     model = fit(a_machine(), *large)
     gc.collect()
     assert len(made) == 1

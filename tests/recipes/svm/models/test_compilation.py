@@ -15,16 +15,17 @@ PROGRAM = """
 import pytest
 
 from tests.recipes.svm.solver.solving import (
-    RBF, data, decompose, iterations, new_solver, pose, run
+    RBF, build_problem, count_iterations, force_decomposition, make_rows,
+    new_scheduler, run
 )
 
-decompose(pytest.MonkeyPatch())
-rows = data(150)
-problems = [pose("epsilon_svr", rows, cost=cost) for cost in (1.0, 3.0)]
-solver = new_solver(RBF, rows.x, problems)
-solutions = run(solver)
+force_decomposition(pytest.MonkeyPatch())
+rows = make_rows(150)
+problems = [build_problem("epsilon_svr", rows, cost=cost) for cost in (1.0, 3.0)]
+scheduler = new_scheduler(RBF, rows.x, problems)
+solutions = run(scheduler)
 assert [each.stop_reason for each in solutions] == ["tolerance"] * 2
-print(iterations(solutions))
+print(count_iterations(solutions))
 """
 
 
@@ -46,5 +47,5 @@ def test_nothing_compiles_again(tmp_path):
     ]
     compiled = collections.Counter(names)
     assert compiled["solve_block"] == 1
-    assert compiled["sum_of_rows"] == 1
+    assert compiled["sum_rows"] == 1
     assert compiled["of_products"] == 2  # the rows, and the working set's block

@@ -1,4 +1,4 @@
-"""`fit_sigmoid`: the minimum first, agreement with a peer second."""
+"""The fit of Platt's sigmoid: optimality first, agreement with a peer second."""
 
 import warnings
 
@@ -34,7 +34,7 @@ def loss(slope, offset, decisions, positive, weights=None):
 
 
 def gradient(slope, offset, decisions, positive, weights=None):
-    """Of `loss`, in (A·s, B) with s the largest |decision|: no unit in it."""
+    """Return the largest gradient of `loss` in (A·s, B), s the largest |decision|."""
     z = slope * decisions + offset
     residual = targets_of(positive, weights) - scipy.special.expit(-z)
     columns = np.stack([decisions / (abs(decisions).max() or 1), np.ones(len(z))])
@@ -42,7 +42,7 @@ def gradient(slope, offset, decisions, positive, weights=None):
 
 
 def tolerance(n):
-    """What the fit stops at, 1e-5 in the sums, twice for its two parameters."""
+    """Return the tolerance of the mean loss, twice for the change of parameters."""
     return 2 * platt.GRADIENT_TOLERANCE / n
 
 
@@ -81,7 +81,7 @@ def test_two_rows_by_hand():
     np.testing.assert_allclose(fitted, [-np.log(2), 0], atol=1e-8)
 
 
-def test_weights_of_two_and_zero_are_rows_twice_and_not_at_all():
+def test_weights_act_like_repeated_and_omitted_rows():
     decisions, positive = sample(200)
     weights = np.random.default_rng(1).integers(0, 3, 200).astype(float)
     fitted = platt.fit_sigmoid(decisions, positive, weights)
@@ -93,7 +93,7 @@ def test_weights_of_two_and_zero_are_rows_twice_and_not_at_all():
     np.testing.assert_allclose(fitted, [peer.a_, peer.b_], rtol=1e-4)
 
 
-def test_rows_of_no_weight_have_no_say_in_the_scale():
+def test_rows_of_weight_zero_do_not_affect_the_scale():
     decisions, positive = sample(100)
     expected = platt.fit_sigmoid(decisions, positive)
     fitted = platt.fit_sigmoid(
@@ -113,7 +113,7 @@ def test_any_weight_is_fitted_to_the_same_tolerance(weight):
 
 
 @pytest.mark.parametrize("scale", [1e-250, 1e-10, 1e-3, 1e3, 1e10, 1e250])
-def test_any_unit_is_fitted_alike(scale):
+def test_decisions_of_any_scale_are_fitted_alike(scale):
     decisions, positive = sample(300)
     slope, offset = platt.fit_sigmoid(decisions, positive)
     fitted = platt.fit_sigmoid(decisions * scale, positive)
@@ -138,7 +138,7 @@ def test_separated_classes():
     assert ((probabilities > 0.5) == positive).mean() > 0.99
 
 
-def test_decisions_that_speak_against_the_class():
+def test_decisions_of_opposite_sign():
     decisions, positive = sample(300)
     slope, offset = platt.fit_sigmoid(decisions, positive)
     fitted = platt.fit_sigmoid(-decisions, positive)
@@ -148,7 +148,7 @@ def test_decisions_that_speak_against_the_class():
 @pytest.mark.parametrize("side", [False, True])
 @pytest.mark.parametrize("n", [1, 50])
 def test_one_class_only(n, side):
-    """All are of the class, but for the targets being drawn in."""
+    """Every row has the same probability, that of the shrunken target."""
     decisions, _ = sample(n)
     slope, offset = platt.fit_sigmoid(decisions, np.full(n, side))
     assert slope == 0
@@ -159,7 +159,7 @@ def test_one_class_only(n, side):
 @pytest.mark.parametrize("noise", [0.0, 1e-17])
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e10])
 def test_constant_decisions(value, noise):
-    """Nothing to go by: everyone has the mean of the targets."""
+    """Without information, every row gets the mean of the targets."""
     decisions = value * (1 + noise * np.arange(50))
     positive = np.arange(50) < 20
     slope, offset = platt.fit_sigmoid(decisions, positive)
@@ -208,7 +208,7 @@ def test_any_rows_are_fitted(data):
     )
 
 
-def test_no_neighbour_is_better():
+def test_no_nearby_point_is_better():
     decisions, positive = sample(100)
     slope, offset = platt.fit_sigmoid(decisions, positive)
     least = loss(slope, offset, decisions, positive)
@@ -217,8 +217,8 @@ def test_no_neighbour_is_better():
         assert loss(*other, decisions, positive) > least
 
 
-def test_the_layers_take_what_is_fitted():
-    """Decisions of pairs become probabilities of classes; the signs must agree."""
+def test_the_layers_accept_the_fitted_parameters():
+    """Pairwise decisions become class probabilities; the signs must agree."""
     x, y = load_iris(return_X_y=True)
     svc = SVC(decision_function_shape="ovo").fit(x[::2], y[::2])
     decisions = -svc.decision_function(x[1::2])  # now positive for the second class
@@ -231,7 +231,7 @@ def test_the_layers_take_what_is_fitted():
     scaling.build((None, 3))
     scaling.set_weights(np.transpose(fitted))
     of_second = scaling(decisions)
-    # The coupling takes the first class's probabilities.
+    # Coupling expects the probability of the first class.
     probabilities = np.asarray(PairwiseCoupling(3, dtype="float64")(1 - of_second))
     np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-12)
     assert log_loss(y[1::2], probabilities) < 0.2
@@ -240,51 +240,51 @@ def test_the_layers_take_what_is_fitted():
     assert (scores.argmax(-1) == y[1::2]).mean() > 0.93
 
 
-def test_the_last_steps_are_not_lost_in_rounding(monkeypatch):
-    """A step from beside the minimum lowers the loss by less than its rounding."""
+def test_the_last_steps_survive_rounding(monkeypatch):
+    """A step from near the minimum decreases the loss by less than its rounding."""
 
     def count(*arguments):
         steps.append(arguments)
-        return newton(*arguments)
+        return compute_step(*arguments)
 
-    newton, steps = platt._newton, []
+    compute_step, steps = platt._compute_newton_step, []
     decisions, positive = sample(50_000)
     rows = decisions / 10, targets_of(positive), np.ones(50_000)
     minimum = platt._minimise(np.zeros(2), *rows)
-    minimum += newton(minimum, *rows)[1]
-    monkeypatch.setattr(platt, "_newton", count)
+    minimum += compute_step(minimum, *rows)[1]
+    monkeypatch.setattr(platt, "_compute_newton_step", count)
     for distance in np.linspace(5e-9, 2e-8, 10):
         steps.clear()
         beside = minimum + [0, distance]
-        assert abs(newton(beside, *rows)[0]).max() > platt.GRADIENT_TOLERANCE
+        assert abs(compute_step(beside, *rows)[0]).max() > platt.GRADIENT_TOLERANCE
         platt._minimise(beside, *rows)
-        assert len(steps) == 2  # one step, and the look that finds it enough
+        assert len(steps) == 2  # one step, and the check that it suffices
 
 
-def test_ending_early_is_told(monkeypatch):
+def test_ending_early_warns(monkeypatch):
     decisions, positive = sample(300)
     monkeypatch.setattr(platt, "MAX_ITERATIONS", 2)
     with pytest.warns(
         ConvergenceWarning, match=r"gradient of .*tolerance 1e-05"
-    ) as told:
+    ) as caught:
         slope, offset = platt.fit_sigmoid(decisions, positive)
-    assert told[0].filename == __file__
+    assert caught[0].filename == __file__
     start = loss(0, 0, decisions, positive)
     assert loss(slope, offset, decisions, positive) < start
 
 
-def test_a_line_search_that_fails_is_told(monkeypatch):
+def test_a_failed_line_search_warns(monkeypatch):
     def uphill(*arguments):
-        gradient, direction = newton(*arguments)
+        gradient, direction = compute_step(*arguments)
         return gradient, -direction
 
-    newton = platt._newton
-    monkeypatch.setattr(platt, "_newton", uphill)
+    compute_step = platt._compute_newton_step
+    monkeypatch.setattr(platt, "_compute_newton_step", uphill)
     with pytest.warns(ConvergenceWarning, match="gradient of"):
         platt.fit_sigmoid(*sample(300))
 
 
-def test_arguments_are_left_as_they_are():
+def test_arguments_are_not_modified():
     decisions, positive = sample(20)
     weights = np.ones(20)
     copies = [array.copy() for array in (decisions, positive, weights)]
@@ -314,6 +314,6 @@ F, YES = np.zeros(3), np.ones(3, bool)
         ((F[:0], YES[:0]), "one of them positive"),
     ],
 )
-def test_bad_input(arguments, message):
+def test_invalid_input(arguments, message):
     with pytest.raises(InputError, match=message):
         platt.fit_sigmoid(*arguments)

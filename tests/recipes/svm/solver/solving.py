@@ -1,4 +1,4 @@
-"""What the tests of the solver share: kernels, data, problems of each kind, a loop."""
+"""Shared by the solver's tests: a kernel, rows, problems of each kind, the loop."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,8 @@ import pytest
 import tensorflow as tf
 
 from layers import kernels
-from recipes.svm.solver import decomposition
-from recipes.svm.solver import dual as duals
-from recipes.svm.solver import scheduler as solver_module
-from recipes.svm.solver.scheduler import Solver
+from recipes.svm.solver import decomposition, dual
+from recipes.svm.solver.scheduler import Scheduler
 
 CACHE_BYTES = 1e9
 KINDS = ("c_svc", "epsilon_svr", "nu_svc", "nu_svr", "one_class")
@@ -22,7 +20,7 @@ class Rows(NamedTuple):
     target: np.ndarray
 
 
-def data(n, d=3, seed=0, dtype="float64"):
+def make_rows(n, d=3, seed=0, dtype="float64"):
     random = np.random.default_rng(seed)
     x = random.standard_normal((n, d)).astype(dtype)
     noise = random.standard_normal(n)
@@ -31,29 +29,29 @@ def data(n, d=3, seed=0, dtype="float64"):
     return Rows(x, positive, np.sin(2 * x[:, 0]) + 0.3 * noise)
 
 
-def pose(kind, rows, cost=1.0, nu=0.4, epsilon=0.1, weight=None):
-    """A problem of a kind, of all rows."""
-    numbers = np.arange(len(rows.x))
+def build_problem(kind, rows, cost=1.0, nu=0.4, epsilon=0.1, weight=None):
+    """Build a problem of the given kind over all rows."""
+    indices = np.arange(len(rows.x))
     weight = np.ones(len(rows.x)) if weight is None else weight
     if kind == "c_svc":
-        return duals.c_svc(numbers, rows.positive, cost * weight)
+        return dual.c_svc(indices, rows.positive, cost * weight)
     if kind == "epsilon_svr":
-        return duals.epsilon_svr(numbers, rows.target, cost * weight, epsilon)
+        return dual.epsilon_svr(indices, rows.target, cost * weight, epsilon)
     if kind == "nu_svc":
-        return duals.nu_svc(numbers, rows.positive, weight, nu)
+        return dual.nu_svc(indices, rows.positive, weight, nu)
     if kind == "nu_svr":
-        return duals.nu_svr(numbers, rows.target, cost * weight, nu)
-    return duals.one_class(numbers, weight, nu)
+        return dual.nu_svr(indices, rows.target, cost * weight, nu)
+    return dual.one_class(indices, weight, nu)
 
 
-def matrix(kernel, x, rows=slice(None)):
-    """K in float64, written out."""
+def compute_matrix(kernel, x, rows=slice(None)):
+    """Compute K in float64, as a dense matrix."""
     x = np.asarray(x, "float64")
     own = kernel(x, kernel.vectors(x)).numpy()
     return own[rows][:, rows]
 
 
-def new_solver(
+def new_scheduler(
     kernel,
     x,
     problems,
@@ -61,23 +59,24 @@ def new_solver(
     max_iterations=1000,
     cache_bytes=CACHE_BYTES,
 ):
-    return Solver(kernel, x, problems, tolerance, max_iterations, cache_bytes)
+    return Scheduler(kernel, x, problems, tolerance, max_iterations, cache_bytes)
 
 
-def run(solver, eager=False, seen=None, most=5000):
-    """Iterates until it is done: the solutions in the problems' order."""
-    step = solver.iterate if eager else tf.function(solver.iterate)
+def run(scheduler, eager=False, on_iteration=None, most=5000):
+    """Iterate to the end; return the solutions in the order of the problems."""
+    step = scheduler.iterate if eager else tf.function(scheduler.iterate)
     for _ in range(most):
-        progress = step()
-        if seen is not None:
-            seen(solver, progress)
-        if not solver.advance():
-            return [solver.solutions[i] for i in range(len(solver.solutions))]
-    raise AssertionError("the solver does not end")
+        optimality = step()
+        if on_iteration:
+            on_iteration(scheduler, optimality)
+        if not scheduler.advance():
+            return [scheduler.solutions[i] for i in range(len(scheduler.solutions))]
+    raise AssertionError("the scheduler does not end")
 
 
-def solve(kernel, x, problems, eager=False, seen=None, most=5000, **options):
-    return run(new_solver(kernel, x, problems, **options), eager, seen, most)
+def solve(kernel, x, problems, eager=False, on_iteration=None, most=5000, **options):
+    scheduler = new_scheduler(kernel, x, problems, **options)
+    return run(scheduler, eager, on_iteration, most)
 
 
 def solve_one(kernel, x, problem, **options):
@@ -85,14 +84,14 @@ def solve_one(kernel, x, problem, **options):
     return solution
 
 
-def iterations(solutions):
-    """Iterations that solutions took in all."""
+def count_iterations(solutions):
+    """Count the iterations of all solutions."""
     return sum(len(solution.trace.duality_gap) for solution in solutions)
 
 
-def decompose(monkeypatch: pytest.MonkeyPatch, working_set=64, chunk=64):
-    """Lets problems of more than 32 variables be solved by working sets this small."""
-    monkeypatch.setattr(solver_module, "SMALL", 32)
+def force_decomposition(monkeypatch: pytest.MonkeyPatch, working_set=64, chunk=64):
+    """Solve problems of more than 32 variables by working sets this small."""
+    monkeypatch.setattr("recipes.svm.solver.scheduler.SMALL_PROBLEM_SIZE", 32)
     monkeypatch.setattr(decomposition, "LARGEST_WORKING_SET", working_set)
     monkeypatch.setattr("recipes.svm.solver.kernel_cache.CHUNK_ROWS", chunk)
 

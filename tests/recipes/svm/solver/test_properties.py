@@ -1,4 +1,4 @@
-"""What holds of every problem: box and sums, W falling, gap and KKT violation."""
+"""Properties of every problem: constraints, falling W, gap and KKT violation."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from layers import kernels
 from recipes.svm.solver import smo_steps
 from tests.recipes.svm import reference
-from tests.recipes.svm.solver.solving import KINDS, Rows, matrix, pose, solve_one
+from tests.recipes.svm.solver.solving import (
+    KINDS,
+    Rows,
+    build_problem,
+    compute_matrix,
+    solve_one,
+)
 
 MOST_ROWS = 30  # two variables each fit in the smallest block
 KERNELS = (
@@ -21,7 +27,7 @@ KERNELS = (
 
 @st.composite
 def problems(draw):
-    """Few rows of few values: many of them are equal, many gradients tie."""
+    """Draw few rows of few values: many of them are equal, and many gradients tie."""
     seed = draw(st.integers(0, 2**32 - 1))
     random = np.random.default_rng(seed)
     n = draw(st.integers(4, MOST_ROWS))
@@ -38,21 +44,25 @@ def problems(draw):
     cost = draw(st.sampled_from([1e-6, 0.1, 1.0, 1e3]))
     epsilon = draw(st.sampled_from([0.0, 0.1, 2.0]))
     kernel = draw(st.sampled_from(KERNELS))
-    return kernel, x, pose(kind, Rows(x, positive, target), cost, nu, epsilon, weight)
+    return (
+        kernel,
+        x,
+        build_problem(kind, Rows(x, positive, target), cost, nu, epsilon, weight),
+    )
 
 
 @given(problems())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_blocks(case):
     kernel, x, problem = case
-    K = matrix(kernel, x)
-    size = smo_steps.block_size(64)
+    K = compute_matrix(kernel, x)
+    size = smo_steps.choose_block_size(64)
     extra = size - len(problem.linear)
     full = np.pad(reference.matrix_of_variables(K, problem), (0, extra))
     group = np.pad(problem.group, (0, extra))
     beta, last = problem.start, np.inf
     taken = 1
-    # A few steps at first, all that it takes at last.
+    # A few steps at first, as many as it takes at the end.
     for most in (1, 1, 1, 5, 50, 100_000):
         now = reference.objective(K, problem, beta)
         assert now <= last + 1e-12 * max(1, abs(now))
@@ -92,20 +102,20 @@ def test_blocks(case):
 def test_whole_problems(case, dtype):
     kernel, x, problem = case
     x = x.astype(dtype)
-    K = matrix(kernel, x)
+    K = compute_matrix(kernel, x)
     solution = solve_one(kernel, x, problem, tolerance=1e-4, eager=True, most=500)
-    beta, measured = solution.proof.beta, solution.proof.measured
+    beta, optimality = solution.proof.beta, solution.proof.optimality
     reference.assert_feasible(problem, beta)
     left = reference.kkt_violation(K, problem, beta)
-    assert float(measured.max_kkt_violation) == pytest.approx(left, abs=1e-9)
+    assert float(optimality.max_kkt_violation) == pytest.approx(left, abs=1e-9)
     assert solution.stop_reason == "tolerance"
     assert left <= 1e-4 + 1e-9
     gap = reference.duality_gap(K, problem, beta)
-    assert float(measured.duality_gap) == pytest.approx(gap, rel=1e-6, abs=1e-7)
-    assert float(measured.duality_gap) >= 0
-    # The violation bounds how far W is from the optimum: by the room of each pair.
-    room = (problem.upper - problem.lower).sum()
-    assert gap <= room * 1e-4 + 1e-9
+    assert float(optimality.duality_gap) == pytest.approx(gap, rel=1e-6, abs=1e-7)
+    assert float(optimality.duality_gap) >= 0
+    # The violation times the width of the box bounds the gap.
+    width = (problem.upper - problem.lower).sum()
+    assert gap <= width * 1e-4 + 1e-9
     start = reference.objective(K, problem, problem.start)
     assert reference.objective(K, problem, beta) <= start + 1e-9 * max(1, abs(start))
     assert np.all(np.isfinite(solution.coefficients))

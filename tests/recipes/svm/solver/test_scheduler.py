@@ -1,4 +1,4 @@
-"""Whole problems: hand-computed answers, scikit-learn's, at every scale."""
+"""Whole problems against known answers and scikit-learn, at every scale."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import tensorflow as tf
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from layers import kernels
-from recipes.svm.solver import dual as duals
+from recipes.svm.solver import dual
 from tests.recipes.svm import reference
 from tests.recipes.svm.solver.solving import (
     KINDS,
     RBF,
-    data,
-    decompose,
-    matrix,
-    pose,
+    build_problem,
+    compute_matrix,
+    force_decomposition,
+    make_rows,
     solve_one,
 )
 
@@ -25,16 +25,16 @@ def classify(kernel, x, positive, cost, **options):
     x = np.asarray(x, "float64")
     positive = np.asarray(positive)
     cost = np.broadcast_to(np.float64(cost), positive.shape)
-    problem = duals.c_svc(np.arange(len(x)), positive, cost)
+    problem = dual.c_svc(np.arange(len(x)), positive, cost)
     return solve_one(kernel, x, problem, **options)
 
 
 def decisions(kernel, x, solution):
-    K = matrix(kernel, x)
+    K = compute_matrix(kernel, x)
     return K[:, solution.problem.rows] @ solution.coefficients + solution.bias
 
 
-# -- answers that are known -----------------------------------------------------------
+# -- known answers --------------------------------------------------------------------
 
 
 def test_two_points():
@@ -42,15 +42,15 @@ def test_two_points():
     np.testing.assert_allclose(solution.coefficients, [1 / 8, -1 / 8])
     assert solution.bias == pytest.approx(-0.5)
     assert solution.stop_reason == "tolerance"
-    assert solution.proof.measured.duality_gap == pytest.approx(0, abs=1e-12)
+    assert solution.proof.optimality.duality_gap == pytest.approx(0, abs=1e-12)
 
 
 def test_two_points_at_the_bound():
-    # f = (−0.6, 0.6) at β = (0.1, −0.1), where −b may be anything between.
+    # f = (−0.8, 0.8) at β = (0.1, −0.1): −b may be anything between.
     solution = classify(kernels.LinearKernel(), [[1.0], [-1.0]], [True, False], 0.1)
     np.testing.assert_array_equal(solution.coefficients, [0.1, -0.1])
     assert solution.bias == pytest.approx(0, abs=1e-15)
-    assert solution.proof.measured.max_kkt_violation == 0
+    assert solution.proof.optimality.max_kkt_violation == 0
 
 
 def test_xor():
@@ -62,8 +62,8 @@ def test_xor():
     np.testing.assert_allclose(decisions(RBF, x, solution), [-1, 1, 1, -1])
 
 
-def test_rows_that_are_there_twice():
-    rows = data(20)
+def test_rows_that_appear_twice():
+    rows = make_rows(20)
     once = classify(RBF, rows.x, rows.positive, 2.0, tolerance=1e-9)
     x = np.repeat(rows.x, 2, axis=0)
     twice = classify(RBF, x, np.repeat(rows.positive, 2), 1.0, tolerance=1e-9)
@@ -72,7 +72,7 @@ def test_rows_that_are_there_twice():
     )
 
 
-def test_one_row_in_both_classes():
+def test_one_point_in_both_classes():
     solution = classify(RBF, np.ones((6, 2)), [True, False] * 3, 2.0)
     assert solution.stop_reason == "tolerance"
     np.testing.assert_array_equal(solution.coefficients, [2, -2] * 3)
@@ -80,7 +80,7 @@ def test_one_row_in_both_classes():
 
 
 def test_constant_and_single_features():
-    rows = data(40, d=1)
+    rows = make_rows(40, d=1)
     alone = classify(RBF, rows.x, rows.positive, 1.0)
     x = np.concatenate([rows.x, np.full((40, 1), 7.0)], axis=1)
     beside = classify(RBF, x, rows.positive, 1.0)
@@ -90,30 +90,30 @@ def test_constant_and_single_features():
 
 
 def test_everything_at_the_bound():
-    rows = data(40)
+    rows = make_rows(40)
     positive = np.arange(40) % 2 == 0
     solution = classify(RBF, rows.x, positive, 1e-8)
     np.testing.assert_array_equal(abs(solution.coefficients), 1e-8)
     assert solution.stop_reason == "tolerance"
-    measured = solution.proof.measured
-    assert measured.max_kkt_violation == 0
-    assert 0 <= measured.duality_gap <= 1e-12
+    optimality = solution.proof.optimality
+    assert optimality.max_kkt_violation == 0
+    assert 0 <= optimality.duality_gap <= 1e-12
 
 
-def test_a_class_that_costs_nothing():
-    solution = classify(RBF, data(20).x, np.arange(20) < 5, np.arange(20) >= 5)
+def test_a_class_of_cost_zero():
+    solution = classify(RBF, make_rows(20).x, np.arange(20) < 5, np.arange(20) >= 5)
     assert solution.stop_reason == "tolerance"
     assert not solution.coefficients.any()
     assert solution.bias == -1
 
 
-def test_rows_that_cost_nothing_change_nothing():
-    rows = data(70)
+def test_rows_of_cost_zero_change_nothing():
+    rows = make_rows(70)
     weight = (np.arange(70) % 3 > 0) * 1.0
     used = weight > 0
-    whole = solve_one(RBF, rows.x, pose("epsilon_svr", rows, weight=weight))
+    whole = solve_one(RBF, rows.x, build_problem("epsilon_svr", rows, weight=weight))
     part = type(rows)(*(values[used] for values in rows))
-    without = solve_one(RBF, part.x, pose("epsilon_svr", part))
+    without = solve_one(RBF, part.x, build_problem("epsilon_svr", part))
     assert not whole.coefficients[~used].any()
     np.testing.assert_allclose(
         decisions(RBF, rows.x, whole)[used], decisions(RBF, part.x, without), atol=2e-6
@@ -121,18 +121,16 @@ def test_rows_that_cost_nothing_change_nothing():
 
 
 def test_two_rows_of_regression():
-    problem = duals.epsilon_svr(
-        np.arange(2), np.array([5.0, 3.0]), np.full(2, 9.0), 0.5
-    )
+    problem = dual.epsilon_svr(np.arange(2), np.array([5.0, 3.0]), np.full(2, 9.0), 0.5)
     solution = solve_one(kernels.LinearKernel(), np.array([[1.0], [-1.0]]), problem)
-    # The flattest line through the tubes: from 3.5 to 4.5.
+    # The flattest line within the tube runs from 3.5 to 4.5.
     np.testing.assert_allclose(solution.coefficients, [0.25, -0.25])
     assert solution.bias == pytest.approx(4)
 
 
-def test_targets_within_the_tube_need_nothing():
-    problem = duals.epsilon_svr(np.arange(5), np.linspace(2, 2.1, 5), np.ones(5), 0.1)
-    solution = solve_one(RBF, data(5).x, problem)
+def test_targets_within_the_tube_need_no_support_vectors():
+    problem = dual.epsilon_svr(np.arange(5), np.linspace(2, 2.1, 5), np.ones(5), 0.1)
+    solution = solve_one(RBF, make_rows(5).x, problem)
     assert not solution.coefficients.any()
     assert solution.steps == 0
     assert solution.bias == pytest.approx(2.05)
@@ -156,13 +154,12 @@ def peer_of(kind, x, rows, kernel, cost, nu, epsilon, weight):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_scikit_learn(kind, weighted, monkeypatch):
-    decompose(monkeypatch)
-    rows = data(120, seed=4)
+    force_decomposition(monkeypatch)
+    rows = make_rows(120, seed=4)
     weight = np.random.default_rng(0).uniform(0.2, 2, 120) if weighted else np.ones(120)
-    K = matrix(RBF, rows.x)
-    # What scikit-learn computes C·Σweight·ν of, LIBSVM divides by the rows' number.
+    K = compute_matrix(RBF, rows.x)
     options = {"cost": 5.0, "nu": 0.3, "epsilon": 0.2, "weight": weight}
-    problem = pose(kind, rows, **options)
+    problem = build_problem(kind, rows, **options)
     solution = solve_one(RBF, rows.x, problem)
     peer = peer_of(kind, K, rows, "precomputed", **options)
     found = K @ solution.coefficients + solution.bias
@@ -187,9 +184,9 @@ def test_scikit_learn(kind, weighted, monkeypatch):
     ids=lambda value: getattr(type(value), "__name__", value),
 )
 def test_kernels(kernel, name):
-    rows = data(70)
-    solution = solve_one(kernel, rows.x, pose("c_svc", rows))
-    K = matrix(kernel, rows.x)
+    rows = make_rows(70)
+    solution = solve_one(kernel, rows.x, build_problem("c_svc", rows))
+    K = compute_matrix(kernel, rows.x)
     peer = SVC(C=1.0, kernel="precomputed", tol=1e-8).fit(K, rows.positive)
     found = decisions(kernel, rows.x, solution)
     np.testing.assert_allclose(found, peer.decision_function(K), rtol=0, atol=3e-6)
@@ -203,11 +200,11 @@ def test_kernels(kernel, name):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_float32_rows_keep_the_tolerance(kind):
-    rows = data(70, dtype="float32")
-    problem = pose(kind, rows, cost=1000.0)
+    rows = make_rows(70, dtype="float32")
+    problem = build_problem(kind, rows, cost=1000.0)
     solution = solve_one(RBF, rows.x, problem, tolerance=1e-8)
     assert solution.stop_reason == "tolerance"
-    K = matrix(RBF, rows.x)
+    K = compute_matrix(RBF, rows.x)
     assert reference.kkt_violation(K, problem, solution.proof.beta) <= 1.01e-8
 
 
@@ -217,48 +214,48 @@ def test_float32_rows_keep_the_tolerance(kind):
 @pytest.mark.parametrize("cost", [1e-8, 1e8])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_costs_from_tiny_to_huge(cost, dtype):
-    rows = data(70, dtype=dtype)
-    problem = pose("c_svc", rows, cost=cost)
+    rows = make_rows(70, dtype=dtype)
+    problem = build_problem("c_svc", rows, cost=cost)
     solution = solve_one(RBF, rows.x, problem, tolerance=1e-3)
     assert solution.stop_reason == "tolerance"
     reference.assert_feasible(problem, solution.proof.beta)
-    K = matrix(RBF, rows.x)
+    K = compute_matrix(RBF, rows.x)
     assert reference.kkt_violation(K, problem, solution.proof.beta) <= 1.001e-3
 
 
 @pytest.mark.parametrize("offset", [1e6, -1e9])
 def test_targets_far_from_zero(offset):
-    rows = data(70)
-    near = solve_one(RBF, rows.x, pose("epsilon_svr", rows), tolerance=1e-3)
+    rows = make_rows(70)
+    near = solve_one(RBF, rows.x, build_problem("epsilon_svr", rows), tolerance=1e-3)
     far = rows._replace(target=rows.target + offset)
-    solution = solve_one(RBF, rows.x, pose("epsilon_svr", far), tolerance=1e-3)
+    solution = solve_one(RBF, rows.x, build_problem("epsilon_svr", far), tolerance=1e-3)
     assert solution.stop_reason == "tolerance"
     assert solution.bias == pytest.approx(near.bias + offset, abs=1e-3)
-    assert solution.proof.measured.dual_objective == pytest.approx(
-        near.proof.measured.dual_objective, rel=1e-4
+    assert solution.proof.optimality.dual_objective == pytest.approx(
+        near.proof.optimality.dual_objective, rel=1e-4
     )
 
 
-@pytest.mark.parametrize("parts", [False, True], ids=["side by side", "parts"])
+@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_tolerance_below_rounding_is_a_stall(dtype, parts, monkeypatch):
-    if parts:
-        decompose(monkeypatch)
-    rows = data(70, dtype=dtype)
+def test_a_tolerance_below_rounding_is_a_stall(dtype, decomposed, monkeypatch):
+    if decomposed:
+        force_decomposition(monkeypatch)
+    rows = make_rows(70, dtype=dtype)
     rows = rows._replace(target=rows.target + 1e9)
-    problem = pose("epsilon_svr", rows)
+    problem = build_problem("epsilon_svr", rows)
     solution = solve_one(RBF, rows.x, problem, tolerance=1e-12, most=400)
     assert solution.stop_reason == "stalled"
-    assert 1e-12 < solution.proof.measured.max_kkt_violation < 1e-2
+    assert 1e-12 < solution.proof.optimality.max_kkt_violation < 1e-2
     reference.assert_feasible(problem, solution.proof.beta)
 
 
-def test_slow_descents_are_given_up():
-    # Features of 10³: each pair of rows undoes the one before.
-    rows = data(70)
-    problem = pose("c_svc", rows, cost=1e3)
+def test_a_descent_that_is_too_slow_is_a_stall():
+    # Features of size 10³: each step undoes the one before.
+    rows = make_rows(70)
+    problem = build_problem("c_svc", rows, cost=1e3)
     solution = solve_one(
         kernels.LinearKernel(), 1e3 * rows.x, problem, tolerance=1e-6, most=400
     )
     assert solution.stop_reason == "stalled"
-    assert solution.proof.measured.max_kkt_violation > 1e-6
+    assert solution.proof.optimality.max_kkt_violation > 1e-6

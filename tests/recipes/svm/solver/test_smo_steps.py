@@ -1,18 +1,23 @@
-"""Two-variable steps: analytic cases, the oracle, and what a step must never do."""
+"""Two-variable steps: analytic cases, the reference, and what no step may do."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.svm.solver import dual as duals
-from recipes.svm.solver import smo_steps
+from recipes.svm.solver import dual, smo_steps
 from tests.recipes.svm import reference
-from tests.recipes.svm.solver.solving import KINDS, RBF, data, matrix, pose
+from tests.recipes.svm.solver.solving import (
+    KINDS,
+    RBF,
+    build_problem,
+    compute_matrix,
+    make_rows,
+)
 
 
 def solve(K, problem, beta=None, *, tolerance=1e-6, max_steps=20_000, dtype="float64"):
-    """β, f and steps of the whole problem as one block."""
-    size = smo_steps.block_size(len(problem.linear))
+    """Solve the whole problem as one block; return β, f and the number of steps."""
+    size = smo_steps.choose_block_size(len(problem.linear))
     extra = size - len(problem.linear)
     beta = problem.start if beta is None else beta
     f = reference.gradient(K, problem, beta)
@@ -39,11 +44,12 @@ def solve(K, problem, beta=None, *, tolerance=1e-6, max_steps=20_000, dtype="flo
 def c_svc(positive, cost):
     positive = np.array(positive)
     cost = np.broadcast_to(np.float64(cost), positive.shape)
-    return duals.c_svc(np.arange(len(positive)), positive, cost)
+    return dual.c_svc(np.arange(len(positive)), positive, cost)
 
 
-def test_sizes():
-    assert [smo_steps.block_size(v) for v in (1, 64, 65, 128)] == [64, 64, 128, 128]
+def test_block_sizes():
+    sizes = [smo_steps.choose_block_size(v) for v in (1, 64, 65, 128)]
+    assert sizes == [64, 64, 128, 128]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -63,7 +69,7 @@ def test_two_points_at_the_bound():
     assert steps == 1
 
 
-def test_unlike_costs_stop_at_the_smaller():
+def test_unequal_costs_stop_at_the_smaller():
     K = np.array([[1.0, -1.0], [-1.0, 1.0]])
     beta, _, _ = solve(K, c_svc([True, False], [0.1, 7.0]))
     np.testing.assert_array_equal(beta, [0.1, -0.1])
@@ -105,13 +111,13 @@ def test_nothing_to_do():
     np.testing.assert_array_equal(f, problem.linear)
 
 
-def test_variables_without_room_never_move():
-    rows = data(40)
+def test_variables_between_equal_bounds_never_move():
+    rows = make_rows(40)
     cost = np.where(np.arange(40) % 3, 2.0, 0.0)
-    problem = pose("c_svc", rows, weight=cost)
-    # They would be by far the worst.
+    problem = build_problem("c_svc", rows, weight=cost)
+    # They would be by far the worst violators.
     problem.linear[cost == 0] *= 1e6
-    K = matrix(RBF, rows.x)
+    K = compute_matrix(RBF, rows.x)
     beta, _, steps = solve(K, problem)
     assert steps > 0
     assert not beta[cost == 0].any()
@@ -120,10 +126,10 @@ def test_variables_without_room_never_move():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_oracle(kind, dtype):
-    rows = data(30)
-    problem = pose(kind, rows, cost=3.0)
-    K = matrix(RBF, rows.x).astype(dtype).astype("float64")
+def test_the_reference(kind, dtype):
+    rows = make_rows(30)
+    problem = build_problem(kind, rows, cost=3.0)
+    K = compute_matrix(RBF, rows.x).astype(dtype).astype("float64")
     beta, f, _ = solve(K, problem, dtype=dtype)
     reference.assert_feasible(problem, beta)
     # In float32 the difference of two rows is rounded before it is added to f.
@@ -138,9 +144,9 @@ def test_the_oracle(kind, dtype):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_step_raises_w(kind):
-    rows = data(30, seed=3)
-    problem = pose(kind, rows, cost=30.0, nu=0.5)
-    K = matrix(RBF, rows.x)
+    rows = make_rows(30, seed=3)
+    problem = build_problem(kind, rows, cost=30.0, nu=0.5)
+    K = compute_matrix(RBF, rows.x)
     beta, last = problem.start, np.inf
     for _ in range(60):
         now = reference.objective(K, problem, beta)
@@ -150,11 +156,11 @@ def test_no_step_raises_w(kind):
 
 
 def test_the_first_step_is_the_best_pair():
-    rows = data(30, seed=5)
-    problem = pose("c_svc", rows, cost=100.0)
-    # No ties, and the best pair is not that of the largest violation.
+    rows = make_rows(30, seed=5)
+    problem = build_problem("c_svc", rows, cost=100.0)
+    # No ties, and the best pair is not the one with the largest violation.
     problem.linear[:] += np.linspace(0.1, 0.5, 30) * (1 + np.arange(30) % 7)
-    K = matrix(RBF, rows.x)
+    K = compute_matrix(RBF, rows.x)
     f = problem.linear
     i = np.flatnonzero(rows.positive)[np.argmin(f[rows.positive])]
     falls = np.flatnonzero(~rows.positive & (f > f[i]))
@@ -176,13 +182,13 @@ def test_ties():
 
 
 @pytest.mark.parametrize("offset", [1e6, -1e6, 1e9, -1e12])
-def test_large_gradients_never_make_a_step_backwards(offset):
-    # The index costs the choice of i some digits, here more than the tolerance has.
-    rows = data(30)
-    problem = pose("epsilon_svr", rows, cost=1.0)
+def test_large_gradients_never_cause_a_step_backwards(offset):
+    # The embedded index costs the choice of i some digits, here beyond the tolerance.
+    rows = make_rows(30)
+    problem = build_problem("epsilon_svr", rows, cost=1.0)
     problem = problem._replace(linear=problem.linear + offset)
     shifted = problem._replace(linear=problem.linear - offset)
-    K = matrix(RBF, rows.x)
+    K = compute_matrix(RBF, rows.x)
     before = 0.0
     beta = problem.start
     for _ in range(5):
@@ -194,7 +200,7 @@ def test_large_gradients_never_make_a_step_backwards(offset):
     assert now < -1
 
 
-def test_gradients_beyond_what_gains_can_hold():
+def test_gradients_beyond_the_range_of_gains():
     K = np.eye(4)
     problem = c_svc([True, True, False, False], 3.0)
     problem = problem._replace(linear=problem.linear * 1e40)
@@ -205,7 +211,7 @@ def test_gradients_beyond_what_gains_can_hold():
 def test_no_pair_across_groups():
     # Group 1 has one variable, whose gradient is by far the least.
     K = np.eye(5)
-    problem = duals.one_class(np.arange(5), np.ones(5), 0.5)._replace(
+    problem = dual.one_class(np.arange(5), np.ones(5), 0.5)._replace(
         linear=np.array([0.3, 0.2, 0.1, 0.0, -1e3]),
         group=np.array([0, 0, 0, 0, 1], np.int32),
         groups=2,
@@ -235,7 +241,7 @@ def test_a_group_that_cannot_rise_or_is_empty():
 def test_kernel_values_that_are_not_finite_move_nothing(value):
     K = np.full((4, 4), value)
     problem = c_svc([True, True, False, False], 3.0)
-    size = smo_steps.block_size(4)
+    size = smo_steps.choose_block_size(4)
     beta, _, steps = smo_steps.solve_block(
         tf.constant(np.pad(K, (0, size - 4))),
         *(
@@ -256,19 +262,19 @@ def test_kernel_values_that_are_not_finite_move_nothing(value):
     assert not beta.numpy().any()
 
 
-def test_max_steps_are_kept():
-    rows = data(30)
-    problem = pose("c_svc", rows, cost=100.0)
-    K = matrix(RBF, rows.x)
+def test_max_steps_is_respected():
+    rows = make_rows(30)
+    problem = build_problem("c_svc", rows, cost=100.0)
+    K = compute_matrix(RBF, rows.x)
     assert solve(K, problem, max_steps=7)[2] == 7
 
 
-def test_one_trace_for_one_size():
-    rows = data(30)
-    K = matrix(RBF, rows.x)
-    solve(K, pose("c_svc", rows))
+def test_one_trace_per_block_size():
+    rows = make_rows(30)
+    K = compute_matrix(RBF, rows.x)
+    solve(K, build_problem("c_svc", rows))
     count = smo_steps.solve_block.experimental_get_tracing_count()
     for cost in (1.0, 2.0):
-        solve(K, pose("c_svc", rows, cost=cost), tolerance=1e-3, max_steps=5)
-    solve(matrix(RBF, data(50).x), pose("c_svc", data(50)))
+        solve(K, build_problem("c_svc", rows, cost=cost), tolerance=1e-3, max_steps=5)
+    solve(compute_matrix(RBF, make_rows(50).x), build_problem("c_svc", make_rows(50)))
     assert smo_steps.solve_block.experimental_get_tracing_count() == count

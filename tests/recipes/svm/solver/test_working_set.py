@@ -1,12 +1,18 @@
-"""Violation, and the variables chosen to work on."""
+"""The KKT violation, and the choice of working sets."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.svm.solver.working_set import choose_working_set, violation
+from recipes.svm.solver.working_set import choose_working_set, compute_kkt_violation
 from tests.recipes.svm import reference
-from tests.recipes.svm.solver.solving import KINDS, RBF, data, matrix, pose
+from tests.recipes.svm.solver.solving import (
+    KINDS,
+    RBF,
+    build_problem,
+    compute_matrix,
+    make_rows,
+)
 
 
 def tensors(problem, f, beta):
@@ -25,32 +31,34 @@ def choose(problem, f, beta, previous=(), size=8):
     return chosen.numpy()
 
 
-def somewhere(kind, n=40, seed=0):
-    """A problem and a feasible point with variables at bounds and between."""
-    rows = data(n, seed=seed)
-    problem = pose(kind, rows, cost=2.0, nu=0.5)
-    K = matrix(RBF, rows.x)
+def make_point(kind, n=40, seed=0):
+    """Return a problem and a feasible β with variables at bounds and between them."""
+    rows = make_rows(n, seed=seed)
+    problem = build_problem(kind, rows, cost=2.0, nu=0.5)
+    K = compute_matrix(RBF, rows.x)
     beta = reference.smo(K, problem, tolerance=0.5)
     return problem, reference.gradient(K, problem, beta), beta, K
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_violation(kind):
-    problem, f, beta, K = somewhere(kind)
-    found = violation(*tensors(problem, f, beta), groups=problem.groups).numpy()
+    problem, f, beta, K = make_point(kind)
+    found = compute_kkt_violation(
+        *tensors(problem, f, beta), groups=problem.groups
+    ).numpy()
     assert found == pytest.approx(reference.kkt_violation(K, problem, beta))
     assert found > 0
 
 
-def test_violation_where_nothing_moves():
-    problem, f, beta, _ = somewhere("c_svc")
+def test_violation_where_nothing_can_move():
+    problem, f, beta, _ = make_point("c_svc")
     fixed = problem._replace(lower=beta, upper=beta)
-    assert violation(*tensors(fixed, f, beta), groups=1).numpy() < 0
+    assert compute_kkt_violation(*tensors(fixed, f, beta), groups=1).numpy() < 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_worst_of_every_group(kind):
-    problem, f, beta, _ = somewhere(kind)
+def test_the_worst_violators_of_every_group_are_chosen(kind):
+    problem, f, beta, _ = make_point(kind)
     chosen = choose(problem, f, beta, size=16)
     assert len(set(chosen)) == 16
     each = 8 // problem.groups
@@ -64,7 +72,7 @@ def test_the_worst_of_every_group(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_newer_half_is_kept(kind):
-    problem, f, beta, _ = somewhere(kind)
+    problem, f, beta, _ = make_point(kind)
     first = choose(problem, f, beta, size=16)
     second = choose(problem, f, beta, first, size=16)
     np.testing.assert_array_equal(second[:8], first[8:])
@@ -75,7 +83,7 @@ def test_the_newer_half_is_kept(kind):
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_both_halves_have_some_of_each_kind(groups):
-    problem, f, beta, _ = somewhere("c_svc" if groups == 1 else "nu_svc")
+    problem, f, beta, _ = make_point("c_svc" if groups == 1 else "nu_svc")
     for half in np.split(choose(problem, f, beta, size=16), 2):
         for g in range(groups):
             assert np.any(reference.may_rise(problem, beta, g)[half])
@@ -83,8 +91,8 @@ def test_both_halves_have_some_of_each_kind(groups):
 
 
 def test_more_places_than_candidates():
-    # Two variables can move; the rest fills up, nobody twice.
-    problem, f, beta, _ = somewhere("c_svc")
+    # Two variables can move; the rest are padding, and none appears twice.
+    problem, f, beta, _ = make_point("c_svc")
     lower, upper = problem.lower.copy(), problem.upper.copy()
     able = np.array([5, 17])
     for bound in (lower, upper):
@@ -98,15 +106,15 @@ def test_more_places_than_candidates():
     assert len(set(chosen)) == 32
 
 
-def test_all_variables():
-    problem, f, beta, _ = somewhere("nu_svc", n=32)
+def test_all_variables_fit():
+    problem, f, beta, _ = make_point("nu_svc", n=32)
     chosen = choose(problem, f, beta, size=32)
     assert set(chosen) == set(range(32))
     assert set(choose(problem, f, beta, chosen, size=32)) == set(range(32))
 
 
-def test_a_group_of_two_has_its_place():
-    problem, f, beta, _ = somewhere("one_class")
+def test_a_group_of_two_is_chosen_whole():
+    problem, f, beta, _ = make_point("one_class")
     group = np.zeros(40, np.int32)
     group[[3, 30]] = 1
     problem = problem._replace(group=group, groups=2)
