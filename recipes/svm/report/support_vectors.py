@@ -41,31 +41,34 @@ def build_support_vectors_section(run: Run) -> report.Section:
         run: the run.
     """
     title, rows = "Support vectors", len(run.data.train.target)
-    found = _collect(run)
-    if not len(found.rows):
+    support = _collect(run)
+    if not len(support.rows):
         text = "No row has a coefficient: the model predicts its bias everywhere."
         return report.Section(title, (report.Paragraph(text),))
-    weight = np.abs(found.coefficients).sum(axis=1)
-    order = np.lexsort((-found.misfit, -weight.round(9)))[:MAX_ROWS]
+    weight = np.abs(support.coefficients).sum(axis=1)
+    order = np.lexsort((-support.misfit, -weight.round(9)))[:MAX_ROWS]
     about = run.data.description
     summary = report.summarise(run.data.train.features)
     listed: list[list[str | report.Cell]] = [
         [
             report.Cell(
-                _label_row(run, int(found.rows[i])),
+                _label_row(run, int(support.rows[i])),
                 report.describe_row(
-                    about.columns, run.data.train.features, int(found.rows[i]), summary
+                    about.columns,
+                    run.data.train.features,
+                    int(support.rows[i]),
+                    summary,
                 ),
             ),
-            _format_coefficient(found.coefficients[i]),
-            _describe_state(run, found, int(i)),
+            _format_coefficient(support.coefficients[i]),
+            _describe_state(run, support, int(i)),
         ]
         for i in order
     ]
-    several = len(found.coefficients[0]) > 1
+    several = len(support.coefficients[0]) > 1
     header = ("Training row", "Σ|β|" if several else "β", "State")
     body = (
-        report.Paragraph(" ".join(_summarise(run, found, rows))),
+        report.Paragraph(" ".join(_summarise(run, support, rows))),
         report.Table(_write_caption(run, len(order)), header, listed, "lrl"),
     )
     return report.Section(title, body)
@@ -101,22 +104,22 @@ def _compute_lead(scores: Vector, target: npt.NDArray[np.int64]) -> Vector:
     return own[:, 0] - others.max(axis=1)
 
 
-def _summarise(run: Run, found: _SupportVectors, rows: int) -> Iterator[str]:
-    vectors = len(found.rows)
+def _summarise(run: Run, support: _SupportVectors, rows: int) -> Iterator[str]:
+    vectors = len(support.rows)
     yield (
         f"The model depends on {report.number(vectors)} of the "
         f"{report.count(rows, 'training row')} ({report.percent(vectors / rows)}), its "
         "support vectors. Trained without the others, it would be the same."
     )
-    bounded = int(np.count_nonzero(found.bounded))
-    free = int(np.count_nonzero(found.bounded < found.used))
+    bounded = int(np.count_nonzero(support.bounded))
+    free = int(np.count_nonzero(support.bounded < support.used))
     if run.data.description.task == "regression":
         yield (
             f"{report.number(bounded)} of them lie outside the tube: their "
             "coefficients are as large as C allows. The edges of the tube pass through "
             f"the other {report.number(vectors - bounded)}."
         )
-    elif len(found.coefficients[0]) == 1:
+    elif len(support.coefficients[0]) == 1:
         yield (
             f"{report.number(bounded)} of them lie inside the margin or on the wrong "
             "side: their coefficients are as large as C allows. The margins pass "
@@ -142,9 +145,13 @@ def _format_coefficient(beta: Vector) -> str:
     return report.number(float(np.abs(beta).sum() if len(beta) > 1 else beta[0]))
 
 
-def _describe_state(run: Run, found: _SupportVectors, i: int) -> report.Cell:
+def _describe_state(run: Run, support: _SupportVectors, i: int) -> report.Cell:
     """Describe where a row lies, and the model's prediction for it."""
-    row, bounded, used = int(found.rows[i]), int(found.bounded[i]), int(found.used[i])
+    row, bounded, used = (
+        int(support.rows[i]),
+        int(support.bounded[i]),
+        int(support.used[i]),
+    )
     if run.data.description.task == "regression":
         residual = run.data.train.target[row] - float(np.ravel(run.predictions[0])[row])
         note = f"residual {report.number(residual, 3)}"
@@ -153,7 +160,7 @@ def _describe_state(run: Run, found: _SupportVectors, i: int) -> report.Cell:
     predicted = int(predictions.predicted[row])
     wrong = predicted != run.data.train.target[row]
     note = f"predicted as {report.quoted(levels[predicted])}" if wrong else ""
-    if len(found.coefficients[i]) > 1:
+    if len(support.coefficients[i]) > 1:
         share = "" if bounded == used else f" in {bounded} of {used} problems"
         return report.Cell(f"at the bound{share}" if bounded else "on the margin", note)
     score = f"score {report.number(float(predictions.scores[row, 0]), 3)}"

@@ -128,7 +128,7 @@ def nu_svr(
 
 
 def one_class(rows: npt.NDArray[np.int64], weight: Floats, nu: float) -> DualProblem:
-    """Return the dual of one-class SVM: a region that leaves out a share ν of rows."""
+    """Return the dual of one-class SVM: a region without a share ν of the rows."""
     return _build_problem(
         rows,
         linear=np.zeros_like(weight),

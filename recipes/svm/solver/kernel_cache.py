@@ -222,7 +222,7 @@ def sum_rows(rows: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
 
 
 def _write(variable: tf.Variable, places: tf.Tensor, values: tf.Tensor) -> None:
-    # `scatter_nd_update` would return the whole variable.
+    # `scatter_nd_update` would also read the whole variable back.
     tf.raw_ops.ResourceScatterUpdate(
         resource=variable.handle, indices=places, updates=values
     )

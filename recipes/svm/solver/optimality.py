@@ -49,7 +49,7 @@ def compute_multipliers(
     Returns:
         float64, `[groups]`.
     """
-    found = []
+    multipliers = []
     for g in range(groups):
         member = dual.group == g
         rises = member & (beta < dual.upper)
@@ -65,8 +65,8 @@ def compute_multipliers(
             tf.where(lowest > -HUGE, lowest, highest),
         )
         middle = tf.where(tf.abs(highest) < HUGE, (highest + lowest) / 2, 0.0)
-        found.append(tf.where(tf.reduce_any(rises & falls), mean, middle))
-    return tf.stack(found)
+        multipliers.append(tf.where(tf.reduce_any(rises & falls), mean, middle))
+    return tf.stack(multipliers)
 
 
 def measure_optimality(

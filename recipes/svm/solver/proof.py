@@ -51,14 +51,14 @@ def prove(
     coefficients = beta.reshape(problem.variables_per_row, -1).sum(axis=0)
     product = compute_kernel_product(kernel, x, problem.rows, coefficients)
     dual = DualTensors(*(getattr(problem, name) for name in DualTensors._fields))
-    optimality, found = _measure(
+    optimality, multipliers = _measure(
         product, beta, dual, problem.variables_per_row, problem.groups
     )
     return Proof(
         beta,
         product,
         Optimality(*(value.numpy() for value in optimality)),
-        found.numpy(),
+        multipliers.numpy(),
     )
 
 
