@@ -92,10 +92,10 @@ def build_certificate_section(
     )
     caveat = report.Notice(
         "No proof of an optimum.",
-        "The loss of a network with hidden layers has many local minima. Training ends "
-        "near one of them: another --seed leads to another, and nothing rules out that "
-        "some are lower. What counts is how the network does on rows that it has not "
-        "seen.",
+        "The loss of a network with hidden layers has many local minima. Training "
+        "leads towards one of them, with another --seed often towards another, and a "
+        "lower one may exist. What counts is how the network does on rows that it has "
+        "not seen.",
     )
     body = (_describe_gradient_check(certificate, kept_epoch), caveat, table)
     return report.Section("Certificate", body)

@@ -1,7 +1,5 @@
 """An attempt to train: the validation rows, the callbacks, and the result."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path

@@ -13,7 +13,7 @@ from tests.recipes.neural_network.reference import Network
 KINDS = ("three", "two", "numbers")
 
 
-def rows(kind, n=20, d=3, seed=0, dtype="float64"):
+def make_rows(kind, n=20, d=3, seed=0, dtype="float64"):
     """Return features, and labels or numbers that depend on them."""
     random = np.random.default_rng(seed)
     x = random.standard_normal((n, d)).astype(dtype)
@@ -25,13 +25,15 @@ def rows(kind, n=20, d=3, seed=0, dtype="float64"):
     return x, y
 
 
-def images(n=12, h=8, w=8, c=None, seed=0):
+def make_images(n=12, h=8, w=8, c=None, seed=0):
     random = np.random.default_rng(seed)
     x = random.random((n, h, w) if c is None else (n, h, w, c)).astype("float32")
     return x, np.arange(n) % 3
 
 
-def network(kind, hidden_sizes=(5, 4), activation="tanh", dtype="float64", **arguments):
+def make_network(
+    kind, hidden_sizes=(5, 4), activation="tanh", dtype="float64", **arguments
+):
     """Return a small model, not yet fitted."""
     make = (
         MultilayerPerceptronRegressor
@@ -43,7 +45,7 @@ def network(kind, hidden_sizes=(5, 4), activation="tanh", dtype="float64", **arg
     return model
 
 
-def oracle(model):
+def make_reference(model):
     """Return the same network in NumPy, with the model's weights."""
     if isinstance(model, MultilayerPerceptronRegressor):
         loss = "squared"
@@ -53,7 +55,7 @@ def oracle(model):
     return Network(weights, model.activation, loss, model.l1, model.l2)
 
 
-def target_of(model, y):
+def make_target(model, y):
     """Return the targets of the outputs, computed with NumPy."""
     y = np.asarray(y)
     if isinstance(model, MultilayerPerceptronRegressor):
@@ -62,7 +64,7 @@ def target_of(model, y):
     return p[:, 1:] if len(model.classes) == 2 else p
 
 
-def built(model, x, y, **arguments):
+def build(model, x, y, **arguments):
     """Return the model with its initial weights, before any step."""
     model.prepare(x, y, None, **arguments)
     return model
@@ -76,7 +78,7 @@ def fit(model, x, y=None, **arguments):
     return model
 
 
-def dataset(*arrays, batch_size=8):
+def make_dataset(*arrays, batch_size=8):
     return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
 
 

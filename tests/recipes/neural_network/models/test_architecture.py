@@ -7,7 +7,13 @@ import tensorflow as tf
 
 from layers import Convolution, Dense
 from recipes.neural_network.models.random_ops import Dropout
-from tests.recipes.neural_network.fitting import built, fit, images, network, rows
+from tests.recipes.neural_network.fitting import (
+    build,
+    fit,
+    make_images,
+    make_network,
+    make_rows,
+)
 
 LAYERS = keras.layers
 
@@ -17,20 +23,20 @@ def layer_types(model):
 
 
 def test_layers_of_the_perceptron():
-    x, y = rows("three", d=7)
-    model = built(network("three", (6, 5), "relu", dropout=0.5), x, y)
+    x, y = make_rows("three", d=7)
+    model = build(make_network("three", (6, 5), "relu", dropout=0.5), x, y)
     assert layer_types(model) == [
         *(LAYERS.Flatten, Dense, Dropout, Dense, Dropout, Dense)
     ]
     shapes = [tuple(weight.shape) for weight in model.trainable_weights]
     assert shapes == [(7, 6), (6,), (6, 5), (5,), (5, 3), (3,)]
-    linear = built(network("three", ()), x, y)
+    linear = build(make_network("three", ()), x, y)
     assert [tuple(w.shape) for w in linear.weights] == [(7, 3), (3,)]
 
 
 def test_batch_normalisation_replaces_the_bias():
-    x, y = rows("three")
-    model = built(network("three", (6,), "relu", batch_normalization=True), x, y)
+    x, y = make_rows("three")
+    model = build(make_network("three", (6,), "relu", batch_normalization=True), x, y)
     assert layer_types(model) == [
         *(LAYERS.Flatten, Dense, LAYERS.BatchNormalization, LAYERS.Activation, Dense)
     ]
@@ -41,8 +47,8 @@ def test_batch_normalisation_replaces_the_bias():
     ("h", "w", "c", "flat"), [(8, 8, None, 128), (4, 5, 3, 32), (28, 28, 1, 800)]
 )
 def test_layers_of_the_cnn(h, w, c, flat):
-    x, y = images(h=h, w=w, c=c)
-    model = built(network("three", dtype="float32", architecture="cnn"), x, y)
+    x, y = make_images(h=h, w=w, c=c)
+    model = build(make_network("three", dtype="float32", architecture="cnn"), x, y)
     block = [Convolution, LAYERS.MaxPooling2D]
     dense = [LAYERS.Flatten, Dense, Dense, Dense]
     assert layer_types(model) == [LAYERS.Reshape, *block, *block, *dense]
@@ -54,9 +60,9 @@ def test_layers_of_the_cnn(h, w, c, flat):
 @pytest.mark.parametrize("channels", [None, 3])
 @pytest.mark.parametrize("batch_normalization", [False, True])
 def test_the_cnn_accepts_an_empty_batch(batch_normalization, channels):
-    x, y = images(c=channels)
+    x, y = make_images(c=channels)
     options = {"architecture": "cnn", "batch_normalization": batch_normalization}
-    model = built(network("three", dtype="float32", **options), x, y)
+    model = build(make_network("three", dtype="float32", **options), x, y)
     assert model(x[:0]).shape == (0, 3)
     assert model.predict_on_batch(x[:0]).shape == (0, 3)
     nothing = tf.data.Dataset.from_tensors(x[:0])
@@ -71,15 +77,15 @@ def test_the_cnn_accepts_an_empty_batch(batch_normalization, channels):
 def test_initial_weights_suit_the_activation(activation, deviation):
     """Variance 2/n (He), 1/n (LeCun), 2/(n + m) (Glorot)."""
     x = np.zeros((20, 200))
-    model = built(network("two", (300,), activation), x, np.arange(20) % 2)
+    model = build(make_network("two", (300,), activation), x, np.arange(20) % 2)
     hidden, _, last, _ = model.get_weights()
     assert hidden.var() == pytest.approx(deviation, rel=0.03)
     assert last.var() == pytest.approx(2 / 301, rel=0.25)
 
 
 def test_seed_determines_the_weights():
-    x, y = rows("three")
-    models = [built(network("three", (5, 5), seed=s), x, y) for s in (3, 3, 4)]
+    x, y = make_rows("three")
+    models = [build(make_network("three", (5, 5), seed=s), x, y) for s in (3, 3, 4)]
     one, same, other = (model.get_weights() for model in models)
     for a, b in zip(one, same, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -89,30 +95,30 @@ def test_seed_determines_the_weights():
 
 
 def test_dropout_acts_only_in_training():
-    x, y = rows("three")
-    model = built(network("three", (50,), dropout=0.5), x, y)
+    x, y = make_rows("three")
+    model = build(make_network("three", (50,), dropout=0.5), x, y)
     assert np.array_equal(model(x), model(x))
     assert np.array_equal(model(x), model.inference_model()(x)["scores"])
     assert not np.array_equal(model(x, training=True), model(x, training=True))
 
 
 def test_optimisers():
-    sgd = network("two", momentum=0.9, nesterov=True, weight_decay=0.01).optimizer
+    sgd = make_network("two", momentum=0.9, nesterov=True, weight_decay=0.01).optimizer
     assert isinstance(sgd, keras.optimizers.SGD)
     assert (sgd.momentum, sgd.nesterov, sgd.weight_decay) == (0.9, True, 0.01)
-    assert network("two", momentum=0).optimizer.momentum == 0
+    assert make_network("two", momentum=0).optimizer.momentum == 0
     assert float(sgd.learning_rate) == pytest.approx(0.1)
-    adam = network("two", optimizer="adam", learning_rate=0.02).optimizer
+    adam = make_network("two", optimizer="adam", learning_rate=0.02).optimizer
     assert isinstance(adam, keras.optimizers.Adam)
     assert float(adam.learning_rate) == pytest.approx(0.02)
-    plain = network("two").optimizer
+    plain = make_network("two").optimizer
     assert (plain.momentum, plain.nesterov, plain.weight_decay) == (0, False, None)
 
 
 def test_weight_decay_shrinks_weights():
-    x, y = rows("three")
-    model = built(network("three", learning_rate=0.25, weight_decay=0.5), x, y)
-    other = built(network("three", learning_rate=0.25), x, y)
+    x, y = make_rows("three")
+    model = build(make_network("three", learning_rate=0.25, weight_decay=0.5), x, y)
+    other = build(make_network("three", learning_rate=0.25), x, y)
     before = model.get_weights()
     for each in (model, other):
         each.train_step((x, y))
@@ -123,8 +129,8 @@ def test_weight_decay_shrinks_weights():
 
 
 def test_compile_changes_optimiser_and_metrics():
-    x, y = rows("three")
-    model = network("three")
+    x, y = make_rows("three")
+    model = make_network("three")
     model.compile(
         optimizer=keras.optimizers.Adam(0.05),
         metrics=[keras.metrics.CategoricalAccuracy(name="own")],
@@ -135,8 +141,8 @@ def test_compile_changes_optimiser_and_metrics():
 
 
 def test_a_network_learns():
-    x, y = rows("two", n=200, dtype="float32")
-    model = network("two", (16,), "relu", dtype="float32", momentum=0.9)
+    x, y = make_rows("two", n=200, dtype="float32")
+    model = make_network("two", (16,), "relu", dtype="float32", momentum=0.9)
     history = fit(model, x, y, epochs=15).history.history
     assert history["accuracy"][-1] > 0.9
     assert history["loss"][-1] < 0.5 * history["loss"][0]

@@ -13,7 +13,13 @@ from recipes.neural_network.models.augmentation import (
     shift_images,
 )
 from recipes.neural_network.models.random_ops import Dropout
-from tests.recipes.neural_network.fitting import built, fit, images, network, rows
+from tests.recipes.neural_network.fitting import (
+    build,
+    fit,
+    make_images,
+    make_network,
+    make_rows,
+)
 
 SEED = tf.constant([3, 5])
 
@@ -132,13 +138,15 @@ OPTIONS = {
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_compiles_under_xla_with_the_same_draws(option):
     """A compiled step on a weighted batch equals the uncompiled one."""
-    x, y = images(n=6)
+    x, y = make_images(n=6)
     weight = np.linspace(0, 2, 6).astype("float32")
     batch = tuple(tf.constant(each) for each in (x, y.astype("int32"), weight))
     weights = []
     for jit in (False, True):
-        model = network("three", (6,), "relu", "float32", seed=1, **OPTIONS[option])
-        built(model, x, y).optimizer.build(model.trainable_variables)
+        model = make_network(
+            "three", (6,), "relu", "float32", seed=1, **OPTIONS[option]
+        )
+        build(model, x, y).optimizer.build(model.trainable_variables)
         step = tf.function(model.train_step, jit_compile=jit, autograph=False)
         logs = step(batch)
         assert np.isfinite(logs["loss"])
@@ -148,8 +156,8 @@ def test_every_option_compiles_under_xla_with_the_same_draws(option):
 
 
 def test_the_regressor_compiles_under_xla():
-    x, y = rows("numbers", dtype="float32")
-    model = built(network("numbers", dtype="float32", mixup=0.2), x, y)
+    x, y = make_rows("numbers", dtype="float32")
+    model = build(make_network("numbers", dtype="float32", mixup=0.2), x, y)
     model.optimizer.build(model.trainable_variables)
     step = tf.function(model.train_step, jit_compile=True, autograph=False)
     assert np.isfinite(step((tf.constant(x), tf.constant(y)))["mean_squared_error"])
@@ -157,11 +165,11 @@ def test_the_regressor_compiles_under_xla():
 
 def test_fast_fit_gives_the_same_result():
     """Chunks of batches in a compiled loop equal one batch after the other."""
-    x, y = rows("three", n=50, dtype="float32")
+    x, y = make_rows("three", n=50, dtype="float32")
     options = {"dropout": 0.3, "noise": 0.1, "mixup": 0.2, "momentum": 0.9}
     results = []
     for fast in (True, False):
-        model = network("three", dtype="float32", schedule="cosine", **options)
+        model = make_network("three", dtype="float32", schedule="cosine", **options)
         model.fast_fit = fast
         history = model.fit(x, y, 8, 3, verbose=0, validation_data=(x, y)).history
         results.append([*model.get_weights(), history["loss"], history["val_loss"]])
@@ -177,10 +185,10 @@ class Kill(keras.callbacks.Callback):
 
 def test_resumed_training_equals_an_uninterrupted_one(tmp_path):
     """With the same rates, order, dropout and augmentation, to the bit."""
-    x, y = rows("three", dtype="float32")
+    x, y = make_rows("three", dtype="float32")
 
     def model():
-        return network(
+        return make_network(
             "three",
             dtype="float32",
             dropout=0.3,

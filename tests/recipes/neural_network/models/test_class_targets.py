@@ -7,11 +7,11 @@ import tensorflow as tf
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from tests.recipes.neural_network.fitting import (
     assert_same,
-    dataset,
     fit,
-    images,
-    network,
-    rows,
+    make_dataset,
+    make_images,
+    make_network,
+    make_rows,
 )
 
 NAMES = np.array(["a", "b & c", "größer"])
@@ -20,8 +20,8 @@ NAMES = np.array(["a", "b & c", "größer"])
 @pytest.fixture(scope="module")
 def plain():
     """Rows of three classes 0, 1, 2 and a model fitted to them."""
-    x, y = rows("three")
-    return x, y, fit(network("three"), x, y, batch_size=8, epochs=2, shuffle=False)
+    x, y = make_rows("three")
+    return x, y, fit(make_network("three"), x, y, batch_size=8, epochs=2, shuffle=False)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_labels_of_any_kind(plain, kind):
         "one-hot": (np.eye(3)[y], [0, 1, 2]),
         "list": (NAMES[y].tolist(), NAMES),
     }[kind]
-    model = network("three")
+    model = make_network("three")
     data = model.prepare(x, labels, None)
     assert np.array_equal(model.classes, classes)
     for held in data, model._evaluation_rows(x, labels, None):
@@ -51,7 +51,7 @@ def test_labels_of_any_kind(plain, kind):
 
 def test_string_labels_train_the_same_model(plain):
     x, y, expected = plain
-    model = network("three")
+    model = make_network("three")
     history = model.fit(
         x, NAMES[y], 8, 2, verbose=0, shuffle=False, validation_data=(x, NAMES[y])
     ).history
@@ -72,20 +72,20 @@ def test_labels_of_datasets(plain, kind):
         "one-hot": np.eye(3)[y],
         "column": y[:, None],
     }[kind]
-    model = network("three")
-    data = model.prepare(dataset(x, labels), None, None)
+    model = make_network("three")
+    data = model.prepare(make_dataset(x, labels), None, None)
     batches = list(model.training_batches(data, 8))
     assert [len(x) for x, _ in batches] == [8, 8, 4]
     found = np.concatenate([model.targets(y) for _, y in batches])
     np.testing.assert_array_equal(found, np.eye(3)[y])
     score = expected.evaluate(x, y, verbose=0)
     model.set_weights(expected.get_weights())
-    assert model.evaluate(dataset(x, labels), verbose=0) == score
+    assert model.evaluate(make_dataset(x, labels), verbose=0) == score
 
 
 def test_class_weights_by_name(plain):
     x, y, _ = plain
-    one, other = network("three"), network("three")
+    one, other = make_network("three"), make_network("three")
     weights = one.prepare(x, y, None, {2: 3.0}).weight
     named = other.prepare(x, NAMES[y], None, {"größer": 3.0}).weight
     np.testing.assert_array_equal(weights, named)
@@ -94,8 +94,8 @@ def test_class_weights_by_name(plain):
 
 
 def test_two_classes_have_one_score():
-    x, y = rows("two")
-    model = fit(network("two"), x, np.array(["yes", "no"])[y], epochs=20)
+    x, y = make_rows("two")
+    model = fit(make_network("two"), x, np.array(["yes", "no"])[y], epochs=20)
     assert list(model.classes) == ["no", "yes"]
     scores = model.predict(x, verbose=0)
     probabilities = model.probabilities(x).numpy()
@@ -116,9 +116,9 @@ def test_probabilities_are_the_softmax(plain):
 
 def test_distributions_as_targets():
     """Soft labels: the loss is their cross-entropy."""
-    x, y = rows("three")
+    x, y = make_rows("three")
     p = 0.5 * np.eye(3)[y] + 0.5 * np.eye(3)[(y + 1) % 3]
-    model = fit(network("three", learning_rate=1e-12), x, p, epochs=1)
+    model = fit(make_network("three", learning_rate=1e-12), x, p, epochs=1)
     q = model.probabilities(x).numpy()
     expected = -(p * np.log(q)).sum(axis=1).mean()
     scores = model.evaluate(x, p, verbose=0, return_dict=True)
@@ -127,8 +127,8 @@ def test_distributions_as_targets():
 
 def test_label_smoothing_acts_only_in_training():
     for kind, k in (("three", 3), ("two", 2)):
-        x, y = rows(kind)
-        model = network(kind, label_smoothing=0.3, learning_rate=1e-12)
+        x, y = make_rows(kind)
+        model = make_network(kind, label_smoothing=0.3, learning_rate=1e-12)
         history = model.fit(x, y, 8, 1, verbose=0, validation_data=(x, y))
         q = model.probabilities(x).numpy()
         p = np.eye(k)[y]
@@ -138,9 +138,12 @@ def test_label_smoothing_acts_only_in_training():
 
 
 def test_classes_can_be_given():
-    x, y = rows("two")
+    x, y = make_rows("two")
     model = fit(
-        network("three", classes=["c", "a", "b"]), x, np.array(["a", "c"])[y], epochs=1
+        make_network("three", classes=["c", "a", "b"]),
+        x,
+        np.array(["a", "c"])[y],
+        epochs=1,
     )
     assert list(model.classes) == ["a", "b", "c"]
     assert model.predict(x, verbose=0).shape == (20, 3)
@@ -154,7 +157,7 @@ def predict_index(model, x):
 
 # Refusals ----------------------------------------------------------------------------
 
-X, Y = rows("three")
+X, Y = make_rows("three")
 NAN = np.where(np.arange(60).reshape(20, 3) == 30, np.nan, X)
 
 
@@ -168,7 +171,7 @@ NAN = np.where(np.arange(60).reshape(20, 3) == 30, np.nan, X)
         (X, Y[:-1], {}, r"`y` should have shape \[20\].*Received: \[19\]"),
         (X, 0.4 * np.eye(3)[Y], {}, "distribution over the classes"),
         (NAN, Y, {}, "`x` should be finite"),
-        (dataset(NAN, Y), None, {}, "`x` should be finite"),
+        (make_dataset(NAN, Y), None, {}, "`x` should be finite"),
         (X[:, 0], Y, {}, r"`x` should have shape.*Received: \[20\]"),
         (X[:0], Y[:0], {}, r"Received: \[0, 3\]"),
         ([[1.0, 2.0], [3.0]], [0, 1], {}, "rows, or images, of one size"),
@@ -183,16 +186,16 @@ NAN = np.where(np.arange(60).reshape(20, 3) == 30, np.nan, X)
         (X, Y, {"class_weight": "even"}, '"balanced" or None'),
         (X, Y, {"epochs": 0}, "`epochs` should be a whole number from 1"),
         (X, Y, {"batch_size": 1.5}, "`batch_size` should be a whole"),
-        (dataset(X, Y), Y, {}, "should be left out where `x` is a dataset"),
-        (dataset(X, Y).repeat(), None, {}, "The dataset should end"),
-        (dataset(X, Y).take(0), None, {}, "at least one batch"),
-        (dataset(X), None, {}, r"should give \(x, y\)"),
+        (make_dataset(X, Y), Y, {}, "should be left out where `x` is a dataset"),
+        (make_dataset(X, Y).repeat(), None, {}, "The dataset should end"),
+        (make_dataset(X, Y).take(0), None, {}, "at least one batch"),
+        (make_dataset(X), None, {}, r"should give \(x, y\)"),
         (X, Y, {"validation_data": (X, Y + 1)}, r"the labels \[0, 1, 2\]. Received: 3"),
     ],
 )
 def test_bad_data_are_refused(x, y, arguments, words):
     with pytest.raises(ValueError, match=words) as raised:
-        fit(network("three"), x, y, **arguments)
+        fit(make_network("three"), x, y, **arguments)
     assert "\n" not in str(raised.value)
 
 
@@ -204,7 +207,7 @@ def test_labels_out_of_range_are_refused(plain):
         with pytest.raises(ValueError, match=words):
             act(x, wrong)
         with pytest.raises(ValueError, match=words):
-            act(dataset(x, wrong))
+            act(make_dataset(x, wrong))
     with pytest.raises(ValueError, match="Received: 'a'"):
         model.fit(x, NAMES[y])
     with pytest.raises(
@@ -221,32 +224,35 @@ def test_images_of_unequal_size_in_a_dataset_are_refused():
     spec = (tf.TensorSpec((None, None, 8), tf.float32), tf.TensorSpec((None,)))
     data = tf.data.Dataset.from_generator(batches, output_signature=spec)
     with pytest.raises(ValueError, match=r"of one size. Received: \[8, 8\] and \[9, 8"):
-        fit(network("three"), data)
+        fit(make_network("three"), data)
 
 
 @pytest.mark.parametrize(
     ("x", "words"),
     [
         (X, r"images \[n, h, w\].*Received rows of shape: \[3\]"),
-        (images(h=3)[0], r"at least 4 × 4 pixels. Received rows of shape: \[3, 8\]"),
+        (
+            make_images(h=3)[0],
+            r"at least 4 × 4 pixels. Received rows of shape: \[3, 8\]",
+        ),
     ],
 )
 def test_rows_other_than_images_are_refused_by_the_cnn(x, words):
     with pytest.raises(ValueError, match=words):
-        fit(network("three", architecture="cnn"), x, np.arange(len(x)) % 3)
+        fit(make_network("three", architecture="cnn"), x, np.arange(len(x)) % 3)
 
 
 def test_bad_regression_targets_are_refused():
-    x, y = rows("numbers")
+    x, y = make_rows("numbers")
     for bad, words in (
         (np.where(y > 100, np.nan, y), "`y` should be finite"),
         (NAMES[Y], "one number a row. Received: <U6"),
         (np.stack([y, y], axis=1), r"one number a row.*\[20, 2\]"),
     ):
         with pytest.raises(ValueError, match=words):
-            fit(network("numbers"), x, bad)
+            fit(make_network("numbers"), x, bad)
     with pytest.raises(ValueError, match="`class_weight` should be left out"):
-        fit(network("numbers"), x, y, class_weight="balanced")
+        fit(make_network("numbers"), x, y, class_weight="balanced")
 
 
 def test_use_before_fit_is_refused():
@@ -292,4 +298,4 @@ def test_bad_arguments_are_refused(arguments, words):
 
 def test_a_loss_is_refused():
     with pytest.raises(ValueError, match="`loss` should be left out"):
-        network("two").compile(loss="mse")
+        make_network("two").compile(loss="mse")

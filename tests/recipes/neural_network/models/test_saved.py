@@ -12,24 +12,35 @@ import pytest
 
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from tests.commands import ROOT
-from tests.recipes.neural_network.fitting import fit, images, network, rows
+from tests.recipes.neural_network.fitting import (
+    fit,
+    make_images,
+    make_network,
+    make_rows,
+)
 
 
 @pytest.fixture(scope="module")
 def models():
     """A fitted model of each kind, with rows to predict."""
-    x, y = rows("three", dtype="float32")
+    x, y = make_rows("three", dtype="float32")
     names = np.array(["a", "b & c", "größer"])[y]
-    pictures, digits = images()
-    two, second = rows("two", dtype="float64")
-    numbers, target = rows("numbers", dtype="float32")
+    pictures, digits = make_images()
+    two, second = make_rows("two", dtype="float64")
+    numbers, target = make_rows("numbers", dtype="float32")
     plain = {"dtype": "float32"}
     return {
-        "names": (fit(network("three", dropout=0.2, **plain), x, names, epochs=1), x),
-        "two": (fit(network("two", schedule="cosine"), two, second - 5, epochs=1), two),
+        "names": (
+            fit(make_network("three", dropout=0.2, **plain), x, names, epochs=1),
+            x,
+        ),
+        "two": (
+            fit(make_network("two", schedule="cosine"), two, second - 5, epochs=1),
+            two,
+        ),
         "images": (
             fit(
-                network(
+                make_network(
                     "three",
                     architecture="cnn",
                     batch_normalization=True,
@@ -44,7 +55,12 @@ def models():
             pictures,
         ),
         "numbers": (
-            fit(network("numbers", momentum=0.9, **plain), numbers, target, epochs=1),
+            fit(
+                make_network("numbers", momentum=0.9, **plain),
+                numbers,
+                target,
+                epochs=1,
+            ),
             numbers,
         ),
     }
@@ -91,7 +107,7 @@ print(json.dumps(loaded))
 
 
 def test_a_loaded_model_can_be_fitted_further(models, tmp_path):
-    x, y = rows("numbers", dtype="float32")
+    x, y = make_rows("numbers", dtype="float32")
     model = models["numbers"][0]
     model.save(tmp_path / "model.keras")
     other = keras.models.load_model(tmp_path / "model.keras")

@@ -9,23 +9,23 @@ from recipes.errors import ConvergenceWarning, DivergenceError
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from tests.recipes.neural_network.fitting import (
     KINDS,
-    built,
-    dataset,
+    build,
     fit,
-    network,
-    oracle,
-    rows,
-    target_of,
+    make_dataset,
+    make_network,
+    make_reference,
+    make_rows,
+    make_target,
 )
 
 
 def test_numbers_of_the_certificate():
-    x, y = rows("three")
-    model = network("three", dropout=0.2, l2=0.01)
+    x, y = make_rows("three")
+    model = make_network("three", dropout=0.2, l2=0.01)
     history = model.fit(x, y, 8, 5, verbose=0, validation_data=(x[:5], y[:5]))
     certificate = model.certificate
-    own = oracle(model)
-    loss = own.loss(x, target_of(model, y), 1.0)
+    own = make_reference(model)
+    loss = own.loss(x, make_target(model, y), 1.0)
     assert certificate["final_train_loss"] == pytest.approx(loss, rel=1e-6)
     assert certificate["epochs"] == 5
     best = int(np.argmin(history.history["val_loss"])) + 1
@@ -43,10 +43,10 @@ class Stop(keras.callbacks.Callback):
 
 
 def test_stop_reason():
-    x, y = rows("three")
+    x, y = make_rows("three")
     early = keras.callbacks.EarlyStopping("loss", min_delta=100, patience=1)
     for callback, reason in ((early, "early_stopping"), (Stop(), "interrupted")):
-        model = fit(network("three"), x, y, epochs=9, callbacks=callback)
+        model = fit(make_network("three"), x, y, epochs=9, callbacks=callback)
         assert model.certificate["stop_reason"] == reason
         assert model.certificate["epochs"] == 2
         assert model.certificate["converged"] is (reason == "early_stopping")
@@ -61,8 +61,8 @@ def test_stop_reason():
 )
 def test_a_huge_loss_gives_a_warning(kind, activation, rate):
     """With unscaled columns the loss becomes huge but stays finite."""
-    x, y = rows(kind, n=60, dtype="float32")
-    model = network(kind, (20,), activation, "float32", learning_rate=rate)
+    x, y = make_rows(kind, n=60, dtype="float32")
+    model = make_network(kind, (20,), activation, "float32", learning_rate=rate)
     early = keras.callbacks.EarlyStopping("loss", min_delta=1e30, patience=1)
     words = (
         r"^The network has learned nothing: its error on the training rows is \S+ "
@@ -78,8 +78,8 @@ def test_a_huge_loss_gives_a_warning(kind, activation, rate):
 
 
 def test_warning_blames_unscaled_features_only_if_they_are():
-    x, y = rows("three")
-    model = built(network("three", learning_rate=1e-9), x, y)
+    x, y = make_rows("three")
+    model = build(make_network("three", learning_rate=1e-9), x, y)
     model.network.layers[-1].bias.assign([9.0, 0.0, 0.0])
     with pytest.warns(ConvergenceWarning, match="too few epochs, or an unsuitable"):
         model.fit(x, y, epochs=1, verbose=0)
@@ -87,14 +87,14 @@ def test_warning_blames_unscaled_features_only_if_they_are():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_error_is_relative_to_the_best_constant_prediction(kind):
-    x, y = rows(kind)
+    x, y = make_rows(kind)
     weight = np.linspace(0.1, 3, len(y))
     smoothing = {} if kind == "numbers" else {"label_smoothing": 0.3}
-    model = network(kind, l2=0.5, **smoothing)
-    for data in ((x, y), (dataset(x, y, weight), None)):
+    model = make_network(kind, l2=0.5, **smoothing)
+    for data in ((x, y), (make_dataset(x, y, weight), None)):
         model = fit(model, *data, epochs=2)
         s = weight if data[1] is None else np.ones(len(y))
-        target = target_of(model, y)
+        target = make_target(model, y)
         k = 2 if kind == "two" else target.shape[1]
         if smoothing:
             target = 0.7 * target + 0.3 / k
@@ -128,8 +128,8 @@ def test_smoothed_labels_of_a_rare_class_are_learned():
 
 
 def test_a_constant_target_is_learned():
-    x, _ = rows("numbers")
-    model = network("numbers", learning_rate=0.1)
+    x, _ = make_rows("numbers")
+    model = make_network("numbers", learning_rate=0.1)
     model.fit(x, np.full(len(x), 7.0), epochs=20, verbose=0)
     assert model.certificate["relative_train_loss"] < 1
 
@@ -152,8 +152,8 @@ class Recorder(keras.callbacks.Callback):
 
 
 def test_divergence_stops_at_once_and_restores_the_weights():
-    x, y = rows("numbers", n=200, dtype="float32")
-    model, seen = network("numbers", (20,), "relu", "float32"), Recorder()
+    x, y = make_rows("numbers", n=200, dtype="float32")
+    model, seen = make_network("numbers", (20,), "relu", "float32"), Recorder()
     words = (
         r"diverged in epoch 1, within \d+ steps: the loss is NaN or infinite at "
         r"learning_rate=1e\+03. The likely cause: the learning rate is too large: take "
@@ -173,14 +173,14 @@ def test_divergence_stops_at_once_and_restores_the_weights():
 
 
 def test_the_weights_of_the_last_good_epoch_are_kept():
-    x, y = rows("numbers", n=40, dtype="float32")
+    x, y = make_rows("numbers", n=40, dtype="float32")
 
     class Spoil(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
                 self.model.optimizer.learning_rate = 1e30
 
-    model, seen = network("numbers", dtype="float32"), Recorder()
+    model, seen = make_network("numbers", dtype="float32"), Recorder()
     with pytest.raises(DivergenceError, match="in epoch 3"):
         fit(model, x, y, epochs=5, callbacks=[seen, Spoil()])
     for kept, before in zip(model.get_weights(), seen.weights[2], strict=True):
@@ -188,8 +188,8 @@ def test_the_weights_of_the_last_good_epoch_are_kept():
 
 
 def test_divergence_names_unscaled_features():
-    x, y = rows("numbers", n=100, dtype="float32")
-    model = network("numbers", activation="relu", dtype="float32", momentum=0.9)
+    x, y = make_rows("numbers", n=100, dtype="float32")
+    model = make_network("numbers", activation="relu", dtype="float32", momentum=0.9)
     words = r"features are not scaled, they reach [\d.]+e\+1[45]: standardise them"
     with pytest.raises(DivergenceError, match=words):
-        fit(model, dataset(1e15 * np.abs(x) / 3, y), epochs=3)
+        fit(model, make_dataset(1e15 * np.abs(x) / 3, y), epochs=3)

@@ -9,11 +9,11 @@ from recipes.neural_network.models.classifier import MultilayerPerceptronClassif
 from recipes.neural_network.training.gradient_check import check_gradient
 from tests.recipes.neural_network.fitting import (
     KINDS,
-    built,
+    build,
     fit,
-    images,
-    network,
-    rows,
+    make_images,
+    make_network,
+    make_rows,
 )
 
 
@@ -43,9 +43,9 @@ class WrongClassifier(MultilayerPerceptronClassifier):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_correct_gradients_pass(kind, activation):
-    x, y = rows(kind, dtype="float32")
-    model = network(kind, activation=activation, dtype="float32", l1=0.01, l2=0.01)
-    proof = check_gradient(built(model, x, y), x, y)
+    x, y = make_rows(kind, dtype="float32")
+    model = make_network(kind, activation=activation, dtype="float32", l1=0.01, l2=0.01)
+    proof = check_gradient(build(model, x, y), x, y)
     assert proof["gradient_check_max_relative_error"] < 1e-6
     assert proof["gradient_check_kinks"] == 0
     assert proof["gradient_check_weights"] > 25
@@ -59,8 +59,8 @@ def test_correct_gradients_pass(kind, activation):
     ],
 )
 def test_correct_gradients_of_all_layers_pass(options):
-    x, y = images()
-    model = built(network("three", dtype="float32", **options), x, y)
+    x, y = make_images()
+    model = build(make_network("three", dtype="float32", **options), x, y)
     before = model.get_weights()
     proof = check_gradient(model, x, y, np.linspace(0, 2, 12))
     assert proof["gradient_check_max_relative_error"] < 1e-6
@@ -69,7 +69,7 @@ def test_correct_gradients_of_all_layers_pass(options):
 
 
 def test_a_wrong_gradient_is_caught():
-    x, y = rows("three")
+    x, y = make_rows("three")
     model = fit(WrongClassifier((5, 4), dtype="float64"), x, y, epochs=1)
     error = model.certificate["gradient_check_max_relative_error"]
     assert error == pytest.approx(1e-4, rel=0.01)
@@ -78,7 +78,7 @@ def test_a_wrong_gradient_is_caught():
 def test_weights_on_a_kink_are_left_out_and_counted():
     """With rows of zeros every unit is at the kink of relu until its bias moves."""
     x, y = np.zeros((6, 3)), np.array([0, 1, 1, 1, 1, 1])
-    model = built(network("two", (4,), "relu"), x, y)
+    model = build(make_network("two", (4,), "relu"), x, y)
     proof = check_gradient(model, x, y)
     assert proof["gradient_check_max_relative_error"] < 1e-6
     assert proof["gradient_check_kinks"] == 4  # the hidden biases

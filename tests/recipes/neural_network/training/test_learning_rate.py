@@ -8,7 +8,12 @@ from recipes.neural_network.training.learning_rate import (
     CosineSchedule,
     find_learning_rate,
 )
-from tests.recipes.neural_network.fitting import dataset, fit, network, rows
+from tests.recipes.neural_network.fitting import (
+    fit,
+    make_dataset,
+    make_network,
+    make_rows,
+)
 
 
 class Rates(keras.callbacks.Callback):
@@ -36,9 +41,9 @@ def test_schedule_is_half_a_cosine():
 
 @pytest.mark.parametrize("from_dataset", [False, True])
 def test_rate_falls_to_zero_over_the_epochs(from_dataset):
-    x, y = rows("three")
-    model, rates = network("three", schedule="cosine", learning_rate=0.5), Rates()
-    data = (dataset(x, y),) if from_dataset else (x, y)
+    x, y = make_rows("three")
+    model, rates = make_network("three", schedule="cosine", learning_rate=0.5), Rates()
+    data = (make_dataset(x, y),) if from_dataset else (x, y)
     fit(model, *data, batch_size=8, epochs=4, callbacks=rates)
     expected = [0.25 * (1 + np.cos(np.pi * t / 12)) for t in range(1, 13)]
     assert rates.seen == pytest.approx(expected, abs=1e-6)
@@ -50,11 +55,11 @@ def test_rate_falls_to_zero_over_the_epochs(from_dataset):
 
 
 def test_range_test_leaves_the_model_unchanged():
-    x, y = rows("three", n=100)
-    model = network("three", dropout=0.2, momentum=0.9, batch_normalization=True)
+    x, y = make_rows("three", n=100)
+    model = make_network("three", dropout=0.2, momentum=0.9, batch_normalization=True)
     found = find_learning_rate(model, x, y, 8, lowest=1e-4, highest=100, steps=60)
     other = fit(
-        network("three", dropout=0.2, momentum=0.9, batch_normalization=True),
+        make_network("three", dropout=0.2, momentum=0.9, batch_normalization=True),
         x,
         y,
         batch_size=8,
@@ -72,8 +77,8 @@ def test_range_test_leaves_the_model_unchanged():
 
 
 def test_range_test_stops_where_the_loss_diverges():
-    x, y = rows("numbers", n=100)
-    model = network("numbers", (50,), "relu")
+    x, y = make_rows("numbers", n=100)
+    model = make_network("numbers", (50,), "relu")
     found = find_learning_rate(model, x, y, 8, highest=1e4, steps=100)
     assert len(found.rates) < 100
     assert np.isfinite(found.losses).all()
@@ -82,11 +87,11 @@ def test_range_test_stops_where_the_loss_diverges():
 
 
 def test_auto_runs_the_range_test():
-    x, y = rows("numbers", n=100)
-    model = network("numbers", learning_rate="auto", schedule="cosine")
+    x, y = make_rows("numbers", n=100)
+    model = make_network("numbers", learning_rate="auto", schedule="cosine")
     rates = Rates()
     fit(model, x, y, batch_size=8, epochs=1, callbacks=rates)
-    own = network("numbers", learning_rate=0.01)
+    own = make_network("numbers", learning_rate=0.01)
     found = find_learning_rate(own, x, y, 8)
     assert model.range_test.chosen == pytest.approx(found.chosen)
     assert rates.seen[0] == pytest.approx(found.chosen, rel=0.02)
@@ -94,8 +99,8 @@ def test_auto_runs_the_range_test():
 
 
 def test_range_test_of_a_schedule_is_refused():
-    x, y = rows("three")
-    model = network("three")
+    x, y = make_rows("three")
+    model = make_network("three")
     model.compile(optimizer=keras.optimizers.SGD(CosineSchedule(0.1, 0, 10)))
     with pytest.raises(ValueError, match=r"rate is a number\. Received: a schedule"):
         find_learning_rate(model, x, y)
