@@ -70,3 +70,10 @@ class MedianImputation(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Return the input's shape."""
         return input_shape
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MedianImputation":
+        """Build the layer from its config."""
+        # Files of earlier versions also hold defaults of other arguments of Keras.
+        own = ("name", "trainable", "dtype")
+        return super().from_config({key: config[key] for key in own if key in config})

@@ -84,3 +84,10 @@ class PlattScaling(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Return the input's shape."""
         return input_shape
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "PlattScaling":
+        """Build the layer from its config."""
+        # Files of earlier versions also hold defaults of other arguments of Keras.
+        own = ("name", "trainable", "dtype")
+        return super().from_config({key: config[key] for key in own if key in config})

@@ -6,7 +6,14 @@ import re
 import pytest
 
 import layers
-from layers import Convolution, Dense, KernelExpansion, Linear
+from layers import (
+    Convolution,
+    Dense,
+    KernelExpansion,
+    Linear,
+    MedianImputation,
+    PlattScaling,
+)
 
 ALL = [getattr(layers, name) for name in layers.__all__]
 
@@ -42,3 +49,10 @@ def test_arguments_of_keras_survive_the_config(layer_class, arguments):
     again = layer_class.from_config(layer.get_config())
     assert again.name == "own" and again.trainable is False
     assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("layer_class", [MedianImputation, PlattScaling])
+def test_config_of_earlier_versions(layer_class):
+    config = layer_class(name="own", dtype="float64").get_config()
+    earlier = {**config, "activity_regularizer": None, "autocast": True}
+    assert layer_class.from_config(earlier).get_config() == config
