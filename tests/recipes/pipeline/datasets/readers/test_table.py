@@ -71,7 +71,7 @@ def test_separator_inside_quotes_does_not_count(tmp_path):
 def test_compressed(tmp_path, suffix, opener):
     path = tmp_path / f"data.csv{suffix}"
     with opener(path, "wt") as stream:
-        stream.write_table("a,b,price\n" + ROWS)
+        stream.write("a,b,price\n" + ROWS)
     data = loaded(path)
     assert data.description.name == "data"
     assert data.train.features.shape == (40, 2)
@@ -229,9 +229,9 @@ def test_quoted_cells_over_lines(tmp_path):
 def test_written_tables_are_read_back(tmp_path, values, header, separator):
     out = io.StringIO()
     if header:
-        out.write_table(separator.join(f"c{i}" for i in range(values.shape[1])) + "\n")
+        out.write(separator.join(f"c{i}" for i in range(values.shape[1])) + "\n")
     for row in values.tolist():
-        out.write_table(separator.join(map(repr, row)) + "\n")
+        out.write(separator.join(map(repr, row)) + "\n")
     found = read(write_table(tmp_path, out.getvalue()), "")
     assert found.tabular == header
     np.testing.assert_array_equal(found.train.features, values[:, :-1].astype("f4"))
