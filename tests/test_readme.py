@@ -29,7 +29,15 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("recipes/*/README.md"))]
 KINDS = ("sh", "python", "text")
 # These would run this test again, or take minutes; make says what they would do.
-ONLY_PLANNED = ("test", "lint", "bench", "notebooks", "test-oldest", "lock")
+ONLY_PLANNED = (
+    "test",
+    "test-fast",
+    "lint",
+    "bench",
+    "notebooks",
+    "test-oldest",
+    "lock",
+)
 NOT_COPIED = shutil.ignore_patterns(".*", "runs", "build", "dist", "__pycache__")
 
 
@@ -110,7 +118,7 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=900,  # against hanging; long, because others may have the cores
     )
     assert not done.returncode, f"line {block.line}:\n{block.code}\n{done.stdout}"
     assert "Traceback" not in done.stdout, done.stdout
