@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 LOCK ?= requirements.lock
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 
-.PHONY: run test lint format bench notebooks lock test-oldest clean
+# The layers, the solvers and the pure functions: nothing that trains for long.
+FAST := tests/layers tests/recipes/pipeline/preprocessing $(wildcard \
+	tests/recipes/*/solver tests/recipes/checks tests/recipes/pipeline/*evaluation*)
+
+.PHONY: run test test-fast lint format bench notebooks lock test-oldest clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m recipes
@@ -15,6 +19,10 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	@# One more than cores: many tests wait for a process of their own.
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+
+# Within 90 seconds on two cores.
+test-fast: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(FAST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

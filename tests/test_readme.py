@@ -117,7 +117,7 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=900,  # against hanging; long, because others may have the cores
     )
     assert not done.returncode, f"line {block.line}:\n{block.code}\n{done.stdout}"
     assert "Traceback" not in done.stdout, done.stdout

@@ -154,6 +154,12 @@ class Classifier(SupportVectorMachine):
         index = (scores[:, 0] > 0).astype(int) if two else scores.argmax(axis=1)
         return self.classes[index]
 
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """The metric that `test_step` updates."""
+        # With Keras's own loss among them, `evaluate` of Keras 3.10 returns tensors.
+        return [self.accuracy]
+
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """The accuracy, as in Keras; `y` are labels as in `fit`."""
         if y is not None and not tf.is_tensor(y):

@@ -69,6 +69,12 @@ class Regressor(SupportVectorMachine):
             data.x, problem, initial_dual_coefficients, verbose, callbacks
         )
 
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """The metric that `test_step` updates."""
+        # With Keras's own loss among them, `evaluate` of Keras 3.10 returns tensors.
+        return [self.mean_squared_error]
+
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates the mean squared error with one batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
