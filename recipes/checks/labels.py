@@ -1,4 +1,4 @@
-"""Labels of classes, of whatever kind, and what each class counts."""
+"""Labels of classes, integers or strings, and the weights of classes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ Array = npt.NDArray[Any]
 
 
 def as_labels(y: Array, regressor: str) -> Array:
-    """Labels as integers or strings, whichever they are.
+    """Return labels as integers or strings, whichever they are.
 
     Args:
         y: Any values, `[n]`.
-        regressor: What takes numbers in place of labels, to be named.
+        regressor: The name of the model that takes numbers in place of labels.
 
     Raises:
         ValueError: If they are neither.
@@ -24,7 +24,7 @@ def as_labels(y: Array, regressor: str) -> Array:
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8")
     if y.dtype.kind == "O":
-        # Strings of a dataset are bytes.
+        # A dataset's strings are bytes.
         own = [v.decode() if isinstance(v, bytes) else v for v in y]
         kinds = {str if isinstance(v, str) else type(v) for v in own}
         y = np.array(own) if len(kinds) == 1 else y
@@ -42,7 +42,7 @@ def as_labels(y: Array, regressor: str) -> Array:
 
 
 def class_index(y: Array, classes: Array) -> npt.NDArray[np.int64]:
-    """Which of the `classes` each label is, `[n]`.
+    """Return which of the `classes` each label is, `[n]`.
 
     Args:
         y: Labels, `[n]`.
@@ -71,10 +71,10 @@ def class_factors(
     classes: Array,
     counts: Array,
 ) -> npt.NDArray[np.float64]:
-    """What a row of each class counts, `[k]`.
+    """Return the weight of a row of each class, `[k]`.
 
     Args:
-        class_weight: `{label: weight}`, where labels left out count 1; `"balanced"`
+        class_weight: `{label: weight}`, where omitted labels count 1; `"balanced"`
             for n / (classes · rows of the class); `None` for 1.
         classes: The labels, `[k]`.
         counts: Rows of each class, `[k]`.
@@ -96,7 +96,7 @@ def class_factors(
         place = np.flatnonzero(classes == label)
         if not len(place):
             raise ValueError(
-                f"`class_weight` should be about the labels {_listed(classes)}. "
+                f"`class_weight` should have keys among the labels {_listed(classes)}. "
                 f"Received: {label!r}"
             )
         check_positive(**{f"class_weight[{label!r}]": factor})
@@ -105,6 +105,6 @@ def class_factors(
 
 
 def _listed(classes: Array, most: int = 20) -> str:
-    """The labels, or the first of many."""
+    """Return the labels in brackets, or the first of many."""
     listed = ", ".join(repr(label.item()) for label in classes[:most])
     return f"[{listed}{', …' if len(classes) > most else ''}]"

@@ -71,18 +71,13 @@ class TrainingRows:
 
 
 def _prepare_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
-    x, y = np.asarray(x), np.asarray(y, dtype=np.float64)
-    if x.dtype != np.float32:
-        x = np.asarray(x, np.float64)
-    if x.ndim != 2 or not x.size:
-        raise ValueError(
-            f"`x` should have shape [n, features], both positive. Received: {x.shape}"
-        )
-    arrays = [np.ascontiguousarray(x), inputs.column(y, len(x), "y")]
-    if sample_weight is not None:
-        arrays.append(inputs.weights(sample_weight, len(x)))
-        inputs.check_some_weight(arrays[-1])
-    return tuple(arrays)
+    if not hasattr(x, "toarray"):
+        x = np.asarray(x)
+    dtype = np.float32 if x.dtype == np.float32 else np.float64
+    data = inputs.check_data(x, y, sample_weight, dtype)
+    inputs.check_some_weight(data.weight)
+    target = data.y.astype(np.float64)
+    return (data.x, target) if data.weight is None else (data.x, target, data.weight)
 
 
 def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:

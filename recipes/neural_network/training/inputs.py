@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.checks import inputs
-from recipes.checks.inputs import Array
+from recipes.checks.inputs import Array, TrainingData
 
 # Rows on which the gradient is checked, and which show the shapes.
 SAMPLE_ROWS = 32
@@ -53,11 +53,8 @@ def check_rows(x: Any, y: Any, sample_weight: Any, dtype: str) -> CheckedRows:
     if isinstance(x, tf.data.Dataset):
         inputs.check_dataset(x, y, sample_weight)
         return _check_dataset(x)
-    x = inputs.numbers(x, dtype, "and rows, or images, of one size")
-    if y is None:
-        raise ValueError("`y` should be given.")
-    x, y, weight = _check_arrays(x, y, sample_weight)
-    _check_some_weight(weight)
+    x, y, weight = _check_arrays(x, y, sample_weight, dtype)
+    inputs.check_some_weight(weight)
     chosen = np.random.default_rng(0).permutation(len(x))[:SAMPLE_ROWS]
     sample = x[chosen], y[chosen], None if weight is None else weight[chosen]
     return CheckedRows(x, y, weight, sample, 0, _largest_magnitude(x))
@@ -68,10 +65,12 @@ def _check_dataset(dataset: tf.data.Dataset) -> CheckedRows:
     sample: Any = None
     largest_feature = 0.0
     for batch in dataset:
-        x, y, weight = inputs.unpacked(batch)
+        x, y, weight = inputs.unpack_batch(batch)
         if x is None or y is None:
             raise ValueError("The dataset should give (x, y) or (x, y, weight).")
-        x, y, weight = _check_arrays(x, y, weight)
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"`x` should hold numbers. Received: {x.dtype}")
+        x, y, weight = _check_arrays(x, y, weight, x.dtype)
         if sample is not None and x.shape[1:] != sample[0].shape[1:]:
             raise ValueError(
                 "`x` should hold rows, or images, of one size. Received: "
@@ -86,35 +85,18 @@ def _check_dataset(dataset: tf.data.Dataset) -> CheckedRows:
     ys, weights = zip(*columns, strict=True)
     weight = None if weights[0] is None else np.concatenate(weights)
     y = np.concatenate(ys)
-    _check_some_weight(weight)
+    inputs.check_some_weight(weight)
     return CheckedRows(dataset, y, weight, sample, len(columns), largest_feature)
 
 
-def _check_arrays(x: Array, y: Any, sample_weight: Any) -> tuple[Array, Array, Any]:
-    if x.ndim not in (2, 3, 4) or 0 in x.shape:
-        raise ValueError(
-            "`x` should have shape [n, features], [n, h, w] or [n, h, w, c], with at "
-            f"least one of each. Received: {list(x.shape)}"
-        )
-    y = np.asarray(y)
-    if y.ndim not in (1, 2) or len(y) != len(x) or 0 in y.shape:
-        raise ValueError(
-            f"`y` should have shape [{len(x)}], [{len(x)}, 1] or [{len(x)}, classes], "
-            f"as `x` has {len(x)} rows. Received: {list(y.shape)}"
-        )
-    y = y.reshape(-1) if y.ndim == 2 and y.shape[1] == 1 else y
-    if x.dtype.kind not in "fiub":
-        raise ValueError(f"`x` should hold numbers. Received: {x.dtype}")
-    inputs.check_finite("x", x)
-    if y.dtype.kind == "f":
-        inputs.check_finite("y", y)
-    weight = None if sample_weight is None else inputs.weights(sample_weight, len(x))
-    return x, y, weight
-
-
-def _check_some_weight(weight: Any) -> None:
-    if weight is not None:
-        inputs.check_some_weight(weight)
+def _check_arrays(x: Any, y: Any, sample_weight: Any, dtype: Any) -> TrainingData:
+    data = inputs.check_data(
+        x, y, sample_weight, dtype, axes=(2, 3, 4), takes_columns=True
+    )
+    inputs.check_finite("x", data.x)
+    if data.y.dtype.kind == "f":
+        inputs.check_finite("y", data.y)
+    return data
 
 
 def _largest_magnitude(x: Array) -> float:

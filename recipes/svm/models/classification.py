@@ -1,4 +1,4 @@
-"""What support vector classifiers share: classes, their problems, probabilities."""
+"""The base of the classifiers: classes, their dual problems, probabilities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +11,17 @@ from layers import OneVsOne, PairwiseCoupling, PlattScaling
 from recipes.svm.config import ClassifierSettings
 from recipes.svm.models import cross_fitting
 from recipes.svm.models.base import SupportVectorMachine
-from recipes.svm.models.inputs import as_labels, class_index, class_weights, gather
+from recipes.svm.models.inputs import (
+    as_labels,
+    check_training_data,
+    index_classes,
+    weigh_rows,
+)
 from recipes.svm.solver.dual import DualProblem, warm_start
 
 
 class Classifier(SupportVectorMachine):
-    """What C-SVC and ν-SVC share: classes, their problems, scores, probabilities.
+    """The base of C-SVC and ν-SVC: classes, dual problems, scores, probabilities.
 
     Two classes are one problem, whose score is positive for the second class. More are
     a problem for each pair (a, b), in the order (0, 1), (0, 2), …, (1, 2), …, positive
@@ -46,7 +51,7 @@ class Classifier(SupportVectorMachine):
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
     ) -> keras.callbacks.History:
-        """Solves the dual problems of all rows.
+        """Solve the dual problems of all rows.
 
         Args:
             x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
@@ -63,14 +68,14 @@ class Classifier(SupportVectorMachine):
             Keras's `History`.
 
         Raises:
-            ValueError: If the data are not as said, or of one class only.
+            ValueError: If the data are not as documented, or of one class only.
 
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
-        data = gather(x, y, sample_weight, self.kernel_dtype, self.kernel)
-        classes, index = class_index(data.y, data.weight)
-        weight = class_weights(class_weight, classes, index, data.weight)
+        data = check_training_data(x, y, sample_weight, self.kernel_dtype, self.kernel)
+        classes, index = index_classes(data.y, data.weight)
+        weight = weigh_rows(class_weight, classes, index, data.weight)
         problems = self._problems(len(classes), index, weight)
         more: list[DualProblem] = []
         if self.probability:
@@ -101,7 +106,7 @@ class Classifier(SupportVectorMachine):
     def _problems(
         self, count: int, index: np.ndarray, weight: np.ndarray
     ) -> list[DualProblem]:
-        """The dual problems, of rows that count."""
+        """Return the dual problems, of rows with a weight."""
         if count == 2:
             splits = [(weight > 0, 1)]
         elif self.multiclass == "one_vs_rest":
@@ -120,13 +125,13 @@ class Classifier(SupportVectorMachine):
     def _problem(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
     ) -> DualProblem:
-        """The dual problem of two classes."""
+        """Return the dual problem of two classes."""
         raise NotImplementedError
 
     def _fold(
         self, rows: np.ndarray, positive: np.ndarray, weight: np.ndarray
     ) -> DualProblem:
-        """The same without the rows that a fold holds out."""
+        """Return the problem without the rows that a fold holds out."""
         return self._problem(rows, positive, weight)
 
     def _set_sigmoids(self, units: int) -> None:
@@ -137,18 +142,18 @@ class Classifier(SupportVectorMachine):
     # The fitted model ----------------------------------------------------------------
 
     def call(self, inputs: Any) -> Any:
-        """Maps `inputs` `[batch, d]` to scores `[batch, 1]`, or `[batch, k]`.
+        """Map `inputs` `[batch, d]` to scores `[batch, 1]`, or `[batch, k]`.
 
-        One score is positive for the second class; of k the largest is the class's.
+        One score is positive for the second class; of k scores the largest decides.
         """
         return self._scores(self.decisions(inputs))
 
     def probabilities(self, inputs: Any) -> Any:
-        """The probability of each class: `[batch, d]` → `[batch, k]`."""
+        """Return the probability of each class: `[batch, d]` → `[batch, k]`."""
         return self._probabilities(self.decisions(inputs))
 
     def predict_classes(self, x: Any, **kwargs: Any) -> np.ndarray:
-        """The label of each row, `[n]`; `kwargs` are those of `predict`."""
+        """Return the label of each row, `[n]`; `kwargs` are those of `predict`."""
         scores = self.predict(x, **kwargs)
         two = scores.shape[1] == 1
         index = (scores[:, 0] > 0).astype(int) if two else scores.argmax(axis=1)
@@ -161,15 +166,15 @@ class Classifier(SupportVectorMachine):
         return [self.accuracy]
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """The accuracy, as in Keras; `y` are labels as in `fit`."""
+        """Return the accuracy, as in Keras; `y` holds labels as in `fit`."""
         if y is not None and not tf.is_tensor(y):
             labels = as_labels(np.asarray(y).reshape(-1))
-            # Keras takes strings as a tensor alone.
+            # Keras takes strings only as a tensor.
             y = tf.constant(labels) if labels.dtype.kind == "U" else labels
         return super().evaluate(x, y, **kwargs)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Updates the accuracy with one batch of rows and labels."""
+        """Update the accuracy with one batch of rows and labels."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         scores = self(x, training=False)
         classes = tf.constant(self.classes)
@@ -180,7 +185,8 @@ class Classifier(SupportVectorMachine):
         )
         label = tf.cast(tf.reshape(y, [-1]), classes.dtype)
         self.accuracy.update_state(
-            tf.cast(tf.gather(classes, best) == label, tf.float32), sample_weight
+            tf.cast(tf.gather(classes, best) == label, tf.float32),
+            sample_weight,
         )
         return {"accuracy": self.accuracy.result()}
 
@@ -192,7 +198,7 @@ class Classifier(SupportVectorMachine):
     def _probabilities(self, decisions: Any) -> Any:
         if self.platt is None:
             raise ValueError(
-                "Probabilities should be asked for before `fit`: probability=True."
+                "Probabilities should be requested before `fit`, by probability=True."
             )
         second = self.platt(decisions)
         if self._pairs:
@@ -216,12 +222,12 @@ class Classifier(SupportVectorMachine):
     # Keras ---------------------------------------------------------------------------
 
     def get_build_config(self) -> dict[str, Any]:
-        """The sizes that training found, and the labels."""
+        """Return the sizes that training found, and the labels."""
         config = super().get_build_config()
         return {**config, "classes": self.classes.tolist()} if config else config
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Makes room for the weights of a trained model."""
+        """Make room for the weights of a trained model."""
         super().build_from_config(config)
         if config:
             self.classes = np.array(config["classes"])

@@ -1,81 +1,59 @@
-"""What `fit` was given, as arrays."""
+"""The data that `fit` is given, as arrays; labels as classes."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from recipes.checks import inputs, labels
+from recipes.checks.inputs import TrainingData
 
 
-class TrainingData(NamedTuple):
-    """Rows to train on.
-
-    Attributes:
-        x: `[n, d]`, float32 or float64.
-        y: `[n]`, of any dtype.
-        weight: `[n]`, float64, not negative.
-    """
-
-    x: npt.NDArray[Any]
-    y: npt.NDArray[Any]
-    weight: npt.NDArray[np.float64]
-
-
-def gather(
+def check_training_data(
     x: Any,
     y: Any,
     sample_weight: Any,
     dtype: str,
     kernel: Any,
     *,
-    labelled: bool = True,
+    is_labelled: bool = True,
 ) -> TrainingData:
-    """Gathers arrays, or a dataset's batches, and checks them.
+    """Check arrays, or a dataset's batches, which are concatenated.
 
     Args:
         x: `[n, d]`: an array, a SciPy sparse array, or a `tf.data.Dataset` of batches
             `(x, y)` or `(x, y, sample_weight)`.
         y: `[n]` or `[n, 1]`; `None` with a dataset.
         sample_weight: `[n]`, or `None`.
-        dtype: What `x` becomes: `"float32"` or `"float64"`.
-        kernel: The model's kernel: `"precomputed"` wants a square `x`.
-        labelled: Whether there is a `y`; zeros take its place.
+        dtype: The dtype that `x` is converted to: `"float32"` or `"float64"`.
+        kernel: The model's kernel: `"precomputed"` requires a square `x`.
+        is_labelled: Whether there is a `y`; zeros take its place otherwise.
+
+    Returns:
+        The data; `weight` is never `None`.
 
     Raises:
-        ValueError: If shapes do not fit, or values are not finite.
+        ValueError: If shapes do not match, or values are not finite.
     """
     if isinstance(x, tf.data.Dataset):
         inputs.check_dataset(x, y, sample_weight)
-        x, y, sample_weight = _of_dataset(x)
-    x = inputs.numbers(x, dtype)
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(
-            "`x` should have shape [n, features] with at least one row and feature. "
-            f"Received: {list(x.shape)}"
-        )
-    if kernel == "precomputed" and x.shape[0] != x.shape[1]:
+        x, y, sample_weight = _concatenate(x)
+    data = inputs.check_data(x, y, sample_weight, dtype, is_labelled=is_labelled)
+    rows, columns = data.x.shape
+    if kernel == "precomputed" and rows != columns:
         raise ValueError(
             "`x` should be the square matrix of the kernel's values of all rows, as "
-            f'kernel="precomputed". Received: {list(x.shape)}'
+            f'kernel="precomputed". Received: {[rows, columns]}'
         )
-    if not labelled:
-        y = np.zeros(len(x))
-    elif y is None:
-        raise ValueError("`y` should be given.")
-    y = inputs.column(y, len(x), "y")
-    inputs.check_finite("x", x)
-    weight = np.ones(len(x))
-    if sample_weight is not None:
-        weight = inputs.weights(sample_weight, len(x))
-        inputs.check_some_weight(weight)
-    return TrainingData(x, y, weight)
+    inputs.check_finite("x", data.x)
+    inputs.check_some_weight(data.weight)
+    return data if data.weight is not None else data._replace(weight=np.ones(rows))
 
 
 def as_labels(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Labels as integers or strings, whichever they are.
+    """Return labels as integers or strings, whichever they are.
 
     Raises:
         ValueError: If they are neither.
@@ -83,10 +61,10 @@ def as_labels(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return labels.as_labels(y, "SupportVectorRegressor")
 
 
-def class_index(
+def index_classes(
     y: npt.NDArray[Any], weight: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """The labels in ascending order `[k]`, and which one each row has `[n]`.
+    """Return the labels in ascending order `[k]`, and which one each row has `[n]`.
 
     Raises:
         ValueError: If they are no labels, or fewer than two count.
@@ -106,16 +84,16 @@ def class_index(
     return classes, index.astype(np.int64)
 
 
-def class_weights(
+def weigh_rows(
     class_weight: Mapping[Any, float] | str | None,
     classes: npt.NDArray[Any],
     index: npt.NDArray[np.int64],
     weight: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Rows' weights times those of their classes.
+    """Return the rows' weights times those of their classes.
 
     Args:
-        class_weight: `{label: weight}`, where labels left out count 1; `"balanced"`
+        class_weight: `{label: weight}`, where omitted labels count 1; `"balanced"`
             for n / (classes · rows of the class), rows counted by `weight`; `None`.
         classes: The labels.
         index: Each row's class, `[n]`.
@@ -129,8 +107,8 @@ def class_weights(
     return weight * factors[index]
 
 
-def _of_dataset(dataset: tf.data.Dataset) -> tuple[Any, Any, Any]:
-    batches = [inputs.unpacked(batch) for batch in dataset]
+def _concatenate(dataset: tf.data.Dataset) -> tuple[Any, Any, Any]:
+    batches = [inputs.unpack_batch(batch) for batch in dataset]
     if not batches:
         raise ValueError("The dataset should hold at least one batch.")
     columns = list(zip(*batches, strict=True))

@@ -1,4 +1,4 @@
-"""The one-class machine: where the rows are, and where they are not."""
+"""The one-class machine: a region that holds most of the rows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from recipes.checks.settings import configured_by, documented_by
 from recipes.svm.config import OneClassSettings
 from recipes.svm.models.base import SupportVectorMachine
-from recipes.svm.models.inputs import gather
+from recipes.svm.models.inputs import check_training_data
 from recipes.svm.solver.dual import one_class
 
 
@@ -48,11 +48,11 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
     ) -> keras.callbacks.History:
-        """Solves the dual problem of all rows.
+        """Solve the dual problem of all rows.
 
         Args:
             x: `[n, d]`; see `SupportVectorClassifier.fit`. A dataset's batches are
-                `x`, or `(x, y)` with a `y` that counts for nothing.
+                `x`, or `(x, y)` with a `y` that is ignored.
             sample_weight: `[n]`, not negative.
             verbose: As in Keras.
             callbacks: Keras callbacks; a batch is an outer iteration.
@@ -62,13 +62,13 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
             Keras's `History`.
 
         Raises:
-            ValueError: If the data are not as said.
+            ValueError: If the data are not as documented.
 
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
-        data = gather(
-            x, None, sample_weight, self.kernel_dtype, self.kernel, labelled=False
+        data = check_training_data(
+            x, None, sample_weight, self.kernel_dtype, self.kernel, is_labelled=False
         )
         rows = np.flatnonzero(data.weight)
         problem = one_class(rows, data.weight[rows], self.nu)

@@ -13,12 +13,12 @@ from recipes.svm.config import (
     SupportVectorRegressorSettings,
 )
 from recipes.svm.models.base import SupportVectorMachine
-from recipes.svm.models.inputs import gather
+from recipes.svm.models.inputs import check_training_data
 from recipes.svm.solver.dual import DualProblem, epsilon_svr, nu_svr
 
 
 class Regressor(SupportVectorMachine):
-    """What ε-SVR and ν-SVR share: a number to predict, f(x) itself.
+    """The base of ε-SVR and ν-SVR, whose prediction is f(x) itself.
 
     Args:
         settings: The arguments; see the subclasses.
@@ -38,7 +38,7 @@ class Regressor(SupportVectorMachine):
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
     ) -> keras.callbacks.History:
-        """Solves the dual problem of all rows.
+        """Solve the dual problem of all rows.
 
         Args:
             x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
@@ -54,12 +54,12 @@ class Regressor(SupportVectorMachine):
             Keras's `History`.
 
         Raises:
-            ValueError: If the data are not as said.
+            ValueError: If the data are not as documented.
 
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
-        data = gather(x, y, sample_weight, self.kernel_dtype, self.kernel)
+        data = check_training_data(x, y, sample_weight, self.kernel_dtype, self.kernel)
         if data.y.dtype.kind not in "fiub" or not np.isfinite(data.y).all():
             raise ValueError("`y` should hold finite numbers.")
         rows = np.flatnonzero(data.weight)
@@ -76,7 +76,7 @@ class Regressor(SupportVectorMachine):
         return [self.mean_squared_error]
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Updates the mean squared error with one batch."""
+        """Update the mean squared error with one batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         predicted = tf.reshape(self(x, training=False), [-1])
         error = predicted - tf.cast(tf.reshape(y, [-1]), predicted.dtype)
@@ -86,7 +86,7 @@ class Regressor(SupportVectorMachine):
     def _problem(
         self, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
     ) -> DualProblem:
-        """The dual problem."""
+        """Return the dual problem."""
         raise NotImplementedError
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from recipes.pipeline.report import quoted
 from recipes.pipeline.run import Run
-from recipes.svm.models.inputs import class_weights
+from recipes.svm.models.inputs import weigh_rows
 
 Vector = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def compute_bounds(run: Run) -> Vector:
     weight = np.ones(len(target))
     if parameters.get("class_weight") == "balanced":
         classes = np.arange(len(run.data.description.target.levels))
-        weight = class_weights("balanced", classes, target, weight)
+        weight = weigh_rows("balanced", classes, target, weight)
     return parameters["C"] * weight
 
 

@@ -186,7 +186,7 @@ NAN = np.where(np.arange(60).reshape(20, 3) == 30, np.nan, X)
         (X, Y, {"class_weight": "even"}, '"balanced" or None'),
         (X, Y, {"epochs": 0}, "`epochs` should be a whole number from 1"),
         (X, Y, {"batch_size": 1.5}, "`batch_size` should be a whole"),
-        (make_dataset(X, Y), Y, {}, "should be left out where `x` is a dataset"),
+        (make_dataset(X, Y), Y, {}, "should be omitted where `x` is a dataset"),
         (make_dataset(X, Y).repeat(), None, {}, "The dataset should end"),
         (make_dataset(X, Y).take(0), None, {}, "at least one batch"),
         (make_dataset(X), None, {}, r"should give \(x, y\)"),
