@@ -1,4 +1,4 @@
-"""Runs every notebook and stores it with its outputs, as `make notebooks` does."""
+"""Run every notebook and store it with its outputs, as `make notebooks` does."""
 
 import hashlib
 import json
@@ -14,28 +14,28 @@ SECONDS_A_CELL = 120
 
 
 def notebooks() -> list[Path]:
-    """The notebooks of this project."""
+    """Return the notebooks of this project."""
     return sorted(FOLDER.glob("*.ipynb"))
 
 
 def read(path: Path) -> Any:
-    """Reads a notebook."""
+    """Read a notebook."""
     return nbformat.read(path, as_version=4)
 
 
 def code_of(notebook: Any) -> list[Any]:
-    """The code cells of a notebook."""
+    """Return the code cells of a notebook."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def digest(notebook: Any) -> str:
-    """A fingerprint of a notebook's code, stored to tell what its outputs are of."""
+    """Return a fingerprint of the code, to show whether stored outputs are current."""
     sources = [cell.source for cell in code_of(notebook)]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
 def execute(notebook: Any, kernel: str = "python3") -> Any:
-    """Runs a notebook from top to bottom, in a folder of its own.
+    """Run a notebook from top to bottom, in a folder of its own.
 
     Args:
         notebook: What `read` gives; its outputs are replaced.
@@ -60,7 +60,7 @@ def execute(notebook: Any, kernel: str = "python3") -> Any:
 
 
 def main() -> None:
-    """Runs and stores all notebooks."""
+    """Run and store all notebooks."""
     for path in notebooks():
         notebook = execute(read(path))
         # The version of Python that ran it says nothing about the notebook.
