@@ -148,8 +148,6 @@ class CompileLog:
     Redirects the standard error of the process. Create it before importing TensorFlow.
     """
 
-    PATTERN = re.compile(r"Compilation of XLA executable time: [^(]*\((\d+) us\)")
-
     def __init__(self) -> None:
         os.environ["TF_CPP_VMODULE"] = "device_compiler=1"
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
@@ -162,8 +160,16 @@ class CompileLog:
         """Return the number of compilations since the last call, and their seconds."""
         text = os.pread(self.file.fileno(), 2**24, self.read)
         self.read += len(text)
-        found = self.PATTERN.findall(text.decode(errors="replace"))
-        return {"compiled": len(found), "compile": sum(map(int, found)) / 1e6}
+        seconds = compile_seconds(text.decode(errors="replace"))
+        return {"compiled": len(seconds), "compile": sum(seconds)}
+
+
+def compile_seconds(log: str) -> list[float]:
+    """Return the seconds of each compilation by XLA that TensorFlow has logged."""
+    # TensorFlow 2.19 logs "1.78 s (cumulative: …", later ones "1.78 s (1780000 us) …".
+    found = re.findall(r"XLA executable time: (\S+) (us|ms|s|min) \(", log)
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
+    return [float(number) * units[unit] for number, unit in found]
 
 
 def _timed_proofs() -> dict[tuple[int, int], list[float]]:

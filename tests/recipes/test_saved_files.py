@@ -1,4 +1,8 @@
-"""`.keras` files that an earlier version wrote still load, and predict the same."""
+"""`.keras` files that version 0.1 wrote still load, and predict the same.
+
+They were written by Keras 3.10, the oldest supported: a later Keras reads them, whereas
+an earlier one does not read what a later one writes.
+"""
 
 import json
 

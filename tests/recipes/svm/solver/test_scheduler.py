@@ -138,6 +138,12 @@ def test_targets_within_the_tube_need_no_support_vectors():
 
 # -- scikit-learn ---------------------------------------------------------------------
 
+PEER_TOLERANCE = 1e-8
+# Where β is strictly inside its box, two solutions agree within their tolerances.
+# The other rows' values are interpolated from there, which enlarges the difference by
+# maxᵢ Σⱼ |K_iF K_FF⁻¹|ⱼ at most, the equalities included: 3 to 18 in these problems.
+SPREAD = 20
+
 
 def peer_of(kind, x, rows, kernel, cost, nu, epsilon, weight):
     machine = {
@@ -146,7 +152,7 @@ def peer_of(kind, x, rows, kernel, cost, nu, epsilon, weight):
         "nu_svc": lambda **o: NuSVC(nu=nu, **o),
         "nu_svr": lambda **o: NuSVR(nu=nu, C=cost, **o),
         "one_class": lambda **o: OneClassSVM(nu=nu, **o),
-    }[kind](kernel=kernel, tol=1e-8)
+    }[kind](kernel=kernel, tol=PEER_TOLERANCE)
     y = {"c_svc": rows.positive, "nu_svc": rows.positive}.get(kind, rows.target)
     return machine.fit(x, y, sample_weight=weight)
 
@@ -157,19 +163,24 @@ def test_scikit_learn(kind, weighted, monkeypatch):
     force_decomposition(monkeypatch)
     rows = make_rows(120, seed=4)
     weight = np.random.default_rng(0).uniform(0.2, 2, 120) if weighted else np.ones(120)
-    K = compute_matrix(RBF, rows.x)
+    # LIBSVM rounds kernel values to float32: give both solvers what it can hold.
+    K = compute_matrix(RBF, rows.x).astype("float32").astype("float64")
+    # What scikit-learn computes C·Σweight·ν of, LIBSVM divides by the rows' number.
     options = {"cost": 5.0, "nu": 0.3, "epsilon": 0.2, "weight": weight}
     problem = build_problem(kind, rows, **options)
-    solution = solve_one(RBF, rows.x, problem)
+    kernel, tolerance = kernels.PrecomputedKernel(), PEER_TOLERANCE
+    solution = solve_one(kernel, K, problem, tolerance=tolerance)
+    assert reference.kkt_violation(K, problem, solution.proof.beta) <= tolerance + 1e-9
     peer = peer_of(kind, K, rows, "precomputed", **options)
     found = K @ solution.coefficients + solution.bias
     expected = getattr(peer, "decision_function", peer.predict)(K)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6)
+    atol = SPREAD * (tolerance + PEER_TOLERANCE)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
     theirs = np.zeros(120)
     theirs[peer.support_] = peer.dual_coef_[0]
     ours = solution.coefficients
     assert ours @ K @ ours == pytest.approx(theirs @ K @ theirs, rel=1e-5)
-    assert solution.bias == pytest.approx(float(peer.intercept_[0]), abs=2e-6)
+    assert solution.bias == pytest.approx(float(peer.intercept_[0]), abs=atol)
 
 
 @pytest.mark.parametrize(
