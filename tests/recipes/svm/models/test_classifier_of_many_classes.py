@@ -155,8 +155,8 @@ def test_from_the_solution_of_several_classes():
     ("start", "message"),
     [
         (np.zeros(59), r"should have shape \[60, 1\]"),
-        (np.full(60, 0.1), "meet the problem's constraints"),
-        (np.full(60, np.nan), "meet the problem's constraints"),
+        (np.full(60, 0.1), "satisfy the problem's constraints"),
+        (np.full(60, np.nan), "satisfy the problem's constraints"),
     ],
 )
 def test_starts_that_are_none_are_refused(rows, start, message):
@@ -191,7 +191,7 @@ def test_bad_scaling_is_named():
     x = x * np.float32([1, 1000, 1])
     model = SupportVectorClassifier(C=100.0, gamma=0.1, max_iterations=1)
     _, warning = fit_unfinished(model, x, y)
-    assert "standard deviations run from" in warning
+    assert "standard deviations range from" in warning
     assert "scale them" in warning
 
 

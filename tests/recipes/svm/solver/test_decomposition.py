@@ -101,7 +101,7 @@ def test_too_little_memory_raises_an_error_that_names_the_least(monkeypatch):
         make(1e4)
     least = float(str(error.value).split("at least ")[1].split(" ")[0])
     make(least * 1e6)
-    with pytest.raises(ValueError, match=r"Received: 0\.3"):
+    with pytest.raises(ValueError, match=r"Received: cache_mb=0\.3"):
         make(0.3e6)
 
 
