@@ -1,1 +1,1 @@
-"""Recipes: the article's three learners, each trained by its own descent method."""
+"""The article's three learners, each trained by its own descent method."""

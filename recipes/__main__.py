@@ -1,4 +1,4 @@
-"""`python -m recipes`: every recipe on its embedded default, and one table of them."""
+"""`python -m recipes`: run every recipe on its default data and tabulate the runs."""
 
 import importlib
 import logging
@@ -12,8 +12,8 @@ from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
 RECIPES = ("linear_regression", "svm", "neural_network")
 _HEADER = ("recipe", "data", "test", "certificate", "seconds", "report", "SavedModel")
-# What each certificate comes down to.
-_PROOFS = {
+# The number that sums up each certificate.
+_KEY_NUMBERS = {
     "linear_regression": "relative_excess_loss",
     "svm": "relative_duality_gap",
     "neural_network": "gradient_check_max_relative_error",
@@ -21,14 +21,14 @@ _PROOFS = {
 
 
 def main() -> int:
-    """Runs the recipes one after the other.
+    """Run the recipes one after the other.
 
     Returns:
-        The process's exit code.
+        The exit code of the process.
     """
     interrupts.watch()
     import_tensorflow()
-    # Each recipe compiles what it needs: of no interest to who runs them all.
+    # TensorFlow warns of repeated compilation: each recipe compiles its own functions.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     runs = []
     for name in RECIPES:
@@ -43,17 +43,17 @@ def main() -> int:
         except KeyboardInterrupt as interrupt:
             print(f"\ninterrupted: {interrupt}", file=sys.stderr)
             return 130
-    print(f"\n{table(runs)}")
+    print(f"\n{build_table(runs)}")
     return 0
 
 
-def table(runs: Sequence[Any]) -> str:
-    """What the runs came to, a line for each.
+def build_table(runs: Sequence[Any]) -> str:
+    """Return a table of the runs, one line each.
 
     Args:
-        runs: what `train_and_evaluate` gave.
+        runs: The results of `train_and_evaluate`.
     """
-    rows = [_HEADER, *map(_row, runs)]
+    rows = [_HEADER, *map(_build_row, runs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -63,15 +63,15 @@ def table(runs: Sequence[Any]) -> str:
     )
 
 
-def _row(run: Any) -> tuple[str, ...]:
+def _build_row(run: Any) -> tuple[str, ...]:
     metrics = run.metrics
     score = "accuracy" if "accuracy" in metrics["test"] else "r2"
-    proof = _PROOFS[metrics["recipe"]]
+    key_number = _KEY_NUMBERS[metrics["recipe"]]
     return (
         metrics["recipe"],
         metrics["dataset"]["name"],
         f"{score} {metrics['test'][score]:.3f}",
-        f"{proof} {metrics['certificate'][proof]:.1e}",
+        f"{key_number} {metrics['certificate'][key_number]:.1e}",
         f"{sum(metrics['seconds'].values()):.1f}",
         str(run.out_dir / "report.html"),
         str(pipeline.run.newest_export(run.out_dir)),

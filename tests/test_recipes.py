@@ -1,14 +1,14 @@
-"""`python -m recipes`: the table of all recipes."""
+"""`python -m recipes`, and how an interrupt ends each recipe."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from recipes import __main__ as everything
+from recipes import __main__ as command
 from tests.commands import ROOT, run_forked
 
-PRESSED = """
+INTERRUPTED = """
 import functools, os, runpy, signal, sys
 import keras
 @functools.wraps(keras.Model.fit)
@@ -25,23 +25,23 @@ runpy.run_module("recipes.NAME", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("name", everything.RECIPES)
-def test_an_interrupt_that_c_code_makes_another_exception_of(name, tmp_path):
-    ended = run_forked(tmp_path, "-c", PRESSED.replace("NAME", name))
+@pytest.mark.parametrize("name", command.RECIPES)
+def test_interrupt_that_c_code_turns_into_another_exception(name, tmp_path):
+    ended = run_forked(tmp_path, "-c", INTERRUPTED.replace("NAME", name))
     assert ended.code == 130, ended.err
     (line,) = ended.err.strip().splitlines()
     assert line.startswith("interrupted: ") and "nothing is kept in here" in line
     assert not list(tmp_path.iterdir())
 
 
-def run_of(recipe, proof, test, folder):
+def make_run(recipe, key_number, test, folder):
     (folder / "export" / "2").mkdir(parents=True)
     (folder / "export" / "10").mkdir()
     metrics = {
         "recipe": recipe,
         "dataset": {"name": "made"},
         "test": test,
-        "certificate": {proof: 1.3e-9},
+        "certificate": {key_number: 1.3e-9},
         "seconds": {"load": 0.25, "fit": 1.5},
     }
     return SimpleNamespace(metrics=metrics, out_dir=folder)
@@ -49,10 +49,10 @@ def run_of(recipe, proof, test, folder):
 
 def test_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = everything.table(
+    text = command.build_table(
         [
-            run_of("svm", "relative_duality_gap", {"accuracy": 0.9825}, Path("a")),
-            run_of(
+            make_run("svm", "relative_duality_gap", {"accuracy": 0.9825}, Path("a")),
+            make_run(
                 "linear_regression", "relative_excess_loss", {"r2": -0.5}, Path("b c")
             ),
         ]
@@ -67,10 +67,10 @@ def test_table(tmp_path, monkeypatch):
     ]
     assert "r2 -0.500" in second and second.endswith("b c/export/10")
     for title in ("test", "certificate", "seconds", "report", "SavedModel"):
-        place = header.index(title)
-        assert first[place - 1] == second[place - 1] == " " != first[place]
+        start = header.index(title)
+        assert first[start - 1] == second[start - 1] == " " != first[start]
 
 
-def test_all_recipes_are_in_it():
+def test_all_recipes_are_in_the_table():
     found = {path.parent.name for path in ROOT.glob("recipes/*/recipe.py")}
-    assert set(everything.RECIPES) == found == set(everything._PROOFS)
+    assert set(command.RECIPES) == found == set(command._KEY_NUMBERS)

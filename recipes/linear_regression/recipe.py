@@ -1,7 +1,7 @@
 """The recipe: from flags to a certified linear regression, its report and SavedModel.
 
-The article, sections 3.1 and 4.1. `python -m recipes.linear_regression` runs it; a
-notebook calls `train_and_evaluate(Config(...))`.
+Sections 3.1 and 4.1 of the article. Run it with `python -m recipes.linear_regression`,
+or call `train_and_evaluate(Config(...))`.
 """
 
 from dataclasses import asdict
@@ -13,29 +13,29 @@ from recipes import pipeline
 from recipes.errors import DivergenceError, InputError
 from recipes.linear_regression.config import Config, LinearRegressionSettings
 from recipes.linear_regression.model import LinearRegression
-from recipes.linear_regression.report import page
 from recipes.linear_regression.report.coefficients import Coefficient, Coefficients
+from recipes.linear_regression.report.page import build_page
 from recipes.linear_regression.solver.standard_errors import estimate_coefficients
 from recipes.pipeline.datasets import Data
-from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run, Session
 
 NAME = "linear_regression"
 
 
 def train_and_evaluate(config: Config) -> Run:
-    """Trains on the data, certifies, scores, reports and exports.
+    """Train on the data, certify, score, report and export.
 
     Args:
-        config: the settings.
+        config: The settings.
 
     Returns:
         The run: model, metrics, predictions, and the folder with its files.
 
     Raises:
-        InputError: if the data or a setting are wrong; nothing is left half-written.
+        InputError: If the data or a setting are wrong, or the training diverges; no
+            file is left half-written.
     """
-    session = pipeline.run.Session(NAME, config)
+    session = Session(NAME, config)
     with session.stage("load"):
         data = load(config)
         preprocessing = pipeline.preprocessing.learn_preprocessing(data)
@@ -47,26 +47,36 @@ def train_and_evaluate(config: Config) -> Run:
         data.description, preprocessing, model
     )
     with session.stage("evaluate"):
-        answers = predict(config, data, preprocessing, model)
-        scores = pipeline.evaluation.score(data, answers)
-        coefficients = coefficients_of(data, preprocessing, model)
-    contents = {
-        **scores,
-        "certificate": model.certificate,
-        "coefficients": asdict(coefficients),
-    }
+        predictions = predict(config, data, preprocessing, model)
+        scores = pipeline.evaluation.score(data, predictions)
+        coefficients = list_coefficients(data, preprocessing, model)
     return session.finish(
         model,
         serving,
         data,
-        answers,
-        contents,
-        page=lambda run, command: report(run, coefficients, command),
+        predictions,
+        {
+            **scores,
+            "certificate": model.certificate,
+            "coefficients": asdict(coefficients),
+        },
+        page=lambda run, command: build_page(
+            data,
+            run.metrics,
+            run.predictions,
+            model.loss_history,
+            coefficients,
+            command,
+        ),
     )
 
 
 def load(config: Config) -> Data:
-    """Loads training and test rows with a numeric target."""
+    """Load the training and test rows; the target must be a number.
+
+    Raises:
+        InputError: If the data or a setting are wrong.
+    """
     if config.task == "classification":
         raise InputError(
             "--task=classification: linear regression predicts a number; choose "
@@ -78,7 +88,11 @@ def load(config: Config) -> Data:
 def fit(
     config: Config, data: Data, preprocessing: Any, session: Session
 ) -> LinearRegression:
-    """Fit the model to the preprocessed training rows, logging to the run's folder."""
+    """Fit the model to the preprocessed training rows, logging to the run's folder.
+
+    Raises:
+        InputError: If the training diverges.
+    """
     model = LinearRegression(**LinearRegressionSettings.taken_from(config))
     checkpoint = pipeline.run.checkpoint.create(config, session.folder)
     logs = pipeline.run.tensorboard(session.folder, resumes=config.resume)
@@ -98,7 +112,7 @@ def fit(
 def predict(
     config: Config, data: Data, preprocessing: Any, model: LinearRegression
 ) -> dict[str, np.ndarray]:
-    """Predictions of the training and of the test rows, `[n, 1]` each."""
+    """Predict the training and the test rows, `[n, 1]` each, batch by batch."""
     datasets = {
         "train": data.train_dataset(config.batch_size),
         "test": data.test_dataset(config.batch_size),
@@ -109,11 +123,11 @@ def predict(
     }
 
 
-def coefficients_of(
+def list_coefficients(
     data: Data, preprocessing: Any, model: LinearRegression
 ) -> Coefficients:
-    """Intercept and slopes in original units, with 95 % intervals where they exist."""
-    found = estimate_coefficients(
+    """Return the coefficients in original units, with 95 % intervals if they exist."""
+    estimates = estimate_coefficients(
         np.append(model.linear.kernel, model.linear.bias),
         model.certificate["loss"],
         model.moments,
@@ -123,37 +137,25 @@ def coefficients_of(
         penalised=model.l1 > 0 or model.l2 > 0,
     )
     units = {column.name: column.unit for column in data.description.columns}
-    names = ("intercept", *preprocessing.output_names)
-    scales = (1.0, *preprocessing.scale)
-    listed = [
+    intercept, *slopes = (
         Coefficient(
             name,
             units.get(name, ""),
-            estimate=float(value),
-            scale=float(scale),
-            standard_error=None if found.no_errors else float(error),
-            lower=None if found.no_errors else float(value - half),
-            upper=None if found.no_errors else float(value + half),
+            float(value),
+            float(scale),
+            *(
+                ()
+                if estimates.no_errors
+                else (float(error), float(value - half), float(value + half))
+            ),
         )
         for name, scale, value, error, half in zip(
-            names,
-            scales,
-            found.value,
-            found.standard_error,
-            found.half_width,
+            ("intercept", *preprocessing.output_names),
+            (1.0, *preprocessing.scale),
+            estimates.value,
+            estimates.standard_error,
+            estimates.half_width,
             strict=True,
         )
-    ]
-    return Coefficients(listed[0], listed[1:], found.no_errors)
-
-
-def report(run: Run, coefficients: Coefficients, command: list[str]) -> Page:
-    """The page of `report.html`."""
-    return page.build_page(
-        run.data,
-        run.metrics,
-        run.predictions,
-        run.model.loss_history,
-        coefficients,
-        command,
     )
+    return Coefficients(intercept, slopes, estimates.no_errors)

@@ -1,7 +1,7 @@
 """The recipe: from flags to a trained network, its certificate, report and SavedModel.
 
-The article, sections 3.3 and 4.3. `python -m recipes.neural_network` runs it; a
-notebook calls `train_and_evaluate(Config(...))`.
+Sections 3.3 and 4.3 of the article. Run it with `python -m recipes.neural_network`, or
+call `train_and_evaluate(Config(...))`.
 """
 
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from recipes.neural_network.config import (
     Config,
     NetworkSettings,
 )
+from recipes.neural_network.models.base import MultilayerPerceptron
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report.page import build_page
@@ -26,29 +27,28 @@ from recipes.neural_network.training.attempt import (
     hold_out,
 )
 from recipes.pipeline.datasets import Data
-from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run, Session
 
 NAME = "neural_network"
-ATTEMPTS = 3  # to train, where a rate that a range test found is too large
+ATTEMPTS = 3  # if training diverges at the rate that a range test chose
 
 
 def train_and_evaluate(config: Config) -> Run:
-    """Trains on the data, certifies, scores, reports and exports.
+    """Train on the data, certify, score, report and export.
 
     Args:
-        config: the settings.
+        config: The settings.
 
     Returns:
         The run: model, metrics, predictions, and the folder with its files. Its
-        training rows are those that were fitted, without the validation rows. The
-        predictions of a classification are `evaluation.Decisions`.
+        training rows do not include the validation rows. The predictions of a
+        classification are `evaluation.Decisions`.
 
     Raises:
-        InputError: if the data or a setting are wrong, or the training diverges;
-            nothing is left half-written.
+        InputError: If the data or a setting are wrong, or the training diverges; no
+            file is left half-written.
     """
-    session = pipeline.run.Session(NAME, config)
+    session = Session(NAME, config)
     with session.stage("load"):
         data = hold_out(config, load(config))
         preprocessing = pipeline.preprocessing.learn_preprocessing(data, images=True)
@@ -59,66 +59,77 @@ def train_and_evaluate(config: Config) -> Run:
             part: pipeline.evaluation.preprocess(rows, preprocessing)
             for part, rows in data.parts.items()
         }
-        done = fit(config, data, features, session)
-    inference = done.model.inference_model()
+        result = fit(config, data, features, session)
+    model = result.model
+    inference = model.inference_model()
     serving = pipeline.preprocessing.build_serving_model(
         data.description, preprocessing, inference
     )
     with session.stage("evaluate"):
-        answers = pipeline.evaluation.predict(inference, data, features)
-        scores = pipeline.evaluation.score(data, answers)
-    contents = {
-        **scores,
-        "certificate": done.model.certificate,
-        "parameters": parameters(done),
-    }
+        predictions = pipeline.evaluation.predict(inference, data, features)
+        scores = pipeline.evaluation.score(data, predictions)
     return session.finish(
-        done.model,
+        model,
         serving,
         data,
-        answers,
-        contents,
-        page=lambda run, command: report(config, run, done, command),
+        predictions,
+        {
+            **scores,
+            "certificate": model.certificate,
+            "parameters": {
+                "learning_rate": result.learning_rate,
+                "weights": int(inference.count_params()),
+            },
+        },
+        page=lambda run, command: build_page(config, run, result, command),
     )
 
 
 def load(config: Config) -> Data:
-    """Loads training and test rows, of numbers or of classes to predict."""
-    _check_optimizer(config.optimizer)
+    """Load the training and test rows; the target is a number or a class.
+
+    Raises:
+        InputError: If the data or a setting are wrong.
+    """
+    check_optimizer(config.optimizer)
     data = pipeline.datasets.load(config, task=config.task)
-    images, regression = (
-        bool(data.description.image_shape),
-        data.description.task == "regression",
-    )
-    for flag, used, fits, needed in (
-        ("architecture=cnn", config.architecture == "cnn", images, "images for rows"),
-        ("shift", config.shift, images, "images for rows"),
-        ("class_weight", config.class_weight != "none", not regression, "classes"),
+    has_images = bool(data.description.image_shape)
+    has_classes = data.description.task == "classification"
+    for flag, is_set, is_possible, requirement in (
+        ("architecture=cnn", config.architecture == "cnn", has_images, "images"),
+        ("shift", config.shift, has_images, "images"),
+        ("class_weight", config.class_weight != "none", has_classes, "classes"),
     ):
-        if used and not fits:
+        if is_set and not is_possible:
             raise InputError(
-                f"--{flag}: is for data with {needed}, and not for "
-                f"{data.description.source}; leave it away"
+                f"--{flag}: needs {requirement}, and {data.description.source} has "
+                "none; omit it"
             )
     return data
 
 
-def _check_optimizer(name: str) -> None:
-    """Checks a name that only Keras knows."""
+def check_optimizer(name: str) -> None:
+    """Check a name that only Keras knows.
+
+    Raises:
+        InputError: If Keras does not.
+    """
     try:
         keras.optimizers.get(name)
     except ValueError:
-        kinds = vars(keras.optimizers).values()
-        known = [each.__name__.lower() for each in kinds if isinstance(each, type)]
-        near = suggest(name.lower(), known)
-        raise InputError(f"--optimizer={name}: no such Keras optimiser{near}") from None
+        members = vars(keras.optimizers).values()
+        known = [each.__name__.lower() for each in members if isinstance(each, type)]
+        hint = suggest(name.lower(), known)
+        raise InputError(f"--optimizer={name}: no such Keras optimiser{hint}") from None
 
 
-def network(config: Config, data: Data, learning_rate: float | Literal["auto"]) -> Any:
-    """The network for the data's task, not yet fitted."""
+def build_model(
+    config: Config, data: Data, learning_rate: float | Literal["auto"]
+) -> MultilayerPerceptron:
+    """Return a model for the data's task, not yet fitted."""
     changes: dict[str, Any] = {"learning_rate": learning_rate}
     if config.optimizer.lower() != "sgd":
-        changes["momentum"] = 0.0  # the others have their own
+        changes["momentum"] = 0.0  # the other optimisers have their own
     if data.description.task == "regression":
         return MultilayerPerceptronRegressor(
             **NetworkSettings.taken_from(config, **changes)
@@ -132,34 +143,24 @@ def network(config: Config, data: Data, learning_rate: float | Literal["auto"]) 
 def fit(
     config: Config, data: Data, features: dict[str, np.ndarray], session: Session
 ) -> TrainingResult:
-    """Fit the network to the preprocessed training rows, logging to the run's folder.
+    """Fit a model to the preprocessed training rows, logging to the run's folder.
 
-    Where it diverges at a rate that a range test found, it begins again at a tenth.
+    If training diverges at a rate that a range test chose, it restarts at a tenth.
+
+    Raises:
+        InputError: If the last attempt diverges too.
     """
     rate = config.learning_rate
-    for again in range(ATTEMPTS):
-        attempt = TrainingAttempt(config, session.folder, rate, is_first=not again)
-        model = network(config, data, attempt.learning_rate)
+    for number in range(1, ATTEMPTS + 1):
+        attempt = TrainingAttempt(config, session.folder, rate, is_first=number == 1)
+        model = build_model(config, data, attempt.learning_rate)
         try:
             with session.training(has_checkpoints=True):
                 return attempt.fit(model, data, features)
         except DivergenceError as error:
             message = str(error)
-        if config.learning_rate != "auto":
+        if config.learning_rate != "auto" or number == ATTEMPTS:
             break
         rate = attempt.resolve_learning_rate(model) / 10
-        print(f"it diverged, and begins again at the rate {rate:.3g}", flush=True)
+        print(f"training diverged; it restarts at the rate {rate:.3g}", flush=True)
     raise InputError(f"--learning_rate={config.learning_rate}: {message}")
-
-
-def parameters(done: TrainingResult) -> dict[str, Any]:
-    """What the settings came to."""
-    return {
-        "learning_rate": done.learning_rate,
-        "weights": int(done.model.inference_model().count_params()),
-    }
-
-
-def report(config: Config, run: Run, done: TrainingResult, command: list[str]) -> Page:
-    """The page of `report.html`."""
-    return build_page(config, run, done, command)

@@ -1,6 +1,6 @@
 """The recipe: from flags to a certified support vector machine, report and SavedModel.
 
-The article, sections 3.2 and 4.2. `python -m recipes.svm` runs it; a notebook calls
+Sections 3.2 and 4.2 of the article. Run it with `python -m recipes.svm`, or call
 `train_and_evaluate(Config(...))`.
 """
 
@@ -12,7 +12,6 @@ import numpy as np
 from recipes import pipeline
 from recipes.errors import InputError
 from recipes.pipeline.datasets import Data
-from recipes.pipeline.report import Page
 from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
     Config,
@@ -27,22 +26,23 @@ from recipes.svm.report.page import build_page
 NAME = "svm"
 MANY_ROWS = 50_000
 MANY_PROBLEMS = 1000
+_KERNEL_PARAMETERS = ("gamma", "degree", "coef0")
 
 
 def train_and_evaluate(config: Config) -> Run:
-    """Trains on the data, certifies, scores, reports and exports.
+    """Train on the data, certify, score, report and export.
 
     Args:
-        config: the settings.
+        config: The settings.
 
     Returns:
         The run: model, metrics, predictions, and the folder with its files. The
         predictions of a classification are `evaluation.Decisions`.
 
     Raises:
-        InputError: if the data or a setting are wrong; nothing is left half-written.
+        InputError: If the data or a setting are wrong; no file is left half-written.
     """
-    session = pipeline.run.Session(NAME, config)
+    session = Session(NAME, config)
     with session.stage("load"):
         data = load(config)
         preprocessing = pipeline.preprocessing.learn_preprocessing(data)
@@ -58,82 +58,65 @@ def train_and_evaluate(config: Config) -> Run:
     with session.stage("evaluate"):
         x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
         features = {"train": x_train, "test": x_test}
-        answers = pipeline.evaluation.predict(inference, data, features)
-        scores = pipeline.evaluation.score(data, answers)
-    contents = {
-        **scores,
-        "certificate": model.certificate,
-        "parameters": parameters(config, data, model),
-    }
+        predictions = pipeline.evaluation.predict(inference, data, features)
+        scores = pipeline.evaluation.score(data, predictions)
     return session.finish(
         model,
         serving,
         data,
-        answers,
-        contents,
-        page=lambda run, command: report(run, x_train, command),
+        predictions,
+        {
+            **scores,
+            "certificate": model.certificate,
+            "parameters": list_parameters(config, data, model),
+        },
+        page=lambda run, command: build_page(run, x_train, command),
     )
 
 
 def load(config: Config) -> Data:
-    """Loads training and test rows, of numbers or of classes to predict."""
+    """Load the training and test rows; the target is a number or a class.
+
+    Raises:
+        InputError: If the data or a setting are wrong.
+    """
     data = pipeline.datasets.load(config, task=config.task)
     if data.description.task == "regression":
-        return data.with_notes(note_on_target(data))
+        deviation = pipeline.report.number(compute_target_scale(data))
+        return data.with_notes(
+            "C, epsilon and tolerance are in units of the target's standard "
+            f"deviation, {deviation}"
+        )
     if config.probability:
-        check_probability(data)
+        check_class_sizes(data)
     return data
 
 
-def note_on_target(data: Data) -> str:
-    """What to know of the settings where the target is a number."""
-    return (
-        "C, epsilon and tolerance count standard deviations of the target, "
-        f"{pipeline.report.number(float(data.train.target.std()))}"
-    )
-
-
-def check_probability(data: Data) -> None:
-    """Refuses probabilities where a class has no second row to hold out.
+def check_class_sizes(data: Data) -> None:
+    """Check that each class has a second row, to hold out for the probabilities.
 
     Raises:
-        InputError: names the class.
+        InputError: If a class has none.
     """
     sizes = np.bincount(data.train.target)
     if sizes.min() < 2:
         name = data.description.target.levels[int(sizes.argmin())]
         raise InputError(
-            f"--probability: the class '{name}' has a single training row, and none "
-            "can be held out to fit probabilities; take --noprobability, or add rows"
+            f"--probability: the class '{name}' has a single training row, which "
+            "cannot be held out to fit probabilities; set --noprobability, or add rows"
         )
 
 
-def notes_on_cost(multiclass: str, data: Data) -> Iterator[str]:
-    """Says before a long fit that it will be one."""
-    rows, classes = len(data.train.target), len(data.description.target.levels)
-    if rows > MANY_ROWS:
-        yield (
-            f"{rows:,} training rows: the time to fit grows with their square, or "
-            "nearly so; a share of them tells how long it will take"
-        )
-    pairs = classes * (classes - 1) // 2
-    if multiclass == "one_vs_one" and pairs > MANY_PROBLEMS:
-        yield (
-            f"{classes} classes: {pairs:,} pairs, a problem for each; "
-            f"--multiclass=one_vs_rest has {classes} larger ones"
-        )
-
-
-def target_scale(data: Data) -> float:
-    """The unit of `C`, `epsilon` and `tolerance`: 1 for a classification."""
+def compute_target_scale(data: Data) -> float:
+    """Return the unit of `C`, `epsilon` and `tolerance`; 1 for a classification."""
     if data.description.task == "classification":
         return 1.0
     return float(data.train.target.std())
 
 
-def machine(config: Config, data: Data) -> SupportVectorMachine:
-    """The machine for the data's task, not yet fitted."""
-    scale = target_scale(data)
+def build_model(config: Config, data: Data) -> SupportVectorMachine:
+    """Return a model for the data's task, not yet fitted."""
+    scale = compute_target_scale(data)
     changes: dict[str, Any] = {
         "C": config.C * scale,
         "tolerance": config.tolerance * scale,
@@ -152,15 +135,15 @@ def machine(config: Config, data: Data) -> SupportVectorMachine:
 def fit(
     config: Config, data: Data, features: np.ndarray, session: Session
 ) -> SupportVectorMachine:
-    """Fits the machine to the preprocessed training rows, logging to the run."""
-    model = machine(config, data)
+    """Fit a model to the preprocessed training rows, logging to the run's folder."""
+    model = build_model(config, data)
     # A batch is an iteration.
     logs = pipeline.run.tensorboard(session.folder, update_freq=1)
     options: dict[str, Any] = {}
     if data.description.task == "classification" and config.class_weight != "none":
         options["class_weight"] = config.class_weight
-    for line in notes_on_cost(config.multiclass, data):
-        print(line, flush=True)
+    for warning in describe_cost(config.multiclass, data):
+        print(warning, flush=True)
     with session.training():
         model.fit(
             features,
@@ -172,24 +155,35 @@ def fit(
     return model
 
 
-def parameters(
+def describe_cost(multiclass: str, data: Data) -> Iterator[str]:
+    """Yield the reasons why the fit will take long, and how to shorten it."""
+    rows, classes = len(data.train.target), len(data.description.target.levels)
+    if rows > MANY_ROWS:
+        yield (
+            f"{rows:,} training rows: the time to fit grows almost with their square; "
+            "fit a sample first to estimate it"
+        )
+    pairs = classes * (classes - 1) // 2
+    if multiclass == "one_vs_one" and pairs > MANY_PROBLEMS:
+        yield (
+            f"{classes} classes: {pairs:,} pairs, with one problem each; "
+            f"--multiclass=one_vs_rest solves {classes} larger problems"
+        )
+
+
+def list_parameters(
     config: Config, data: Data, model: SupportVectorMachine
 ) -> dict[str, Any]:
-    """What the settings came to: the numbers that the machine was fitted with."""
-    scale = target_scale(data)
-    found: dict[str, Any] = {"kernel": config.kernel, "C": config.C * scale}
+    """Return the values that the model was fitted with, in the target's unit."""
     kernel = model.expansion.kernel.get_config()
-    found |= {name: kernel[name] for name in kernel if name in _KERNEL_PARAMETERS}
-    if data.description.task == "regression":
-        found["epsilon"] = config.epsilon * scale
-    else:
-        found["class_weight"] = config.class_weight
-    return {**found, "tolerance": config.tolerance * scale}
-
-
-_KERNEL_PARAMETERS = ("gamma", "degree", "coef0")
-
-
-def report(run: Run, features: np.ndarray, command: list[str]) -> Page:
-    """The page of `report.html`."""
-    return build_page(run, features, command)
+    return {
+        "kernel": config.kernel,
+        "C": model.C,
+        **{name: kernel[name] for name in kernel if name in _KERNEL_PARAMETERS},
+        **(
+            {"epsilon": model.epsilon}
+            if data.description.task == "regression"
+            else {"class_weight": config.class_weight}
+        ),
+        "tolerance": model.tolerance,
+    }

@@ -1,4 +1,4 @@
-"""What both networks are: Keras models that stochastic gradient descent trains."""
+"""The base of both networks: a Keras model trained by stochastic gradient descent."""
 
 from typing import Any
 
@@ -24,40 +24,39 @@ from recipes.neural_network.training.certificate import certify, warn_unless_lea
 from recipes.neural_network.training.inputs import CheckedRows, make_batches
 from recipes.neural_network.training.learning_rate import RangeTest, set_learning_rate
 
-# Rows that are evaluated at a time.
-EVALUATION_ROWS = 1024
+EVALUATION_BATCH_SIZE = 1024
 
 
 class MultilayerPerceptron(FastFit, keras.Model):
     """h = g(x·W₁ + b₁), …, f(x) = h·Wₖ + bₖ, trained by stochastic gradient descent.
 
-    The objective is a mean over the training rows, weighted if asked for, of what the
-    subclass calls a row's error, plus penalties:
+    The objective is the mean error of the training rows, as the subclass defines it,
+    plus optional penalties:
 
         H(θ) = 1/n Σ sᵢ·error(xᵢ, yᵢ) + l2·Σ w² + l1·Σ |w|
 
-    with the rows' weights s scaled to a mean of 1 (the penalties are of kernels, not of
-    biases). Every step takes θ ← θ − α ∂H/∂θ by the rows of one batch. Fitting again
-    goes on from where the model is.
+    The sample weights s are scaled to a mean of 1; penalties apply to kernels, not to
+    biases. Each step is θ ← θ − α ∂H/∂θ with the gradient of one batch. Fitting again
+    continues from the current weights.
 
-    Scale the features to like size first: the recipe does.
+    Scale the features to similar size first, as the recipe does.
 
     Args:
-        settings: The arguments; see the subclasses.
+        settings: The arguments, documented in the subclasses.
 
     Attributes:
         network: The `keras.Sequential` of layers, once built.
-        certificate: After `fit`, a dict: `converged` (whether early stopping ended it,
-            and it has learned anything),
-            `stop_reason` (`"epochs"`, `"early_stopping"`, `"diverged"`, or
-            `"interrupted"` where another callback stopped it), `epochs`, `best_epoch`
-            (from 1, by the validation loss where there is one), `final_train_loss` of
-            the rows as they are, without dropout and augmentation, in float64 from the
-            outputs, and `relative_train_loss`, the error as a share of the best
-            constant answer's, where 1 or more says that nothing was learned; what
-            `gradient_check.check_gradient` found; `certified_optimum`,
-            which is False, and `statement`, which says why.
-        range_test: After a `fit` with `learning_rate="auto"`, what its test saw.
+        certificate: After `fit`, a dict: `converged` (whether early stopping ended the
+            training, and the network has learned anything), `stop_reason` (`"epochs"`,
+            `"early_stopping"`, `"diverged"`, or `"interrupted"` if another callback
+            stopped it), `epochs`, `best_epoch` (from 1, by the validation loss if there
+            is one), `final_train_loss` (of the training rows, without dropout and
+            augmentation, in float64 from the outputs), `relative_train_loss` (the error
+            relative to that of the best constant prediction: at 1 or more, nothing was
+            learned), the results of `gradient_check.check_gradient`,
+            `certified_optimum`, which is False, and `statement`, which says why.
+        range_test: After `fit` with `learning_rate="auto"`, the result of the range
+            test.
     """
 
     score_name: str
@@ -67,11 +66,11 @@ class MultilayerPerceptron(FastFit, keras.Model):
         check_activation(settings.activation)
         check_optimizer(settings.optimizer, settings.momentum)
         self._arguments = settings.hyperparameters()
-        # `optimizer` is Keras's, and an object; labels may yet come with the data.
+        # Keras's `optimizer` is an object; the labels may come from the data.
         for name in self._arguments.keys() - {"optimizer", "classes"}:
             setattr(self, name, self._arguments[name])
         self.shuffle_seed = settings.seed
-        # TensorFlow's convolutions take a third of the time of XLA's on a CPU.
+        # On a CPU, TensorFlow's convolutions take a third of the time of XLA's.
         self.fast_fit = settings.architecture != "cnn"
         self.augmentation = Augmentation(
             settings.noise,
@@ -82,71 +81,92 @@ class MultilayerPerceptron(FastFit, keras.Model):
             name="augmentation",
         )
         self.network: Any = None
-        # The metric that people read.
         self.score = keras.metrics.Mean(name=self.score_name)
         self.certificate: dict[str, Any] = {}
         self.range_test: RangeTest | None = None
         self.compile()
 
-    # What a subclass says ------------------------------------------------------------
+    # Implemented by the subclasses ---------------------------------------------------
 
-    def targets(self, y: Any, training: bool = False) -> tf.Tensor:
-        """What the network's outputs should be, `[b, k]`, of a batch's `y`."""
-        raise NotImplementedError
-
-    def errors(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Each row's error, `[b]`, of targets and the network's outputs `[b, k]`."""
-        raise NotImplementedError
-
-    def constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
-        """The least mean error of one and the same answer to all rows.
+    def encode_targets(self, y: Any, training: bool = False) -> tf.Tensor:
+        """Return the outputs that the network should give for a batch's `y`, `[b, k]`.
 
         Args:
-            mean: Of the targets, `[k]`.
-            square: Of the targets' squares, `[k]`.
+            y: The targets, as `fit` takes them.
+            training: Whether they are to train on.
         """
         raise NotImplementedError
 
-    def prepare(
+    def compute_errors(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Return each row's error, `[b]`.
+
+        Args:
+            target: Encoded targets, `[b, k]`.
+            outputs: The network's outputs, `[b, k]`.
+        """
+        raise NotImplementedError
+
+    def compute_constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
+        """Return the mean error of the best constant prediction.
+
+        Args:
+            mean: The mean of the encoded targets, `[k]`.
+            square: The mean of their squares, `[k]`.
+        """
+        raise NotImplementedError
+
+    def prepare_training(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
     ) -> CheckedRows:
-        """The rows to train on, checked; the model is built for them."""
+        """Check the rows to train on, and build the model for them."""
+        raise NotImplementedError
+
+    def prepare_evaluation(self, x: Any, y: Any, sample_weight: Any) -> CheckedRows:
+        """Check rows to evaluate the network on."""
         raise NotImplementedError
 
     @property
-    def outputs_count(self) -> int:
-        """Outputs of the network."""
+    def output_count(self) -> int:
+        """The number of the network's outputs, k."""
+        raise NotImplementedError
+
+    def _update_score(self, target: Any, outputs: Any, weight: Any) -> None:
+        """Update the metric `score`."""
+        raise NotImplementedError
+
+    def _convert_outputs(self, outputs: Any) -> Any:
+        """Return the predictions to serve, from the network's outputs."""
         raise NotImplementedError
 
     # Training ------------------------------------------------------------------------
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Stochastic gradient descent: θ ← θ − α ∂H/∂θ, by the rows of one batch.
+        """Take a step θ ← θ − α ∂H/∂θ, with the gradient of one batch.
 
         Returns:
-            Means over the epoch so far.
+            Loss and metrics, averaged over the epoch so far.
         """
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        target = self.targets(y, training=True)
+        target = self.encode_targets(y, training=True)
         x, target, weight = self.augmentation(x, target, weight)
         with tf.GradientTape() as tape:
             outputs = self.network(x, training=True)
-            errors = self.errors(target, outputs)
-            loss = mean(errors, weight) + self.penalty()
+            errors = self.compute_errors(target, outputs)
+            loss = weighted_mean(errors, weight) + self.compute_penalty()
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._measure(x, target, outputs, errors, weight)
+        return self._update_metrics(x, target, outputs, errors, weight)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Updates loss and metrics with one batch."""
+        """Update loss and metrics with one batch."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        target = self.targets(y)
+        target = self.encode_targets(y)
         outputs = self.network(x, training=False)
-        errors = self.errors(target, outputs)
-        return self._measure(x, target, outputs, errors, weight)
+        errors = self.compute_errors(target, outputs)
+        return self._update_metrics(x, target, outputs, errors, weight)
 
-    def penalty(self) -> Any:
-        """l2·Σ w² + l1·Σ |w| over the kernels; 0 where neither is asked for."""
+    def compute_penalty(self) -> Any:
+        """Return l2·Σ w² + l1·Σ |w| over all kernels."""
         total: Any = 0.0
         kernels = [v for v in self.network.trainable_variables if v.name == "kernel"]
         if self.l2:
@@ -156,22 +176,18 @@ class MultilayerPerceptron(FastFit, keras.Model):
         return total
 
     def training_loss(self, x: Any, y: Any, weight: Any = None) -> tf.Tensor:
-        """H of a batch as a step sees it, but for dropout and augmentation drawn."""
+        """Return H of a batch as in a training step, but without augmentation."""
         outputs = self.network(x, training=True)
-        errors = self.errors(self.targets(y, training=True), outputs)
-        return mean(errors, weight) + self.penalty()
+        errors = self.compute_errors(self.encode_targets(y, training=True), outputs)
+        return weighted_mean(errors, weight) + self.compute_penalty()
 
-    def _measure(
+    def _update_metrics(
         self, x: Any, target: Any, outputs: Any, errors: Any, weight: Any
     ) -> dict[str, tf.Tensor]:
-        # Weighted as rows, so that a shorter last batch counts for less.
-        self._loss_tracker.update_state(errors + self.penalty(), weight)
+        # One value per row, so that a smaller last batch counts for less.
+        self._loss_tracker.update_state(errors + self.compute_penalty(), weight)
         self._update_score(target, outputs, weight)
         return self.compute_metrics(x, target, outputs, weight)
-
-    def _update_score(self, target: Any, outputs: Any, weight: Any) -> None:
-        """Updates the metric that people read."""
-        raise NotImplementedError
 
     def fit(
         self,
@@ -188,113 +204,112 @@ class MultilayerPerceptron(FastFit, keras.Model):
         class_weight: Any = None,
         initial_epoch: int = 0,
     ) -> keras.callbacks.History:
-        """Trains for some epochs.
+        """Train the network.
 
         Args:
             x: `[n, d]`, `[n, h, w]` or `[n, h, w, c]`; or a `tf.data.Dataset` of
                 batches `(x, y)` or `(x, y, sample_weight)`, which should shuffle
-                itself, and is read once before the first epoch, to be checked.
-            y: `[n]` or `[n, 1]`: of a classifier integers, strings, or distributions
-                over the classes `[n, k]`, as one-hot rows; of a regressor numbers.
+                itself. It is read once before the first epoch, to check it.
+            y: `[n]` or `[n, 1]`: numbers for a regressor; integers or strings for a
+                classifier, or distributions over the classes `[n, k]`, such as one-hot
+                rows.
             batch_size: Rows in a batch of arrays.
             epochs: Number of the last epoch.
             verbose: As in Keras.
             callbacks: As in Keras.
-            validation_data: `(x, y)`, `(x, y, sample_weight)`, or a dataset of such.
-            shuffle: Whether arrays are put into a new order for each epoch.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or a dataset of batches.
+            shuffle: Whether the rows of arrays are reordered for each epoch.
             sample_weight: `[n]`, not negative.
-            class_weight: Of a classifier: `{label: factor}`, where labels left out
-                count 1, or `"balanced"` for n / (classes · rows of the class).
+            class_weight: For a classifier: `{label: factor}`, with 1 for labels that
+                are omitted, or `"balanced"`, n / (classes · rows of the class).
             initial_epoch: As in Keras.
 
         Returns:
             Keras's `History`.
 
         Raises:
-            ValueError: If the data are not as said.
+            ValueError: If the data are not as documented.
             DivergenceError: If the loss becomes NaN or infinite; a `ValueError` too.
-                The weights are then those of the last whole epoch.
+                The weights are then restored to those before the epoch.
 
         Warns:
             ConvergenceWarning: If the network does no better on the training rows than
-                the best constant answer.
+                the best constant prediction.
         """
         check_count(batch_size=batch_size, epochs=epochs)
-        data = self.prepare(x, y, sample_weight, class_weight)
-        number = tf.Variable(initial_epoch, dtype=tf.int64, trainable=False)
+        data = self.prepare_training(x, y, sample_weight, class_weight)
+        epoch = tf.Variable(initial_epoch, dtype=tf.int64, trainable=False)
         seed = self.seed if shuffle else None
-        training = self.training_batches(data, batch_size, seed, number)
-        given: dict[str, Any] = {"x": training, "shuffle": False}
-        if self._takes_arrays(data):  # in the same order, and faster
+        training = self.batch_rows(data, batch_size, seed, epoch)
+        arguments: dict[str, Any] = {"x": training, "shuffle": False}
+        if self._can_pass_arrays(data):  # in the same order, and faster
             arrays = {"x": data.x, "y": data.y, "sample_weight": data.weight}
-            given = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
+            arguments = {**arrays, "batch_size": batch_size, "shuffle": shuffle}
         set_learning_rate(self, training, epochs, initial_epoch)
-        others = listed(callbacks)
-        synchronize = SynchronizeRandomState(number, self.generators())
+        user_callbacks = listed(callbacks)
+        synchronize = SynchronizeRandomState(epoch, self.list_generators())
         guard = DivergenceGuard(data.largest_feature)
         try:
             history = super().fit(
-                **given,
-                **self._validation(validation_data),
+                **arguments,
+                **self._prepare_validation(validation_data),
                 epochs=epochs,
                 verbose=verbose,
-                callbacks=[guard, *others, synchronize],
+                callbacks=[guard, *user_callbacks, synchronize],
                 initial_epoch=initial_epoch,
             )
         except DivergenceError:
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
-        self.certificate = certify(self, data, training, history, others)
+        self.certificate = certify(self, data, training, history, user_callbacks)
         warn_unless_learned(self.certificate, data.largest_feature)
         return history
 
-    def training_batches(
+    def batch_rows(
         self,
-        data: CheckedRows,
+        rows: CheckedRows,
         batch_size: int,
         seed: int | None = 0,
         epoch: tf.Variable | None = None,
     ) -> tf.data.Dataset:
-        """What `prepare` gave, in batches as `train_step` takes them.
+        """Return checked rows in batches as `train_step` takes them.
 
         Args:
-            data: Of `prepare`.
+            rows: From `prepare_training` or `prepare_evaluation`.
             batch_size: Rows in a batch of arrays.
-            seed: What the order of arrays is drawn by, with the epoch; `None`: as is.
+            seed: The seed that, with the epoch, determines the order of arrays' rows;
+                `None` keeps the given order.
             epoch: int64 scalar, the number of the epoch that begins.
         """
-        if isinstance(data.x, tf.data.Dataset):
-            return data.x
-        columns = [data.x, data.y]
-        if data.weight is not None:
-            columns.append(data.weight.astype(self.variable_dtype))
+        if isinstance(rows.x, tf.data.Dataset):
+            return rows.x
+        columns = [rows.x, rows.y]
+        if rows.weight is not None:
+            columns.append(rows.weight.astype(self.variable_dtype))
         return make_batches(tuple(columns), batch_size, seed, epoch)
 
-    def _validation(self, data: Any) -> dict[str, Any]:
-        """What Keras's `fit` is to be given for it."""
+    def _prepare_validation(self, data: Any) -> dict[str, Any]:
+        """Return the arguments of Keras's `fit` for the validation data."""
         if data is None:
             return {}
-        given = data if isinstance(data, tuple) else (data,)
-        rows = self._evaluation_rows(*(*given, None, None)[:3])
-        if self._takes_arrays(rows):
-            arrays = rows.x, rows.y, rows.weight
-            return {"validation_data": arrays, "validation_batch_size": EVALUATION_ROWS}
-        batches = self.training_batches(rows, EVALUATION_ROWS, None)
-        return {"validation_data": batches}
+        columns = data if isinstance(data, tuple) else (data,)
+        rows = self.prepare_evaluation(*(*columns, None, None)[:3])
+        if self._can_pass_arrays(rows):
+            return {
+                "validation_data": (rows.x, rows.y, rows.weight),
+                "validation_batch_size": EVALUATION_BATCH_SIZE,
+            }
+        return {"validation_data": self.batch_rows(rows, EVALUATION_BATCH_SIZE, None)}
 
-    def _takes_arrays(self, rows: CheckedRows) -> bool:
-        """Whether Keras can be given the arrays: it makes float32 of their floats."""
+    def _can_pass_arrays(self, rows: CheckedRows) -> bool:
+        """Return whether Keras may take the arrays: it converts floats to float32."""
         return isinstance(rows.x, np.ndarray) and self.variable_dtype == "float32"
-
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
-        """The rows to judge the network by, checked."""
-        raise NotImplementedError
 
     # The fitted model ----------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Maps `inputs` of shape `[batch, …]` to the network's outputs `[batch, k]`."""
-        return self._fitted()(inputs, training=training)
+        """Map `inputs` of shape `[batch, …]` to the network's outputs `[batch, k]`."""
+        return self._require_network()(inputs, training=training)
 
     def evaluate(
         self,
@@ -304,40 +319,42 @@ class MultilayerPerceptron(FastFit, keras.Model):
         sample_weight: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """Loss and metrics, as in Keras; the data as in `fit`, without augmentation."""
-        self._fitted()
-        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` has made them
-            rows = self._evaluation_rows(x, y, sample_weight)
-            x, y = self.training_batches(rows, EVALUATION_ROWS, None), None
+        """Return loss and metrics, as in Keras; takes the data that `fit` takes."""
+        self._require_network()
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has prepared the rows
+            rows = self.prepare_evaluation(x, y, sample_weight)
+            x, y = self.batch_rows(rows, EVALUATION_BATCH_SIZE, None), None
         return super().evaluate(x, y, **kwargs)
 
     def inference_model(self) -> keras.Model:
-        """What is served: a model of feature rows, with what inference needs alone.
+        """Return the model to serve: from feature rows to predictions.
 
         Returns:
-            A functional model that shares this one's layers, dropout left out.
+            A functional model that shares this one's layers, without dropout.
         """
-        network = self._fitted()
+        network = self._require_network()
         inputs = keras.Input(network.input_shape[1:], dtype=self.compute_dtype)
         outputs = inputs
         for layer in network.layers:
             if not isinstance(layer, keras.layers.Dropout):
                 outputs = layer(outputs)
-        return keras.Model(inputs, self._served(outputs), name=self.name)
+        return keras.Model(inputs, self._convert_outputs(outputs), name=self.name)
 
-    def _served(self, outputs: Any) -> Any:
-        """What is served, of the network's outputs."""
-        raise NotImplementedError
+    def copy_to_float64(self) -> Any:
+        """Return a copy in float64, without dropout and augmentation."""
+        changes = {"dropout": 0.0, "noise": 0.0, "mixup": 0.0, "shift": 0}
+        config = {**self.get_config(), **changes, "dtype": "float64"}
+        copy = type(self).from_config(config)
+        copy.build_from_config(self.get_build_config())
+        copy.set_weights(self.get_weights())
+        return copy
 
-    def float64_twin(self) -> Any:
-        """A copy in float64 with the same weights, without dropout and augmentation."""
-        plain = {"dtype": "float64", "dropout": 0.0, "noise": 0.0, "mixup": 0.0}
-        twin = type(self).from_config({**self.get_config(), **plain, "shift": 0})
-        twin.build_from_config(self.get_build_config())
-        twin.set_weights(self.get_weights())
-        return twin
+    def _require_network(self) -> Any:
+        """Return the network.
 
-    def _fitted(self) -> Any:
+        Raises:
+            ValueError: If the model is not fitted.
+        """
         if self.network is None:
             raise ValueError(f"{type(self).__name__} is not fitted yet: call `fit`.")
         return self.network
@@ -345,11 +362,15 @@ class MultilayerPerceptron(FastFit, keras.Model):
     # Keras ---------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
-        """Creates the layers for rows of such a shape."""
+        """Create the layers.
+
+        Args:
+            input_shape: `(batch, …)`, the shape of a batch of rows.
+        """
         self.network = build_network(
             architecture=self.architecture,
             row_shape=tuple(input_shape[1:]),
-            outputs=self.outputs_count,
+            outputs=self.output_count,
             hidden_sizes=self.hidden_sizes,
             activation=self.activation,
             batch_normalization=self.batch_normalization,
@@ -359,8 +380,8 @@ class MultilayerPerceptron(FastFit, keras.Model):
         )
         self.built = True
 
-    def generators(self) -> list[Any]:
-        """What dropout and augmentation draw by."""
+    def list_generators(self) -> list[Any]:
+        """Return the random generators of dropout and augmentation."""
         return [
             *self.augmentation.generators.values(),
             *(
@@ -371,29 +392,30 @@ class MultilayerPerceptron(FastFit, keras.Model):
         ]
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets what takes the steps: by default the optimiser of the constructor.
+        """Set the optimiser and Keras's options.
 
         Args:
-            optimizer: A Keras optimiser or its name; `None` for the model's own.
-            **kwargs: `metrics`, … of `keras.Model.compile`. There is no `loss`: the
-                model brings its own.
+            optimizer: A Keras optimiser or its name; `None` for that of the
+                constructor's arguments.
+            **kwargs: `metrics`, … of `keras.Model.compile`, but no `loss`: the model
+                has its own.
         """
         if kwargs.pop("loss", None) is not None:
             raise ValueError(
-                "`loss` should be left out: the model brings its own, which the "
-                "certificate is about."
+                "`loss` should be omitted: the model has its own, to which the "
+                "certificate refers."
             )
         if self.architecture == "cnn":
             kwargs.setdefault("jit_compile", False)  # as for `fast_fit`
-        # Losses stay in float32 whatever the layers compute in.
+        # Losses are float32 even if the layers compute in float16.
         kwargs.setdefault("auto_scale_loss", False)
-        super().compile(optimizer=optimizer or self._own_optimizer(), **kwargs)
+        super().compile(optimizer=optimizer or self._build_optimizer(), **kwargs)
 
-    def _own_optimizer(self) -> keras.optimizers.Optimizer:
+    def _build_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return the optimiser of the constructor's arguments."""
+        rate = 0.01 if self.learning_rate == "auto" else self.learning_rate
         options: dict[str, Any] = {
-            "learning_rate": 0.01
-            if self.learning_rate == "auto"
-            else self.learning_rate,
+            "learning_rate": rate,
             "weight_decay": self.weight_decay or None,
         }
         name = self._arguments["optimizer"]
@@ -402,7 +424,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
         return type(keras.optimizers.get(name))(**options)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Restores the optimiser, with the rate that it had come to."""
+        """Restore the optimiser, with its current learning rate."""
         if config.get("optimizer") is not None:
             self.compile(**keras.saving.deserialize_keras_object(config))
             self.optimizer.build(self.trainable_variables)
@@ -420,26 +442,26 @@ class MultilayerPerceptron(FastFit, keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Builds the model from its config, without weights."""
+        """Build the model from its config, without weights."""
         return cls(**config)
 
     def get_build_config(self) -> dict[str, Any]:
-        """The sizes that training found."""
+        """Return the shape of a row."""
         if self.network is None:
             return {}
         return {"row_shape": list(self.network.input_shape[1:])}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Makes room for the weights of a trained model."""
+        """Create the weights of a trained model, before they are loaded."""
         if config:
             self.build((None, *config["row_shape"]))
 
 
-def mean(errors: tf.Tensor, weight: Any) -> tf.Tensor:
-    """1/b Σ sᵢ·errorᵢ over a batch's b rows.
+def weighted_mean(errors: tf.Tensor, weight: Any) -> tf.Tensor:
+    """Return 1/b Σ sᵢ·errorᵢ over a batch of b rows.
 
-    Not divided by the batch's own Σ sᵢ: over many batches that would count a rare row
-    of large weight for less than it says.
+    The divisor is not the batch's Σ sᵢ: over many batches that would give a rare row of
+    large weight less than its share.
     """
     if weight is not None:
         errors = tf.cast(tf.reshape(weight, [-1]), errors.dtype) * errors

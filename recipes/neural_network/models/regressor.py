@@ -1,4 +1,4 @@
-"""Regression by a neural network, with the squared error for its loss."""
+"""Regression by a neural network that minimises the squared error."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ import tensorflow as tf
 
 from recipes.checks.settings import configured_by, documented_by
 from recipes.neural_network.config import NetworkSettings
-from recipes.neural_network.models.base import MultilayerPerceptron, mean
+from recipes.neural_network.models.base import MultilayerPerceptron, weighted_mean
 from recipes.neural_network.training.inputs import CheckedRows, check_rows
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
 @documented_by(NetworkSettings)
 class MultilayerPerceptronRegressor(MultilayerPerceptron):
-    """A neural network for numbers, by the squared error.
+    """A neural network for regression, by the squared error.
 
-    The network learns the standardised target z = (y − center) / scale, center and
-    scale being mean and standard deviation in the training rows of the first `fit`, so
-    that rates and penalties mean the same whatever the target's unit. A row's error is
-    (network(x) − z)²: `loss` is in variances of the target, so 1 is what the mean alone
-    would give. What is predicted is in the target's unit.
+    The network learns the standardised target z = (y − center) / scale, where center
+    and scale are the mean and the standard deviation of the training rows of the first
+    `fit`. Learning rate and penalties thus do not depend on the target's unit. A row's
+    error is (network(x) − z)², so `loss` is in variances of the target: predicting the
+    mean has a loss of 1. Predictions are in the target's unit.
 
     Args:
         {arguments}
@@ -29,7 +29,7 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
     Attributes:
         center: The target's mean, a weight that is not trained, `[1]`.
         scale: The target's standard deviation, likewise.
-        certificate: See `MultilayerPerceptron`; likewise `network`, `range_test`.
+        certificate: As in `MultilayerPerceptron`, like `network` and `range_test`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -54,22 +54,27 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
     # The loss ------------------------------------------------------------------------
 
     @property
-    def outputs_count(self) -> int:
-        """1."""
+    def output_count(self) -> int:
+        """The number of the network's outputs, 1."""
         return 1
 
-    def targets(self, y: Any, training: bool = False) -> tf.Tensor:
-        """The standardised target z of a batch's `y` `[b]` or `[b, 1]`; `[b, 1]`."""
+    def encode_targets(self, y: Any, training: bool = False) -> tf.Tensor:
+        """Return the standardised targets z of a batch, `[b, 1]`.
+
+        Args:
+            y: Targets `[b]` or `[b, 1]`, in their own unit.
+            training: Not used.
+        """
         y = tf.reshape(tf.cast(y, self.center.dtype), [-1, 1])
         z = (y - self.center) / self.scale
         return tf.cast(z, self.variable_dtype)
 
-    def errors(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """(output − z)² of each row, `[b]`."""
+    def compute_errors(self, target: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        """Return (output − z)² of each row, `[b]`."""
         return tf.square(tf.cast(outputs, target.dtype) - target)[:, 0]
 
-    def constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
-        """The variance of z: what the mean alone leaves."""
+    def compute_constant_error(self, mean: np.ndarray, square: np.ndarray) -> float:
+        """Return the variance of z, the error of predicting its mean."""
         return max(0.0, (square - mean**2).item())
 
     def compute_loss(
@@ -80,39 +85,39 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         sample_weight: Any = None,
         training: bool = True,
     ) -> tf.Tensor:
-        """H of a batch: targets `y` and predictions, both in the target's unit."""
-        errors = self.errors(self.targets(y), self.targets(y_pred))
-        return mean(errors, sample_weight) + self.penalty()
+        """Return H of a batch, from targets and predictions in the target's unit."""
+        errors = self.compute_errors(
+            self.encode_targets(y), self.encode_targets(y_pred)
+        )
+        return weighted_mean(errors, sample_weight) + self.compute_penalty()
 
     def _update_score(self, target: Any, outputs: Any, weight: Any) -> None:
-        in_units = self.errors(target, outputs) * tf.cast(
-            tf.square(self.scale), target.dtype
-        )
-        self.score.update_state(in_units, weight)
+        variance = tf.cast(tf.square(self.scale), target.dtype)
+        self.score.update_state(self.compute_errors(target, outputs) * variance, weight)
 
     # The data ------------------------------------------------------------------------
 
-    def prepare(
+    def prepare_training(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None
     ) -> CheckedRows:
-        """The rows to train on, checked; the model is built for them.
+        """Check the rows to train on, and build the model for them.
 
         Args:
-            x: As `fit`'s.
+            x: As for `fit`.
             y: Numbers, `[n]` or `[n, 1]`.
-            sample_weight: As `fit`'s.
+            sample_weight: As for `fit`.
             class_weight: `None`.
         """
         if class_weight is not None:
-            raise ValueError("`class_weight` should be left out: there are no classes.")
+            raise ValueError("`class_weight` should be omitted: there are no classes.")
         data = check_rows(x, y, sample_weight, self.variable_dtype)
-        target = _numbers(data)
+        targets = _as_float64(data.y)
         if not self.built:
             self.build((None, *data.row_shape))
-            center = np.average(target, weights=data.weight)
-            variance = np.average((target - center) ** 2, weights=data.weight)
+            center = np.average(targets, weights=data.weight)
+            variance = np.average((targets - center) ** 2, weights=data.weight)
             self.center.assign([center])
-            # A target that does not vary has no unit.
+            # A constant target is only centred.
             self.scale.assign([np.sqrt(variance) if variance > 0 else 1.0])
         if data.weight is None:
             return data
@@ -120,31 +125,42 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         if not isinstance(data.x, tf.data.Dataset):
             return data._replace(weight=data.weight / mean_weight)
 
-        def scaled(x: Any, y: Any, s: Any) -> tuple[Any, Any, Any]:
+        def scale_weights(x: Any, y: Any, s: Any) -> tuple[Any, Any, Any]:
             s = tf.cast(tf.reshape(s, [-1]), self.variable_dtype)
             return x, y, s / tf.cast(mean_weight, s.dtype)
 
-        return data._replace(x=data.x.map(scaled))
+        return data._replace(x=data.x.map(scale_weights))
 
-    def _evaluation_rows(self, x: Any, y: Any, weight: Any) -> CheckedRows:
-        data = check_rows(x, y, weight, self.variable_dtype)
-        _numbers(data)
+    def prepare_evaluation(self, x: Any, y: Any, sample_weight: Any) -> CheckedRows:
+        """Check rows to evaluate the network on.
+
+        Args:
+            x: As for `evaluate`.
+            y: As for `evaluate`.
+            sample_weight: As for `evaluate`.
+        """
+        data = check_rows(x, y, sample_weight, self.variable_dtype)
+        _as_float64(data.y)
         return data
 
     # The fitted model ----------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Maps `inputs` of shape `[batch, …]` to predictions `[batch, 1]`."""
-        return self._served(super().call(inputs, training=training))
+        """Map `inputs` of shape `[batch, …]` to predictions `[batch, 1]`."""
+        return self._convert_outputs(super().call(inputs, training=training))
 
-    def _served(self, outputs: Any) -> Any:
+    def _convert_outputs(self, outputs: Any) -> Any:
         scale = keras.ops.cast(self.scale, outputs.dtype)
         return outputs * scale + keras.ops.cast(self.center, outputs.dtype)
 
     # Keras ---------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
-        """Creates the layers for rows of such a shape, and the target's unit."""
+        """Create the layers and the weights `center` and `scale`.
+
+        Args:
+            input_shape: `(batch, …)`, the shape of a batch of rows.
+        """
         super().build(input_shape)
         for name, initial in (("center", "zeros"), ("scale", "ones")):
             weight = self.add_weight(
@@ -158,15 +174,15 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
             setattr(self, name, weight)
 
 
-def _numbers(data: CheckedRows) -> np.ndarray:
-    """The targets as float64.
+def _as_float64(y: np.ndarray) -> np.ndarray:
+    """Return targets as float64.
 
     Raises:
-        ValueError: If they are no numbers.
+        ValueError: If they are not one number per row.
     """
-    if data.y.ndim != 1 or data.y.dtype.kind not in "fiub":
+    if y.ndim != 1 or y.dtype.kind not in "fiub":
         raise ValueError(
-            "`y` should hold one number a row. Received: "
-            f"{data.y.dtype} of shape {list(data.y.shape)}"
+            "`y` should hold one number per row. Received: "
+            f"{y.dtype} of shape {list(y.shape)}"
         )
-    return data.y.astype(np.float64)
+    return y.astype(np.float64)

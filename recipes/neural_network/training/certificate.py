@@ -76,12 +76,12 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
     def sum_batch(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
         outputs = tf.cast(model.network(x, training=False), tf.float64)
         target, training_target = (
-            tf.cast(model.targets(y, training), tf.float64)
+            tf.cast(model.encode_targets(y, training), tf.float64)
             for training in (False, True)
         )
         columns = [
-            model.errors(target, outputs)[:, tf.newaxis],
-            model.errors(training_target, outputs)[:, tf.newaxis],
+            model.compute_errors(target, outputs)[:, tf.newaxis],
+            model.compute_errors(training_target, outputs)[:, tf.newaxis],
             training_target,
             tf.square(training_target),
         ]
@@ -93,9 +93,9 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
     error, training_error, *moments = np.array(sums) / weight_sum
     mean, square = np.split(np.array(moments), 2)
     # Where the best constant has no error, nothing can be relative to it.
-    constant_error = model.constant_error(mean, square) or 1.0
+    constant_error = model.compute_constant_error(mean, square) or 1.0
     return {
-        "final_train_loss": float(error + float(model.penalty())),
+        "final_train_loss": float(error + float(model.compute_penalty())),
         "relative_train_loss": float(training_error / constant_error),
     }
 

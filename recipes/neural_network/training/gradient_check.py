@@ -44,7 +44,7 @@ def check_gradient(model: Any, x: Any, y: Any, weight: Any = None) -> dict[str, 
         `gradient_check_max_relative_error`, `gradient_check_weights`, the number of
         weights compared, and `gradient_check_kinks`, the number left out.
     """
-    twin = model.float64_twin()
+    twin = model.copy_to_float64()
     x = tf.cast(x, tf.float64)
     variables = twin.trainable_variables
 

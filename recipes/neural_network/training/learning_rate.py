@@ -95,8 +95,8 @@ def find_learning_rate(
         ValueError: If the data are not as `fit` requires, or the optimiser's learning
             rate is a schedule.
     """
-    data = model.prepare(x, y, sample_weight, class_weight)
-    batches = model.training_batches(data, batch_size)
+    data = model.prepare_training(x, y, sample_weight, class_weight)
+    batches = model.batch_rows(data, batch_size)
     return run_range_test(model, batches, lowest, highest, steps)
 
 

@@ -47,7 +47,7 @@ def table_run(tmp_path_factory):
     }
 
 
-def test_files_are_of_use_in_another_process(array_run, table_run, tmp_path):
+def test_files_work_in_another_process(array_run, table_run, tmp_path):
     run, x = array_run
     made = {"array": run, "table": table_run[0]}
     inputs = {"array": {"features": x[:40]}, "table": table_run[1]}
@@ -59,7 +59,7 @@ def test_files_are_of_use_in_another_process(array_run, table_run, tmp_path):
 
 
 def test_serving_model_is_the_trained_model(array_run, table_run):
-    """Raw inputs through the one, and the test rows through the other."""
+    """Both give the same predictions for the test rows."""
     for run, _ in (array_run, table_run):
         data = run.data
         features = data.test.features
@@ -79,8 +79,8 @@ def test_serving_model_is_the_trained_model(array_run, table_run):
         np.testing.assert_allclose(served, run.predictions[1], rtol=1e-5)
 
 
-def table_of(coefficients):
-    """(estimates, standard errors) of metrics.json, intercept first."""
+def read_coefficients(coefficients):
+    """Return estimates and standard errors of metrics.json, intercept first."""
     rows = [coefficients["intercept"], *coefficients["slopes"]]
     return (
         np.array([row["estimate"] for row in rows]),
@@ -88,11 +88,11 @@ def table_of(coefficients):
     )
 
 
-def test_coefficients_and_their_errors_are_those_of_the_textbook(array_run):
+def test_coefficients_and_standard_errors_match_the_textbook(array_run):
     """β = (XᵀX)⁻¹Xᵀy and its covariance s²(XᵀX)⁻¹, of the raw columns.
 
-    The preprocessing rounds to float32, so the columns that the model saw, carried back
-    to original units, differ from the raw ones by 1e-7 of their spread.
+    The preprocessing rounds to float32, so the columns that the model saw, converted
+    back to original units, differ from the raw ones by 1e-7 of their spread.
     """
     run, _ = array_run
     x = np.column_stack(
@@ -104,9 +104,9 @@ def test_coefficients_and_their_errors_are_those_of_the_textbook(array_run):
     residual = y - x @ beta
     variance = residual @ residual / (len(y) - x.shape[1])
     error = np.sqrt(variance * np.diag(inverse))
-    estimate, standard_error = table_of(run.metrics["coefficients"])
+    estimate, standard_error = read_coefficients(run.metrics["coefficients"])
     np.testing.assert_allclose(standard_error, error, rtol=1e-5)
-    # In units of their own uncertainty: 1e-4 of it changes no conclusion.
+    # In units of the standard error: 1e-4 of it changes no conclusion.
     assert np.abs((estimate - beta) / error).max() < 1e-4
 
 

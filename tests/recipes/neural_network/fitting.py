@@ -50,7 +50,7 @@ def make_reference(model):
     if isinstance(model, MultilayerPerceptronRegressor):
         loss = "squared"
     else:
-        loss = "sigmoid" if model.outputs_count == 1 else "softmax"
+        loss = "sigmoid" if model.output_count == 1 else "softmax"
     weights = [weight.numpy() for weight in model.trainable_weights]
     return Network(weights, model.activation, loss, model.l1, model.l2)
 
@@ -66,7 +66,7 @@ def make_target(model, y):
 
 def build(model, x, y, **arguments):
     """Return the model with its initial weights, before any step."""
-    model.prepare(x, y, None, **arguments)
+    model.prepare_training(x, y, None, **arguments)
     return model
 
 

@@ -1,4 +1,4 @@
-"""`python -m recipes.neural_network` as users run it."""
+"""`python -m recipes.neural_network` as a user runs it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ QUICK = ("--noreport", "--noexport", "--epochs=2", "--hidden_sizes=16")
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory):
-    """The default run in a process of its own: its folder and its ending."""
+    """The default run in a new process: its folder and its result."""
     folder = tmp_path_factory.mktemp("default")
     return folder, run_fresh(folder, "-m", "recipes.neural_network")
 
@@ -33,7 +33,7 @@ def first_metrics(default):
     return metrics_of(default[0] / RUN)
 
 
-def test_default_run_leaves_only_the_documented_files(default):
+def test_default_run_writes_exactly_the_documented_files(default):
     folder, ended = default
     assert (ended.code, ended.err) == (0, "")
     check_files(folder, RUN)
@@ -46,19 +46,20 @@ def test_default_run_recognises_digits(first_metrics):
     assert first_metrics["test"]["auc"] > 0.99
 
 
-def test_output_is_plain_lines_without_a_terminal(default):
+def test_output_outside_a_terminal_is_plain_lines(default):
     check_plain_lines(default[1])
     assert "Epoch 1/" in default[1].out
 
 
 def test_summary(default, first_metrics):
-    """It gives the scores, the certificate in one line, and the files' paths."""
+    """Scores, the certificate in one line, and where the files are."""
     folder, ended = default
     lines = summary_of(folder, ended, first_metrics)
     assert "gradient_check_max_relative_error=" in lines["certificate"]
 
 
 def test_metrics(first_metrics):
+    """The schema of metrics.json."""
     assert first_metrics["recipe"] == "neural_network"
     assert first_metrics["dataset"] == {
         "name": "digits",
@@ -84,12 +85,12 @@ def test_metrics(first_metrics):
     assert set(first_metrics["seconds"]) == stages
 
 
-def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
+def test_flagfile_repeats_the_run_to_the_bit(neural_network, tmp_path):
     """Another seed gives other numbers."""
     flags = (*QUICK, "--hidden_sizes=16,8", "--noise=0.1")
     found = []
-    for more in (flags, ("--flagfile=here/flags.txt",), (*flags, "--seed=1")):
-        ended = neural_network(tmp_path, *more, "--out_dir=here")
+    for arguments in (flags, ("--flagfile=here/flags.txt",), (*flags, "--seed=1")):
+        ended = neural_network(tmp_path, *arguments, "--out_dir=here")
         assert (ended.code, ended.err) == (0, "")
         found.append(numbers_of(metrics_of(tmp_path / "here")))
     first, again, other = found
@@ -117,7 +118,7 @@ def test_flagfile_repeats_a_run_to_the_bit(neural_network, tmp_path):
         ("--hidden_sizes=", "--validation_fraction=0"),
     ],
 )
-def test_flags_of_the_recipe(flags, neural_network, tmp_path):
+def test_own_flags(flags, neural_network, tmp_path):
     ended = neural_network(tmp_path, *QUICK, *flags, "--out_dir=.")
     assert (ended.code, ended.err) == (0, "")
     found = metrics_of(tmp_path)
@@ -197,13 +198,16 @@ def test_bad_flag_is_one_line(flag, words, neural_network, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--dataset=iris", "--architecture=cnn"), "--architecture=cnn: is for data"),
+        (("--dataset=iris", "--architecture=cnn"), "--architecture=cnn: needs images"),
         (
             ("--nesterov", "--momentum=0"),
             "--nesterov=true: should be used with a momentum",
         ),
-        (("--dataset=iris", "--shift=1"), "--shift: is for data with images"),
-        (("--dataset=diabetes", "--class_weight=balanced"), "data with classes"),
+        (("--dataset=iris", "--shift=1"), "--shift: needs images, and iris has none"),
+        (
+            ("--dataset=diabetes", "--class_weight=balanced"),
+            "--class_weight: needs classes",
+        ),
     ],
 )
 def test_incompatible_flags_are_refused(flags, words, neural_network, tmp_path):

@@ -1,4 +1,4 @@
-"""`train_and_evaluate` in a program, and the use of its files elsewhere."""
+"""`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.runs import answers, check_elsewhere, table_of_plants
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Three classes of a table with texts and blanks, images, and a regression."""
+    """A table with strings, blanks and three classes; images; and a regression."""
     folder = tmp_path_factory.mktemp("runs")
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(160, 3)) * [1, 1e-3, 1e4] + [0, 5, 1e4]).astype("float32")
@@ -50,7 +50,7 @@ def runs(tmp_path_factory):
     return made, inputs
 
 
-def test_files_can_be_used_in_another_process(runs, tmp_path):
+def test_files_work_in_another_process(runs, tmp_path):
     made, inputs = runs
     counts = dict.fromkeys(made, (0, 1, 30))
     module = "recipes.neural_network.models.classifier"
@@ -148,7 +148,7 @@ def test_a_range_test_rate_that_diverges_is_reduced(monkeypatch, tmp_path, capsy
     run = train_and_evaluate(config)
     assert rates == ["auto", 0.05]
     assert run.metrics["parameters"]["learning_rate"] == 0.05
-    assert "it diverged, and begins again at the rate" in capsys.readouterr().out
+    assert "training diverged; it restarts at the rate 0.05" in capsys.readouterr().out
     assert not place.exists()
 
     place.parent.mkdir()

@@ -1,4 +1,4 @@
-"""A run that is killed and started again with --resume ends in the same weights."""
+"""A run that is killed and restarted with --resume ends in the same weights."""
 
 import zipfile
 from io import BytesIO
@@ -14,8 +14,8 @@ from recipes.neural_network.training.history_callback import HistoryCallback
 from recipes.pipeline.run.checkpoint import Checkpoint
 from tests.runs import killed, metrics_of, numbers_of
 
-# Everything that a step may depend on: momentum, schedule, dropout and noise drawn in
-# each step, moving statistics, early stopping.
+# Everything that a step may depend on: momentum, schedule, the draws of dropout and
+# noise, moving statistics, early stopping.
 SLOW = (
     "--momentum=0.5",
     "--schedule=cosine",
@@ -48,7 +48,7 @@ def read_weights(folder):
 
 @pytest.fixture(scope="module")
 def uninterrupted(neural_network, tmp_path_factory):
-    """The numbers and the weights of a run that was not killed."""
+    """The numbers and the weights of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     ended = neural_network(folder, *SLOW)
     assert (ended.code, ended.err) == (0, "")
@@ -56,7 +56,7 @@ def uninterrupted(neural_network, tmp_path_factory):
 
 
 def test_killed_run_ends_in_the_same_weights(uninterrupted, neural_network, tmp_path):
-    """To the bit, and without starting over."""
+    """To the bit, and without running earlier epochs again."""
     kept = killed(neural_network, tmp_path, *SLOW, beyond=10)
     assert 10 < kept < 80
     ended = neural_network(tmp_path, *SLOW, "--resume")
@@ -83,7 +83,7 @@ def restore_from_file(callback, other, folder):
     return other
 
 
-def test_early_stopping_resumes_where_it_was(tmp_path):
+def test_early_stopping_continues_from_its_state(tmp_path):
     losses = [3.0, 1.0, 2.0, 1.5, 0.9, 1.2, 1.3, 1.4]
 
     def make_callback():
@@ -118,7 +118,7 @@ def test_early_stopping_state_before_the_first_epoch(tmp_path):
     assert (fresh.best, fresh.best_weights, fresh.wait) == (None, None, 0)
 
 
-def test_history_callback_resumes_where_it_was(tmp_path):
+def test_history_callback_continues_from_its_state(tmp_path):
     x = np.zeros((2, 1), np.float32)
     callback = HistoryCallback(x, np.zeros(2))
     callback.history = {"loss": [0.5, 0.25], "train_loss": [1 / 3, 0.1]}
@@ -130,23 +130,23 @@ def test_history_callback_resumes_where_it_was(tmp_path):
     assert all(type(each) is list for each in other.history.values())
 
 
-def test_backup_keeps_its_companions_apart(tmp_path):
+def test_backup_keeps_the_states_of_callbacks_apart(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
 
-    def companion(value):
+    def make_stateful(value):
         made = SimpleNamespace(value=value)
         made.state = lambda: {"value": made.value}
         made.restore_state = lambda state: vars(made).update(value=state["value"])
         return made
 
     kept = Checkpoint(
-        tmp_path, restore=False, callbacks=[companion(1), companion([2, 3])]
+        tmp_path, restore=False, callbacks=[make_stateful(1), make_stateful([2, 3])]
     )
     kept.set_model(model)
     model.stop_training = False
     kept.on_epoch_end(6)
-    others = companion(0), companion(0)
+    others = make_stateful(0), make_stateful(0)
     resumed = Checkpoint(tmp_path, restore=True, callbacks=others)
     resumed.set_model(model)
     resumed.on_train_begin()

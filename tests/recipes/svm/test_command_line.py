@@ -1,4 +1,4 @@
-"""`python -m recipes.svm`, as a user runs it."""
+"""`python -m recipes.svm` as a user runs it."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ QUICK = ("--noreport", "--noexport", "--noprobability")
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory):
-    """The default run, in a process of its own: its folder and its ending."""
+    """The default run in a new process: its folder and its result."""
     folder = tmp_path_factory.mktemp("default")
     return folder, run_fresh(folder, "-m", "recipes.svm")
 
@@ -34,13 +34,13 @@ def first_metrics(default):
     return metrics_of(default[0] / RUN)
 
 
-def test_default_run_leaves_just_the_files_of_a_run(default):
+def test_default_run_writes_exactly_the_documented_files(default):
     folder, ended = default
     assert (ended.code, ended.err) == (0, "")
     check_files(folder, RUN)
 
 
-def test_output_is_plain_lines_and_tells_the_outcome(default, first_metrics):
+def test_output_is_plain_lines_with_a_summary(default, first_metrics):
     folder, ended = default
     check_plain_lines(ended)
     assert "max_kkt_violation" in ended.out.splitlines()[0]
@@ -95,7 +95,7 @@ def test_metrics_certificate(first_metrics):
 
 
 def test_flagfile_repeats_the_run_to_the_bit(default, first_metrics, svm):
-    """In another process; what is exported is the next version."""
+    """In another process, which exports the next version."""
     folder, _ = default
     ended = svm(folder, f"--flagfile={RUN / 'flags.txt'}", "--noreport")
     assert (ended.code, ended.err) == (0, "")
@@ -103,7 +103,7 @@ def test_flagfile_repeats_the_run_to_the_bit(default, first_metrics, svm):
     assert names_in(folder / RUN / "export") == {"1", "2"}
 
 
-def test_without_probabilities_the_machine_is_the_same(first_metrics, svm, tmp_path):
+def test_model_is_the_same_without_probabilities(first_metrics, svm, tmp_path):
     ended = svm(tmp_path, *QUICK, "--out_dir=here")
     assert (ended.code, ended.err) == (0, "")
     kept = names_in(tmp_path / "here")
@@ -160,8 +160,8 @@ def test_several_classes(svm, tmp_path):
     assert objectives[0] != pytest.approx(objectives[1], rel=1e-3)
 
 
-def test_regression_counts_in_standard_deviations_of_the_target(svm, tmp_path):
-    """A target in other units gives the same machine in these units."""
+def test_regression_settings_are_in_standard_deviations_of_the_target(svm, tmp_path):
+    """A target in another unit gives the same model in that unit."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-3, 3, 150)
     y = np.sin(x) + rng.normal(0, 0.1, 150)
@@ -171,7 +171,7 @@ def test_regression_counts_in_standard_deviations_of_the_target(svm, tmp_path):
         (tmp_path / f"{name}.csv").write_text("x,y\n" + "\n".join(lines) + "\n")
         ended = svm(tmp_path, f"--dataset={name}.csv", "--noexport", "--C=10", *flags)
         assert (ended.code, ended.err) == (0, "")
-        assert "count standard deviations of the target" in ended.out
+        assert "in units of the target's standard deviation" in ended.out
         found.append(metrics_of(tmp_path / "runs/svm" / name))
         for part in ("C", "epsilon", "tolerance"):
             found[-1]["parameters"][part] /= unit
@@ -186,7 +186,7 @@ def test_regression_counts_in_standard_deviations_of_the_target(svm, tmp_path):
     assert "The tube" in shown and "the only column" in shown
 
 
-def test_run_that_does_not_converge_says_so_last(svm, tmp_path):
+def test_run_that_does_not_converge_reports_it(svm, tmp_path):
     ended = svm(tmp_path, "--max_iterations=1", "--tolerance=1e-300", "--noexport")
     assert ended.code == 0
     (line,) = ended.err.splitlines()
@@ -197,7 +197,7 @@ def test_run_that_does_not_converge_says_so_last(svm, tmp_path):
     assert "has not converged" in (tmp_path / RUN / "report.html").read_text()
 
 
-def test_a_number_that_may_be_a_class_is_told(svm, tmp_path):
+def test_numeric_target_that_may_be_a_class_is_reported(svm, tmp_path):
     rows = "".join(f"{i * 7 % 11},{i % 21}\n" for i in range(210))
     (tmp_path / "many.csv").write_text("a,kind\n" + rows)
     flags = ("--dataset=many.csv", *QUICK, "--out_dir=.")
@@ -235,7 +235,7 @@ def test_bad_flag_is_one_line(flag, words, svm, tmp_path):
     assert words in refusal_of_flags(ended, tmp_path)
 
 
-def test_too_small_a_cache_is_told_and_leaves_nothing(svm, tmp_path):
+def test_too_small_a_cache_is_refused_and_leaves_nothing(svm, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 2)).astype("float32")
     np.savez(tmp_path / "big.npz", x=x, y=(x[:, 0] > 0).astype(int))

@@ -1,4 +1,4 @@
-"""`train_and_evaluate` in a program, and what others make of the files it leaves."""
+"""`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.runs import check_elsewhere, table_of_plants
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two classes, three classes of a table with texts and blanks, and a regression."""
+    """Two classes; a table with strings, blanks and three classes; and a regression."""
     folder = tmp_path_factory.mktemp("runs")
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(160, 3)) * [1, 1e-3, 1e4] + [0, 5, 1e4]).astype("float32")
@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
     return made, inputs
 
 
-def test_files_are_of_use_in_another_process(runs, tmp_path):
+def test_files_work_in_another_process(runs, tmp_path):
     made, inputs = runs
     counts = dict.fromkeys(made, (0, 1, 30))
     module = "recipes.svm.models.classifier"
@@ -62,8 +62,8 @@ def test_predictions_are_those_of_the_serving_model(runs):
         np.testing.assert_array_equal(test.target, run.data.test.target)
 
 
-def test_regression_is_the_peer_s_of_the_standardised_target(runs):
-    """In standard deviations: C = 1, epsilon = 0.1 of the target's own."""
+def test_regression_matches_the_peer_on_the_standardised_target(runs):
+    """C = 1 and epsilon = 0.1 are in standard deviations of the target."""
     run = runs[0]["number"]
     x = run.serving_model.preprocessing(run.data.train.features).numpy()
     y = run.data.train.target
@@ -78,7 +78,7 @@ def test_regression_is_the_peer_s_of_the_standardised_target(runs):
     assert np.abs(run.model.dual_coefficients).max() <= chosen["C"]
 
 
-def test_classification_is_the_peer_s(runs):
+def test_classification_matches_the_peer(runs):
     run = runs[0]["two"]
     x = run.serving_model.preprocessing(run.data.train.features).numpy()
     theirs = peer.SVC(gamma="scale", class_weight="balanced", tol=1e-6)
@@ -114,7 +114,7 @@ def test_report_shows_the_run(runs):
     assert 'src="http' not in report
 
 
-def test_many_rows_or_classes_are_told_before_the_fit(capsys, monkeypatch, tmp_path):
+def test_warnings_of_a_long_fit_precede_it(capsys, monkeypatch, tmp_path):
     from recipes.svm import recipe
 
     monkeypatch.setattr(recipe, "MANY_ROWS", 100)
@@ -123,11 +123,11 @@ def test_many_rows_or_classes_are_told_before_the_fit(capsys, monkeypatch, tmp_p
     out_dir = str(tmp_path / "run")
     train_and_evaluate(Config(dataset="iris", out_dir=out_dir, **flags))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("120 training rows: the time to fit grows with")
-    assert lines[1].startswith("3 classes: 3 pairs, a problem for each;")
+    assert lines[0].startswith("120 training rows: the time to fit grows")
+    assert lines[1].startswith("3 classes: 3 pairs, with one problem each;")
 
 
-def test_bad_settings_are_refused_in_a_program_too():
+def test_bad_settings_are_refused_in_python_too():
     with pytest.raises(ArgumentError, match=r"`C` should be a number above 0"):
         Config(C=-1)
     with pytest.raises(InputError, match="--resume"):

@@ -41,12 +41,12 @@ def test_labels_of_any_kind(plain, kind):
         "list": (NAMES[y].tolist(), NAMES),
     }[kind]
     model = make_network("three")
-    data = model.prepare(x, labels, None)
+    data = model.prepare_training(x, labels, None)
     assert np.array_equal(model.classes, classes)
-    for held in data, model._evaluation_rows(x, labels, None):
-        (batch,) = model.training_batches(held, 20, None)
+    for held in data, model.prepare_evaluation(x, labels, None):
+        (batch,) = model.batch_rows(held, 20, None)
         np.testing.assert_array_equal(batch[0], x)
-        np.testing.assert_array_equal(model.targets(batch[1]), np.eye(3)[y])
+        np.testing.assert_array_equal(model.encode_targets(batch[1]), np.eye(3)[y])
 
 
 def test_string_labels_train_the_same_model(plain):
@@ -73,10 +73,10 @@ def test_labels_of_datasets(plain, kind):
         "column": y[:, None],
     }[kind]
     model = make_network("three")
-    data = model.prepare(make_dataset(x, labels), None, None)
-    batches = list(model.training_batches(data, 8))
+    data = model.prepare_training(make_dataset(x, labels), None, None)
+    batches = list(model.batch_rows(data, 8))
     assert [len(x) for x, _ in batches] == [8, 8, 4]
-    found = np.concatenate([model.targets(y) for _, y in batches])
+    found = np.concatenate([model.encode_targets(y) for _, y in batches])
     np.testing.assert_array_equal(found, np.eye(3)[y])
     score = expected.evaluate(x, y, verbose=0)
     model.set_weights(expected.get_weights())
@@ -86,8 +86,8 @@ def test_labels_of_datasets(plain, kind):
 def test_class_weights_by_name(plain):
     x, y, _ = plain
     one, other = make_network("three"), make_network("three")
-    weights = one.prepare(x, y, None, {2: 3.0}).weight
-    named = other.prepare(x, NAMES[y], None, {"größer": 3.0}).weight
+    weights = one.prepare_training(x, y, None, {2: 3.0}).weight
+    named = other.prepare_training(x, NAMES[y], None, {"größer": 3.0}).weight
     np.testing.assert_array_equal(weights, named)
     assert weights.mean() == pytest.approx(1)
     assert weights[y == 2] == pytest.approx(3 * weights[y == 0][0])
@@ -147,7 +147,7 @@ def test_classes_can_be_given():
     )
     assert list(model.classes) == ["a", "b", "c"]
     assert model.predict(x, verbose=0).shape == (20, 3)
-    model.prepare(x, np.array(["a", "b"])[y], None)
+    model.prepare_training(x, np.array(["a", "b"])[y], None)
     assert list(model.classes) == ["a", "b", "c"]
 
 
@@ -246,12 +246,12 @@ def test_bad_regression_targets_are_refused():
     x, y = make_rows("numbers")
     for bad, words in (
         (np.where(y > 100, np.nan, y), "`y` should be finite"),
-        (NAMES[Y], "one number a row. Received: <U6"),
-        (np.stack([y, y], axis=1), r"one number a row.*\[20, 2\]"),
+        (NAMES[Y], "one number per row. Received: <U6"),
+        (np.stack([y, y], axis=1), r"one number per row.*\[20, 2\]"),
     ):
         with pytest.raises(ValueError, match=words):
             fit(make_network("numbers"), x, bad)
-    with pytest.raises(ValueError, match="`class_weight` should be left out"):
+    with pytest.raises(ValueError, match="`class_weight` should be omitted"):
         fit(make_network("numbers"), x, y, class_weight="balanced")
 
 
@@ -297,5 +297,5 @@ def test_bad_arguments_are_refused(arguments, words):
 
 
 def test_a_loss_is_refused():
-    with pytest.raises(ValueError, match="`loss` should be left out"):
+    with pytest.raises(ValueError, match="`loss` should be omitted"):
         make_network("two").compile(loss="mse")

@@ -105,7 +105,7 @@ def test_error_is_relative_to_the_best_constant_prediction(kind):
         if kind == "two":
             best -= np.log(1 - mean)
         error, least = (
-            np.average(model.errors(tf.constant(target), each), weights=s)
+            np.average(model.compute_errors(tf.constant(target), each), weights=s)
             for each in (outputs, np.broadcast_to(best, outputs.shape))
         )
         found = model.certificate["relative_train_loss"]

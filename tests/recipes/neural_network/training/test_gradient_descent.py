@@ -76,8 +76,8 @@ def test_one_epoch_with_a_shorter_last_batch(kind, from_dataset):
 def test_one_epoch_in_shuffled_order():
     x, y = make_rows("three")
     model = build(make_network("three", learning_rate=0.25, seed=7), x, y)
-    data = model.prepare(x, y, None)
-    batches = list(model.training_batches(data, 8, 7).as_numpy_iterator())
+    data = model.prepare_training(x, y, None)
+    batches = list(model.batch_rows(data, 8, 7).as_numpy_iterator())
     seen = np.concatenate([x for x, _ in batches])
     assert not np.array_equal(seen, x)
     assert np.array_equal(np.sort(seen, axis=0), np.sort(x, axis=0))
@@ -153,12 +153,12 @@ def test_class_weights_multiply_row_weights(class_weight):
     expected /= expected.mean()
     for given in ((x, y, WEIGHT), (make_dataset(x, y, WEIGHT), None, None)):
         model = make_network("three")
-        data = model.prepare(*given, class_weight)
-        batches = list(model.training_batches(data, 8, None))
+        data = model.prepare_training(*given, class_weight)
+        batches = list(model.batch_rows(data, 8, None))
         assert [len(each) for each, _, _ in batches] == [8, 8, 4]
         weights = np.concatenate([weight for _, _, weight in batches])
         np.testing.assert_allclose(weights, expected)
-    alone = model.prepare(x, y, None, class_weight).weight
+    alone = model.prepare_training(x, y, None, class_weight).weight
     assert alone.mean() == pytest.approx(1)
     ratio = alone[y == 1][0] / alone[y == 2][0]
     assert ratio == pytest.approx(factors[1] / factors[2])

@@ -79,7 +79,7 @@ def test_interrupt_without_a_state_leaves_nothing(session, has_checkpoints, word
 def test_interrupt_keeps_the_state_and_says_so(session, monkeypatch):
     """Also when the interrupt arrives as another exception."""
     save_state(session)
-    monkeypatch.setattr(interrupts, "pressed", lambda: True)
+    monkeypatch.setattr(interrupts, "was_pressed", lambda: True)
     with (
         pytest.raises(KeyboardInterrupt, match=r"backup in .*run is kept; .*--resume"),
         session.training(has_checkpoints=True),
