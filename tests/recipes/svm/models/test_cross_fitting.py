@@ -225,7 +225,7 @@ def test_the_largest_feasible_nu_has_probabilities():
 def test_probabilities_have_to_be_requested_before_fit():
     x, y = data()
     model = fit(SupportVectorClassifier(), x, y)
-    with pytest.raises(ValueError, match="before `fit`: probability=True"):
+    with pytest.raises(ValueError, match="before `fit`, by probability=True"):
         model.probabilities(x)
     with pytest.raises(ValueError, match="is not fitted yet"):
         SupportVectorClassifier(probability=True).probabilities(x)

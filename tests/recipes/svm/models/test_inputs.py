@@ -134,8 +134,8 @@ def test_rows_that_are_no_numbers(machine, bad):
     [
         (np.ones(5), [0, 1, 0, 1, 0], r"`x` should have shape [n, features]"),
         (np.ones((5, 2, 2)), [0, 1, 0, 1, 0], r"`x` should have shape [n, features]"),
-        (np.ones((0, 2)), [], "at least one row and feature"),
-        (np.ones((5, 0)), [0, 1, 0, 1, 0], "at least one row and feature"),
+        (np.ones((0, 2)), [], "with at least one of each"),
+        (np.ones((5, 0)), [0, 1, 0, 1, 0], "with at least one of each"),
         (np.ones((5, 2)), [0, 1, 0, 1], "`y` should have shape [5] or [5, 1]"),
         (np.ones((5, 2)), np.eye(5), "`y` should have shape [5] or [5, 1]"),
         (np.ones((5, 2)), None, "`y` should be given"),
@@ -200,8 +200,8 @@ def test_weights_that_leave_one_class():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({2: 1.0}, "about the labels [0, 1]. Received: 2"),
-        ({"0": 1.0}, "about the labels [0, 1]. Received: '0'"),
+        ({2: 1.0}, "keys among the labels [0, 1]. Received: 2"),
+        ({"0": 1.0}, "keys among the labels [0, 1]. Received: '0'"),
         ({0: -1.0}, "a number above 0. Received: class_weight[0]=-1.0"),
         ({0: np.nan}, "a number above 0"),
         ({0: 0.0}, "a number above 0"),

@@ -93,7 +93,7 @@ def test_from_the_solution_nothing_is_to_do(x, fitted):
 
 
 def test_a_start_of_another_sum_is_refused(x):
-    with pytest.raises(ValueError, match="of the sum that they ask for"):
+    with pytest.raises(ValueError, match="their sum as required"):
         describe(x, start=np.zeros(60))
 
 
