@@ -434,6 +434,7 @@ class MultilayerPerceptron(FastFit, keras.Model):
         return {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "trainable": self.trainable,
             **{
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self._arguments.items()

@@ -320,6 +320,7 @@ class SupportVectorMachine(keras.Model):
         return {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "trainable": self.trainable,
             **self._arguments,
             "kernel": kernel,
         }
