@@ -17,8 +17,8 @@ class MachineSettings(ModelSettings):
 
     kernel: KernelName | str | Mapping[str, Any] | Callable[..., Any] = setting(
         "rbf",
-        "k(x, z): `rbf`, `linear`, `polynomial`, `sigmoid`, `laplacian`, "
-        "`precomputed`, a `layers.kernels.Kernel`, its config, or a registered "
+        "k(x, z): a name that `layers.kernels` lists, such as `linear`, `rbf` or "
+        "`precomputed`; a `layers.kernels.Kernel`, or its config; or a registered "
         "function of two tensors",
     )
     _: KW_ONLY
