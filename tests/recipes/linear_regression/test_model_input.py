@@ -128,7 +128,7 @@ def test_values_that_are_not_finite_are_rejected(method, where, bad):
         (np.ones(5), np.ones(5), "`x` should have shape"),
         (np.ones((5, 2)), np.ones(4), "`y` should have shape"),
         (np.ones((5, 2)), np.ones((5, 5)), "`y` should have shape"),
-        (np.ones((5, 2)), None, "`y` should have shape"),
+        (np.ones((5, 2)), None, "`y` should be given"),
         (np.ones((0, 2)), np.ones(0), "with at least one of each"),
         (np.ones((5, 0)), np.ones(5), "with at least one of each"),
         (None, None, "`x` should have shape"),

@@ -275,14 +275,14 @@ def test_targets_may_be_a_column():
 @pytest.mark.parametrize(
     ("x", "y", "weight", "message"),
     [
-        (np.ones(3), np.ones(3), None, r"`x` should have shape.*\(3,\)"),
-        (np.ones((3, 2, 1)), np.ones(3), None, r"`x` should have shape.*\(3, 2, 1\)"),
-        (np.ones((0, 2)), np.ones(0), None, r"`x` should have shape.*\(0, 2\)"),
-        (np.ones((3, 0)), np.ones(3), None, r"`x` should have shape.*\(3, 0\)"),
+        (np.ones(3), np.ones(3), None, r"`x` should have shape.*\[3\]"),
+        (np.ones((3, 2, 1)), np.ones(3), None, r"`x` should have shape.*\[3, 2, 1\]"),
+        (np.ones((0, 2)), np.ones(0), None, r"`x` should have shape.*\[0, 2\]"),
+        (np.ones((3, 0)), np.ones(3), None, r"`x` should have shape.*\[3, 0\]"),
         (np.ones((3, 2)), np.ones(4), None, r"`y` should have.*\[3\].*\[4\]"),
         (np.ones((3, 2)), np.ones((3, 2)), None, r"`y` should have.*\[3, 2\]"),
         (np.ones((3, 2)), np.ones((1, 3)), None, r"`y` should have.*\[1, 3\]"),
-        (np.ones((3, 2)), None, None, "`y` should have"),
+        (np.ones((3, 2)), None, None, "`y` should be given"),
         (
             np.ones((3, 2)),
             np.ones(3),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.checks.settings import setting
-from recipes.errors import InputError
+from recipes.errors import ArgumentError, InputError
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.cli.config_fields import fields_of, help_text
@@ -121,6 +121,21 @@ def test_every_flag_has_its_field_s_help():
 )
 def test_bad_input_is_told_in_one_line(argument, expected):
     assert expected in message(argument)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("test_fraction", value) for value in (0.0, 1.0, -0.1, 1.5, float("nan"))),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("task", "regresion"),
+        ("target", "a\nb"),
+    ],
+)
+def test_a_program_s_bad_settings_are_refused_too(name, value):
+    with pytest.raises(ArgumentError, match=f"`{name}` should be"):
+        Config(**{name: value})
 
 
 def test_switch_with_a_loose_value_is_told():

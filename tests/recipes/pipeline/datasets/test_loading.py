@@ -1,7 +1,5 @@
 """Flags of the data stage: names of data sets, targets, fractions and seeds."""
 
-import pytest
-
 from tests.recipes.pipeline.datasets.loading import loaded, refused
 
 
@@ -20,12 +18,3 @@ def test_another_target_of_array_data():
     assert any("left out 'species'" in note for note in data.description.notes)
     message = refused("iris", target="petal widht")
     assert "did you mean 'petal width'?" in message
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 1.5, float("nan")])
-def test_fraction_outside_0_to_1_is_refused(fraction):
-    assert "--test_fraction" in refused("iris", test_fraction=fraction)
-
-
-def test_negative_seed_is_refused():
-    assert "--seed" in refused("iris", seed=-1)
