@@ -111,17 +111,17 @@ def test_runs_in_a_clean_environment(path, repository, kernel):
 
     execute(notebook, "clean")
 
-    *told, recipes, layers = code_of(notebook)
+    *others, recipes, layers = code_of(notebook)
     for cell in (recipes, layers):  # what was imported is what the cell installed
         assert Path(cell.outputs[0].text.strip()).is_relative_to(kernel)
     assert "Traceback" not in printed(notebook)
-    streams = {output.get("name") for cell in told for output in cell.outputs}
+    streams = {output.get("name") for cell in others for output in cell.outputs}
     assert "stderr" not in streams, printed(notebook)
     assert kinds(notebook)[:-2] == kinds(stored)
 
 
 @each_notebook
-def test_the_empty_field_is_told(path, tmp_path):
+def test_the_empty_field_is_reported(path, tmp_path):
     python = clean_environment(tmp_path, with_pip=False)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(

@@ -119,7 +119,7 @@ def test_every_flag_has_its_field_s_help():
         ("--flagfile=/no/such/file", "/no/such/file"),
     ],
 )
-def test_bad_input_is_told_in_one_line(argument, expected):
+def test_bad_input_is_reported_in_one_line(argument, expected):
     assert expected in message(argument)
 
 
@@ -138,11 +138,11 @@ def test_a_program_s_bad_settings_are_refused_too(name, value):
         Config(**{name: value})
 
 
-def test_switch_with_a_loose_value_is_told():
+def test_switch_with_a_loose_value_is_reported():
     assert "'false': stray argument" in message("--report", "false")
 
 
-def test_flagfile_of_another_encoding_is_told(tmp_path):
+def test_flagfile_of_another_encoding_is_reported(tmp_path):
     file = tmp_path / "flags.txt"
     file.write_bytes(b"--target=\xff\xfe\n")
     assert "decode" in message(f"--flagfile={file}")
@@ -307,7 +307,7 @@ def test_our_fault_is_a_traceback_and_1(program, end, error):
     assert error in result.err
 
 
-def test_interrupt_is_told_and_130(program):
+def test_an_interrupt_is_reported_and_130(program):
     result = program("--end=stop")
     assert result.code == 128 + signal.SIGINT
     assert result.err == "\ninterrupted: kept model.keras\n"

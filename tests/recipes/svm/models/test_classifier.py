@@ -127,14 +127,14 @@ def test_optimal_and_certified(rows, fitted):
     x, y = rows
     K = matrix("rbf", x, gamma=scale_gamma(x))
     assert_optimal_classifier(fitted, K, 2.0 * y - 1, np.ones(60), TOLERANCE)
-    told = fitted.certificate
-    assert told["converged"] is True
-    assert told["stop_reason"] == "tolerance"
-    assert told["relative_duality_gap"] == pytest.approx(
-        told["duality_gap"] / told["primal_objective"]
+    certificate = fitted.certificate
+    assert certificate["converged"] is True
+    assert certificate["stop_reason"] == "tolerance"
+    assert certificate["relative_duality_gap"] == pytest.approx(
+        certificate["duality_gap"] / certificate["primal_objective"]
     )
-    assert told["problems"] == 1
-    assert told["iterations"] == len(fitted.traces[0].dual_objective)
+    assert certificate["problems"] == 1
+    assert certificate["iterations"] == len(fitted.traces[0].dual_objective)
 
 
 def test_the_trace_rises():

@@ -66,10 +66,10 @@ def test_several_classes_are_their_problems(multiclass):
             TOLERANCE,
         )
         duals.append(dual)
-    told = model.certificate
-    assert told["dual_objective"] == pytest.approx(sum(duals), rel=1e-9)
-    assert told["problems"] == len(model.traces) == 3
-    assert told["support_vectors"] == len(model.support_indices)
+    certificate = model.certificate
+    assert certificate["dual_objective"] == pytest.approx(sum(duals), rel=1e-9)
+    assert certificate["problems"] == len(model.traces) == 3
+    assert certificate["support_vectors"] == len(model.support_indices)
     scores = model.predict(x, verbose=0)
     assert scores.shape == (60, 3)
     found = model.predict_classes(x, verbose=0)
@@ -167,14 +167,14 @@ def test_starts_that_are_none_are_refused(rows, start, message):
 # ---- not converged
 
 
-def test_too_few_iterations_are_told():
+def test_too_few_iterations_are_reported():
     x, y = data(n=2100)
     model = SupportVectorClassifier(C=100.0, gamma=5.0, max_iterations=1)
     model, warning = fit_unfinished(model, x, y)
-    told = model.certificate
-    assert told["converged"] is False
-    assert told["stop_reason"] == "max_iterations"
-    assert told["iterations"] == 1
+    certificate = model.certificate
+    assert certificate["converged"] is False
+    assert certificate["stop_reason"] == "max_iterations"
+    assert certificate["iterations"] == 1
     assert "max_iterations" in warning
     assert "scale" not in warning
     beta, sign = coefficients(model, 2100), 2.0 * y - 1
@@ -183,7 +183,7 @@ def test_too_few_iterations_are_told():
         K @ beta - sign, beta, np.minimum(0, 100 * sign), np.maximum(0, 100 * sign)
     )
     assert violation > 1e-3
-    assert told["max_kkt_violation"] == pytest.approx(violation, rel=1e-6)
+    assert certificate["max_kkt_violation"] == pytest.approx(violation, rel=1e-6)
 
 
 def test_bad_scaling_is_named():

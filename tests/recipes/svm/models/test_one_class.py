@@ -39,10 +39,12 @@ def assert_optimal(model, K, weight, nu):
     inside = f + model.bias[0]
     assert (inside[(beta == 0) & (weight > 0)] >= -TOLERANCE).all()
     assert (inside[(beta == weight) & (weight > 0)] <= TOLERANCE).all()
-    told = model.certificate
-    assert told["dual_objective"] == pytest.approx(-beta @ K @ beta / 2, rel=1e-9)
-    assert told["duality_gap"] >= 0
-    assert told["converged"] is True
+    certificate = model.certificate
+    assert certificate["dual_objective"] == pytest.approx(
+        -beta @ K @ beta / 2, rel=1e-9
+    )
+    assert certificate["duality_gap"] >= 0
+    assert certificate["converged"] is True
 
 
 @pytest.mark.parametrize("nu", [0.05, 0.5, 1.0])

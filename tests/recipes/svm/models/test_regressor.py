@@ -102,10 +102,12 @@ def test_optimal_and_certified(rows, fitted):
     x, y = rows
     K = matrix("rbf", x, gamma=scale_gamma(x))
     assert_optimal_regressor(fitted, K, y, np.full(60, 2.0), 0.2, TOLERANCE)
-    told = fitted.certificate
-    assert told["converged"] is True
-    assert told["stop_reason"] == "tolerance"
-    assert 0 < told["bounded_support_vectors"] < told["support_vectors"] < 60
+    certificate = fitted.certificate
+    assert certificate["converged"] is True
+    assert certificate["stop_reason"] == "tolerance"
+    assert (
+        0 < certificate["bounded_support_vectors"] < certificate["support_vectors"] < 60
+    )
 
 
 @pytest.mark.parametrize("C", [0.01, 1e5])
@@ -194,7 +196,7 @@ def test_weight_two_is_the_row_twice_and_zero_none(rows):
     assert not np.isin(np.flatnonzero(weight == 0), weighted.support_indices).any()
 
 
-def test_too_few_iterations_are_told(rows):
+def test_too_few_iterations_are_reported(rows):
     x, _ = data(n=1500)
     model = SupportVectorRegressor(C=100.0, gamma=5.0, max_iterations=1)
     model, warning = fit_unfinished(model, x, targets(x))

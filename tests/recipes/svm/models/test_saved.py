@@ -116,7 +116,7 @@ def test_a_loaded_machine_can_be_asked_and_fitted(machines, tmp_path, name):
     assert again.certificate["converged"]
 
 
-def test_a_function_that_is_not_registered_is_told(tmp_path):
+def test_a_function_that_is_not_registered_is_reported(tmp_path):
     model = fit(SupportVectorClassifier(kernel=lambda x, z: cauchy(x, z)), *data())
     with pytest.raises(ValueError, match="should be registered"):
         save(model, tmp_path / "model.keras")
