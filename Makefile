@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK ?= requirements.lock
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 
-# The layers, the solvers and the pure functions: nothing that trains for long.
+# The layers, the solvers and the pure functions, but for what is marked as slow.
 FAST := tests/layers tests/recipes/pipeline/preprocessing $(wildcard \
 	tests/recipes/*/solver tests/recipes/checks tests/recipes/pipeline/*evaluation*)
 
@@ -22,7 +22,7 @@ test: $(VENV)/.dev
 
 # Within 90 seconds on two cores.
 test-fast: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(FAST)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" $(FAST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

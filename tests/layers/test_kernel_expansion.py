@@ -278,6 +278,7 @@ def test_a_row_longer_than_a_tile_is_a_tile(monkeypatch):
         (["laplacian", "gradient"], 215),
     ],
 )
+@pytest.mark.slow
 def test_memory(arguments, limit):
     """All 4,000 × 12,000 kernel values would take 183 MiB, and more with copies."""
     ended = subprocess.run(
@@ -296,6 +297,7 @@ def test_memory(arguments, limit):
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 @pytest.mark.parametrize("count, training", [(1, False), (9, True)])
 @pytest.mark.parametrize("name", ["rbf", "cubic", "laplacian", "callable"])
+@pytest.mark.slow
 def test_gradients_against_central_differences(
     name, count, training, mode, small_tiles
 ):
@@ -365,6 +367,7 @@ def test_second_derivatives(small_tiles):
         (lambda: keras.optimizers.Adam(0.05, global_clipnorm=1.0), None),
     ],
 )
+@pytest.mark.slow
 def test_trains_in_any_model(optimizer, coefficients_dtype, policy):
     keras.utils.set_random_seed(0)
     x = rows(128, 2, dtype="float32")

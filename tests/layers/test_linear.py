@@ -82,6 +82,7 @@ def test_same_as_dense():
     np.testing.assert_allclose(layer(x), dense(x), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_trains_in_any_model():
     x = np.random.default_rng(0).standard_normal((64, 2))
     y = x @ [[2.0], [-1.0]] + 0.5

@@ -74,6 +74,7 @@ def test_any_number_of_leading_axes():
     assert layer(np.zeros((2, 4, 2), "float32")).shape == (2, 4, 2)
 
 
+@pytest.mark.slow
 def test_trains_in_any_model():
     """The cross-entropy is smallest at the weights that generated the labels."""
     random = np.random.default_rng(0)

@@ -57,6 +57,7 @@ def assert_error(actual, theta, x, y, weight, tolerance):
     ("dtype", "exact", "tolerance"),
     [("float64", True, 1e-12), ("float32", True, 1e-12), ("float32", False, 1e-6)],
 )
+@pytest.mark.slow
 def test_sums_match_numpy_around_block_boundaries(d, weighted, dtype, exact, tolerance):
     for n in SIZES:
         x, y, weight, theta = problem(n, d, dtype)

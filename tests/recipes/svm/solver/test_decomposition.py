@@ -47,6 +47,7 @@ def check(problem, K, solution, tolerance=1e-6):
 @pytest.mark.parametrize(
     ("kind", "dtype"), [(kind, "float32") for kind in KINDS] + [("c_svc", "float64")]
 )
+@pytest.mark.slow
 def test_both_solvers_find_the_optimum(kind, dtype, monkeypatch):
     rows = make_rows(N, dtype=dtype)
     problem = build_problem(kind, rows, cost=3.0)
@@ -64,6 +65,7 @@ def test_both_solvers_find_the_optimum(kind, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["c_svc", "epsilon_svr", "nu_svc"])
+@pytest.mark.slow
 def test_a_cache_that_evicts_rows_all_the_time(kind, monkeypatch):
     force_decomposition(monkeypatch, chunk=16)
     rows = make_rows(N)
@@ -111,6 +113,7 @@ def test_working_sets_are_no_larger_than_the_problem():
 
 
 @pytest.mark.parametrize("kind", ["c_svc", "epsilon_svr", "nu_svc"])
+@pytest.mark.slow
 def test_the_running_product_is_the_gradient(kind, monkeypatch):
     force_decomposition(monkeypatch)
     rows = make_rows(N)
@@ -143,6 +146,7 @@ def test_the_running_product_is_the_gradient(kind, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_w_never_rises(kind, monkeypatch):
     force_decomposition(monkeypatch)
     rows = make_rows(N, seed=2)
@@ -208,6 +212,7 @@ def test_a_batch_pads_its_problems():
     [kernels.PrecomputedKernel(), kernels.LaplacianKernel(gamma=0.3)],
     ids=["precomputed", "laplacian"],
 )
+@pytest.mark.slow
 def test_kernels_over_a_subset_of_the_rows(kernel, decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
@@ -289,6 +294,7 @@ def test_padding_is_not_counted():
 
 
 @pytest.mark.parametrize(("cache_bytes", "parallel"), [(0, 1), (2e5, 3), (1e9, 6)])
+@pytest.mark.slow
 def test_as_many_small_problems_at_a_time_as_cores_and_memory_allow(
     cache_bytes, parallel, monkeypatch
 ):

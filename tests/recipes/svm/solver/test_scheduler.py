@@ -159,6 +159,7 @@ def peer_of(kind, x, rows, kernel, cost, nu, epsilon, weight):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_scikit_learn(kind, weighted, monkeypatch):
     force_decomposition(monkeypatch)
     rows = make_rows(120, seed=4)
@@ -249,6 +250,7 @@ def test_targets_far_from_zero(offset):
 
 @pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.slow
 def test_a_tolerance_below_rounding_is_a_stall(dtype, decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
@@ -261,6 +263,7 @@ def test_a_tolerance_below_rounding_is_a_stall(dtype, decomposed, monkeypatch):
     reference.assert_feasible(problem, solution.proof.beta)
 
 
+@pytest.mark.slow
 def test_a_descent_that_is_too_slow_is_a_stall():
     # Features of size 10³: each step undoes the one before.
     rows = make_rows(70)

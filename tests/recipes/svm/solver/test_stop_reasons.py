@@ -36,6 +36,7 @@ from tests.recipes.svm.solver.solving import (
     ids=["sigmoid", "negative definite"],
 )
 @pytest.mark.parametrize("kind", ["c_svc", "nu_svr"])
+@pytest.mark.slow
 def test_solving_ends_with_kernels_that_are_not_positive_definite(
     kernel, kind, decomposed, monkeypatch
 ):
@@ -57,6 +58,7 @@ def test_solving_ends_with_kernels_that_are_not_positive_definite(
 
 @pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
 @pytest.mark.parametrize("share", ["all", "some"])
+@pytest.mark.slow
 def test_nan_is_never_an_answer(share, decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
@@ -127,6 +129,7 @@ def test_errors_in_the_proof_are_raised(monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "decomposed"), [(kind, True) for kind in KINDS] + [("nu_svc", False)]
 )
+@pytest.mark.slow
 def test_from_the_solution_it_takes_one_iteration(kind, decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
