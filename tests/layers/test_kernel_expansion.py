@@ -218,6 +218,7 @@ def test_cancelling_coefficients():
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 8, 23])
 @pytest.mark.parametrize("mode", ["eager", "graph", "unknown", "xla", "xla unknown"])
+@pytest.mark.slow
 def test_tiles_change_nothing(count, mode, small_tiles):
     layer, x = expansion(), rows(count, dtype="float32")
     call = layer

@@ -332,6 +332,7 @@ def quadratic(momentum, rate, curvatures, *, age=0.0, steps=3000):
     # Nesterov's bound assumes a momentum near 1, that is, a large age.
     [("none", 0), ("heavy_ball", 0), ("nesterov", 1e9), ("nesterov", 0)],
 )
+@pytest.mark.slow
 def test_the_largest_rate_separates_convergence_from_divergence(momentum, age, largest):
     limit = descent.largest_learning_rate(largest, momentum)
     assert quadratic(momentum, 0.98 * limit, [largest], age=age) < 1e-6

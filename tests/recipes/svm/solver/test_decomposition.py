@@ -270,6 +270,7 @@ def test_nothing_is_compiled_twice(decomposed, monkeypatch):
     assert counts[0] == 1
 
 
+@pytest.mark.slow
 def test_eager_and_graph_agree(monkeypatch):
     force_decomposition(monkeypatch)
     rows = make_rows(70)

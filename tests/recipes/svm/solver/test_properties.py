@@ -99,6 +99,7 @@ def test_blocks(case):
 
 @given(problems(), st.sampled_from(["float32", "float64"]))
 @settings(max_examples=25, deadline=None, derandomize=True)
+@pytest.mark.slow
 def test_whole_problems(case, dtype):
     kernel, x, problem = case
     x = x.astype(dtype)

@@ -85,6 +85,7 @@ def test_kernel_values_beyond_float32_stall():
 
 
 @pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
+@pytest.mark.slow
 def test_max_iterations(decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
