@@ -120,3 +120,15 @@ def test_the_import_is_free_of_tensorflow_until_a_name_is_used(tmp_path: Path):
     """
     ended = run_fresh(tmp_path, "-c", textwrap.dedent(code))
     assert ended.code == 0, ended.err
+
+
+def test_a_config_follows_the_model_s_attributes():
+    """As does whatever is trained, saved or copied from it."""
+    for model, name in (
+        (recipes.linear_regression.LinearRegression(), "l2"),
+        (recipes.svm.SupportVectorClassifier(), "C"),
+        (recipes.neural_network.MultilayerPerceptronRegressor(), "l2"),
+    ):
+        setattr(model, name, 0.25)
+        assert model.get_config()[name] == 0.25
+        assert getattr(type(model).from_config(model.get_config()), name) == 0.25

@@ -14,7 +14,7 @@ import functools
 import inspect
 import textwrap
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -80,12 +80,14 @@ class Settings:
     """
 
     def __post_init__(self) -> None:
-        """Check the values, and make tuples of lists."""
+        """Check the values; sequences become tuples, NumPy's scalars Python's."""
         for name, domain in domains(type(self)).items():
             value = getattr(self, name)
-            if domain.several and isinstance(value, list):
-                value = tuple(value)
-                object.__setattr__(self, name, value)
+            if domain.several and isinstance(value, Sequence):
+                value = value if isinstance(value, str) else tuple(value)
+            elif hasattr(value, "item") and not domain.anything:
+                value = value.item() if value.shape == () else value
+            object.__setattr__(self, name, value)
             if not domain.holds(value):
                 raise ArgumentError(name, domain.expected, value)
 

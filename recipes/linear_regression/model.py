@@ -434,4 +434,5 @@ class LinearRegression(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), **self._arguments}
+        arguments = {name: getattr(self, name) for name in self._arguments}
+        return {**super().get_config(), **arguments}

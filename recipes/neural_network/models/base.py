@@ -67,7 +67,8 @@ class MultilayerPerceptron(FastFit, keras.Model):
         check_optimizer(settings.optimizer, settings.momentum)
         self._arguments = settings.hyperparameters()
         # Keras's `optimizer` is an object; the labels may come from the data.
-        for name in self._arguments.keys() - {"optimizer", "classes"}:
+        self._stored = [n for n in self._arguments if n not in ("optimizer", "classes")]
+        for name in self._stored:
             setattr(self, name, self._arguments[name])
         self.shuffle_seed = settings.seed
         # On a CPU, TensorFlow's convolutions take a third of the time of XLA's.
@@ -431,13 +432,14 @@ class MultilayerPerceptron(FastFit, keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
+        stored = {name: getattr(self, name) for name in self._stored}
         return {
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "trainable": self.trainable,
             **{
                 name: list(value) if isinstance(value, tuple) else value
-                for name, value in self._arguments.items()
+                for name, value in {**self._arguments, **stored}.items()
             },
         }
 

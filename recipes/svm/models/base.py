@@ -321,7 +321,7 @@ class SupportVectorMachine(keras.Model):
             "name": self.name,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "trainable": self.trainable,
-            **self._arguments,
+            **{name: getattr(self, name) for name in self._arguments},
             "kernel": kernel,
         }
 

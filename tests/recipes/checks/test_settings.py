@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from recipes.checks.settings import (
@@ -51,8 +52,17 @@ def test_defaults_are_the_fields():
     assert Bicycle(0.5, rim="steel").settings == Wheel(radius=0.5, rim="steel")
 
 
-def test_lists_become_tuples():
-    assert Wheel(gears=[11, 13]).gears == (11, 13)
+@pytest.mark.parametrize("gears", [[11, 13], range(11, 14, 2), (11, 13)])
+def test_sequences_become_tuples(gears):
+    assert Wheel(gears=gears).gears == (11, 13)
+
+
+def test_scalars_of_numpy_become_python_s():
+    wheel = Wheel(np.float64(2.0), spokes=np.int64(9), is_driven=np.bool_(True))
+    assert wheel == Wheel(2.0, spokes=9, is_driven=True)
+    assert [type(v) for v in (wheel.radius, wheel.spokes, wheel.is_driven)] == [
+        *(float, int, bool)
+    ]
 
 
 @pytest.mark.parametrize(
