@@ -1,6 +1,7 @@
 """Labels of classes, integers or strings, and the weights of classes."""
 
 from collections.abc import Mapping
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,24 @@ import numpy.typing as npt
 from recipes.checks.arguments import check_positive
 
 Array = npt.NDArray[Any]
+
+
+def to_array(values: Any) -> Array:
+    """Return values as an array, without conversions that would make some equal.
+
+    NumPy makes "1" of 1 and "nan" of NaN among strings, and 1 of True among numbers.
+    Such mixtures become an array of objects, which `as_labels` refuses.
+    """
+    if not hasattr(values, "dtype"):
+        objects = np.asarray(values, object)
+        if len({_kind_of(value) for value in objects.flat}) > 1:
+            return objects
+    return np.asarray(values)
+
+
+def _kind_of(value: Any) -> type:
+    kinds = str, bytes, bool, np.bool_, Number
+    return next((kind for kind in kinds if isinstance(value, kind)), type(value))
 
 
 def as_labels(y: Array, regressor: str) -> Array:
@@ -21,13 +40,17 @@ def as_labels(y: Array, regressor: str) -> Array:
     Raises:
         ValueError: If they are neither.
     """
-    if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8")
     if y.dtype.kind == "O":
-        # A dataset's strings are bytes.
-        own = [v.decode() if isinstance(v, bytes) else v for v in y]
-        kinds = {str if isinstance(v, str) else type(v) for v in own}
-        y = np.array(own) if len(kinds) == 1 else y
+        kinds = {_kind_of(value) for value in y}
+        if len(kinds) > 1:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise ValueError(
+                "`y` should hold labels of one type: integers or strings. "
+                f"Received: a mixture of {names}"
+            )
+        y = np.array(list(y))
+    if y.dtype.kind == "S":  # as a dataset's strings are
+        return np.char.decode(y, "utf-8")
     if y.dtype.kind == "f":
         fit = bool(np.isfinite(y).all() and (y == np.round(y)).all())
     else:

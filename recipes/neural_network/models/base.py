@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.checks.arguments import check_count, listed
+from recipes.checks.prediction import ChecksRows
 from recipes.errors import DivergenceError
 from recipes.fast_fit import FastFit
 from recipes.neural_network.config import NetworkSettings
@@ -27,7 +28,7 @@ from recipes.neural_network.training.learning_rate import RangeTest, set_learnin
 EVALUATION_BATCH_SIZE = 1024
 
 
-class MultilayerPerceptron(FastFit, keras.Model):
+class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
     """h = g(x·W₁ + b₁), …, f(x) = h·Wₖ + bₖ, trained by stochastic gradient descent.
 
     The objective is the mean error of the training rows, as the subclass defines it,
@@ -222,7 +223,8 @@ class MultilayerPerceptron(FastFit, keras.Model):
             shuffle: Whether the rows of arrays are reordered for each epoch.
             sample_weight: `[n]`, not negative.
             class_weight: For a classifier: `{label: factor}`, with 1 for labels that
-                are omitted, or `"balanced"`, n / (classes · rows of the class).
+                are omitted, or `"balanced"`, n / (classes · rows of the class), rows of
+                weight 0 included.
             initial_epoch: As in Keras.
 
         Returns:
@@ -318,14 +320,22 @@ class MultilayerPerceptron(FastFit, keras.Model):
         y: Any = None,
         *,
         sample_weight: Any = None,
+        _use_cached_eval_dataset: bool = False,
         **kwargs: Any,
     ) -> Any:
         """Return loss and metrics, as in Keras; takes the data that `fit` takes."""
         self._require_network()
-        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has prepared the rows
-            rows = self.prepare_evaluation(x, y, sample_weight)
-            x, y = self.batch_rows(rows, EVALUATION_BATCH_SIZE, None), None
-        return super().evaluate(x, y, **kwargs)
+        if _use_cached_eval_dataset:  # `fit` has prepared the rows
+            return super().evaluate(x, y, _use_cached_eval_dataset=True, **kwargs)
+        rows = self.prepare_evaluation(x, y, sample_weight)
+        return super().evaluate(
+            self.batch_rows(rows, EVALUATION_BATCH_SIZE, None), **kwargs
+        )
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        return tuple(self._require_network().input_shape[1:])
 
     def inference_model(self) -> keras.Model:
         """Return the model to serve: from feature rows to predictions.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recipes.checks.labels import Array, class_factors
+from recipes.checks.labels import Array, class_factors, to_array
 from recipes.checks.settings import configured_by, documented_by
 from recipes.neural_network.config import ClassifierSettings
 from recipes.neural_network.models.base import MultilayerPerceptron, weighted_mean
@@ -53,7 +53,7 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         super().__init__(settings)
         self.classes: Array = np.empty(0)
         if settings.classes is not None:
-            self.classes = sort_classes(np.array(settings.classes))
+            self.classes = sort_classes(to_array(settings.classes))
 
     # The loss ------------------------------------------------------------------------
 
@@ -127,7 +127,8 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
             y: Labels, integers or strings, `[n]` or `[n, 1]`, or distributions over the
                 classes, `[n, k]`, such as one-hot rows.
             sample_weight: As for `fit`.
-            class_weight: `{label: factor}`, `"balanced"`, or `None`.
+            class_weight: `{label: factor}`; `"balanced"` for n / (classes · rows of the
+                class), where every row counts once, whatever its weight; or `None`.
         """
         data = check_rows(x, y, sample_weight, self.variable_dtype)
         targets = ClassTargets(data.y)
@@ -146,8 +147,8 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         data = self._encode_strings(data, targets, index)
         if class_weight is None and data.weight is None:
             return data
-        counts = np.bincount(index[weight > 0], minlength=len(self.classes))
-        factors = class_factors(class_weight, self.classes, counts.astype(np.float64))
+        counts = np.bincount(index, minlength=len(self.classes))
+        factors = class_factors(class_weight, self.classes, counts)
         return self._set_weights(data, weight * factors[index], factors)
 
     def prepare_evaluation(self, x: Any, y: Any, sample_weight: Any) -> CheckedRows:

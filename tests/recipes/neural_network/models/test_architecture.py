@@ -64,7 +64,6 @@ def test_the_cnn_accepts_an_empty_batch(batch_normalization, channels):
     options = {"architecture": "cnn", "batch_normalization": batch_normalization}
     model = build(make_network("three", dtype="float32", **options), x, y)
     assert model(x[:0]).shape == (0, 3)
-    assert model.predict_on_batch(x[:0]).shape == (0, 3)
     nothing = tf.data.Dataset.from_tensors(x[:0])
     served = model.inference_model().predict(nothing, verbose=0)
     assert served["probabilities"].shape == (0, 3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_sample_weight
 
 from recipes.neural_network.models.classifier import MultilayerPerceptronClassifier
 from tests.recipes.neural_network.fitting import (
@@ -93,6 +94,19 @@ def test_class_weights_by_name(plain):
     assert weights[y == 2] == pytest.approx(3 * weights[y == 0][0])
 
 
+def test_balanced_classes_count_every_row_once(plain):
+    x, y, _ = plain
+    s = np.where(np.arange(len(y)) % 3 == 0, 0.0, 1 + y)
+    for rows in ((x, y, s), (make_dataset(x, y, s), None, None)):
+        model = make_network("three")
+        data = model.prepare_training(*rows, class_weight="balanced")
+        found = data.weight
+        if rows[1] is None:
+            found = np.concatenate([batch[2] for batch in data.x.as_numpy_iterator()])
+        expected = s * compute_sample_weight("balanced", y)
+        np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-6)
+
+
 def test_two_classes_have_one_score():
     x, y = make_rows("two")
     model = fit(make_network("two"), x, np.array(["yes", "no"])[y], epochs=20)
@@ -168,6 +182,9 @@ NAN = np.where(np.arange(60).reshape(20, 3) == 30, np.nan, X)
         (X, Y, {"sample_weight": (Y == 1) * 1.0}, r"at least two classes.*\[1\] alone"),
         (X, Y + 0.5, {}, "labels: integers or strings. Received: fractions or NaN"),
         (X, None, {}, "`y` should be given"),
+        (X, [1, "1"] * 10, {}, "of one type: integers or strings. Received: a mixture"),
+        (X, ["a", np.nan] * 10, {}, "a mixture of Number, str"),
+        (X, [True, 1, 0, 2] * 5, {}, "a mixture of Number, bool"),
         (X, Y[:-1], {}, r"`y` should have shape \[20\].*Received: \[19\]"),
         (X, 0.4 * np.eye(3)[Y], {}, "distribution over the classes"),
         (NAN, Y, {}, "`x` should be finite"),
@@ -257,11 +274,9 @@ def test_bad_regression_targets_are_refused():
 
 def test_use_before_fit_is_refused():
     model = MultilayerPerceptronClassifier()
-    for act in (model.evaluate, lambda x: model.inference_model()):
+    for act in (model.predict, model.evaluate, lambda x: model.inference_model()):
         with pytest.raises(ValueError, match="not fitted yet: call `fit`"):
             act(X)
-    with pytest.raises(ValueError, match="call `fit`, or give `classes`"):
-        model.predict(X)
     with pytest.raises(ValueError, match=r"call `fit`, or give `classes`"):
         model.build((None, 3))
 
@@ -289,6 +304,7 @@ def test_use_before_fit_is_refused():
         ({"schedule": "linear"}, "`schedule` should be constant or cosine"),
         ({"classes": ["a"]}, "at least two classes, each named once"),
         ({"classes": [1, 2, 1]}, "at least two classes, each named once"),
+        ({"classes": [1, "1"]}, "a mixture of Number, str"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, words):
