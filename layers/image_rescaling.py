@@ -17,8 +17,9 @@ class ImageRescaling(keras.layers.Layer):
     y = (reshape(x, (batch, *image_shape)) - least) / (largest - least)
     ```
 
-    so that flattened images become images again. `least` and `largest` are weights,
-    assigned once from training images and shared by all pixels. Values beyond them are
+    in float64, and rounds y alone, so that flattened images become images again.
+    `least` and `largest` are weights, assigned once from training images and shared by
+    all pixels. Values beyond them are
     mapped to below 0 or above 1.
 
     Args:
@@ -26,8 +27,8 @@ class ImageRescaling(keras.layers.Layer):
             `(height, width, channels)`.
         name: Name of the layer. Defaults to `None`: Keras chooses one.
         trainable: Has no effect: no weight here is trained. Defaults to `True`.
-        dtype: Dtype or dtype policy; `None` for the global policy. Defaults to
-            `"float32"`.
+        dtype: Dtype or dtype policy of the output; `None` for the global policy.
+            Defaults to `"float32"`.
 
     Call arguments:
         inputs: A tensor of shape `(batch, *image_shape)`, or any other with as many
@@ -58,26 +59,29 @@ class ImageRescaling(keras.layers.Layer):
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
         self.image_shape = tuple(image_shape)
         self.output_names: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create `least` and `largest`."""
-        self.least = self.add_weight(
-            name="least", shape=(), initializer="zeros", trainable=False
-        )
-        self.largest = self.add_weight(
-            name="largest", shape=(), initializer="ones", trainable=False
-        )
+        for name, initializer in (("least", "zeros"), ("largest", "ones")):
+            weight = self.add_weight(
+                name=name,
+                shape=(),
+                dtype="float64",
+                initializer=initializer,
+                trainable=False,
+            )
+            setattr(self, name, weight)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
         """Map `inputs` of shape `(batch, …)` to `(batch, *image_shape)`."""
         images = ops.reshape(inputs, (ops.shape(inputs)[0], *self.image_shape))
-        images = ops.cast(images, self.compute_dtype)
-        return (images - self.least) / (self.largest - self.least)
+        images = ops.cast(images, "float64") - self.least
+        return ops.cast(images / (self.largest - self.least), self.compute_dtype)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]

@@ -21,10 +21,13 @@ class Preprocessing(keras.layers.Layer):
     y = normalization(x * factor)   # mean 0, standard deviation 1
     ```
 
+    in float64, and rounds y alone: numbers far from 0, such as seconds since 1970, are
+    told apart if the input is float64, too.
+
     `factor` holds powers of two, so that the product is exact. They give every column a
     standard deviation between 1 and 2 before `keras.layers.Normalization`, which
-    divides by 1e-7 where the standard deviation is smaller, and squares it in float32:
-    alone it would leave columns of 1e-8 or 1e25 badly scaled.
+    divides by 1e-7 where the standard deviation is smaller: alone it would leave
+    columns of 1e-8 badly scaled.
 
     Everything learned from data is in weights, assigned once from training rows.
 
@@ -33,8 +36,8 @@ class Preprocessing(keras.layers.Layer):
             or dropped; `None` to keep the input's columns. Defaults to `None`.
         name: Name of the layer. Defaults to `None`: Keras chooses one.
         trainable: Has no effect: no weight here is trained. Defaults to `True`.
-        dtype: Dtype or dtype policy; `None` for the global policy. Defaults to
-            `"float32"`, because raw columns do not fit into float16.
+        dtype: Dtype or dtype policy of the output; `None` for the global policy.
+            Defaults to `"float32"`.
 
     Attributes:
         imputation: The `MedianImputation`.
@@ -53,17 +56,16 @@ class Preprocessing(keras.layers.Layer):
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
         self.num_outputs = num_outputs
-        policy = self.dtype_policy
-        self.imputation = MedianImputation(dtype=policy, name="imputation")
+        self.imputation = MedianImputation(dtype="float64", name="imputation")
         self.design = (
             None
             if num_outputs is None
-            else DesignColumns(num_outputs, dtype=policy, name="design")
+            else DesignColumns(num_outputs, dtype="float64", name="design")
         )
         self.normalization = keras.layers.Normalization(
-            dtype=policy, name="normalization"
+            dtype="float64", name="normalization"
         )
         self.output_names: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ class Preprocessing(keras.layers.Layer):
         self.factor = self.add_weight(
             name="factor",
             shape=output_shape[-1:],
+            dtype="float64",
             initializer="ones",
             trainable=False,
         )
@@ -87,19 +90,41 @@ class Preprocessing(keras.layers.Layer):
         """Map `inputs` of shape `(..., columns)` to `(..., outputs)`."""
         filled = self.imputation(inputs)
         columns = filled if self.design is None else self.design(filled)
-        return self.normalization(columns * self.factor)
+        scaled = self.normalization(columns * self.factor)
+        return keras.ops.cast(scaled, self.compute_dtype)
 
     @property
     def center(self) -> Any:
         """The number subtracted from each output column: float64 array `(outputs,)`."""
-        mean, factor = _as_float64(self.normalization.mean), _as_float64(self.factor)
-        return mean.reshape(-1) / factor
+        return self.normalization.mean.numpy().reshape(-1) / self.factor.numpy()
 
     @property
     def scale(self) -> Any:
         """The divisor of each output column: float64 array `(outputs,)`."""
         deviation = keras.ops.sqrt(self.normalization.variance)
-        return _as_float64(deviation).reshape(-1) / _as_float64(self.factor)
+        return deviation.numpy().reshape(-1) / self.factor.numpy()
+
+    @property
+    def keeps_zeros(self) -> bool:
+        """Whether columns are only scaled, not shifted, so that zeros stay zeros."""
+        return not self.center.any() and not self.imputation.median.numpy().any()
+
+    def scale_sparse(self, rows: Any) -> Any:
+        """Return what the layer gives for rows of a SciPy CSR array, as one.
+
+        Args:
+            rows: `(n, columns)`, without missing values.
+
+        Raises:
+            ValueError: If zeros do not stay zeros.
+        """
+        if not self.keeps_zeros:
+            raise ValueError("The layer should keep zeros. Received: one that shifts")
+        if self.design is not None:
+            rows = rows[:, self.design.source.numpy()]
+        scaled = rows.astype("float64")
+        scaled.data /= self.scale[scaled.indices]
+        return scaled.astype(self.compute_dtype)
 
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
@@ -112,7 +137,3 @@ class Preprocessing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "num_outputs": self.num_outputs}
-
-
-def _as_float64(tensor: Any) -> Any:
-    return tensor.numpy().astype("float64")

@@ -12,16 +12,20 @@ class RawColumns(keras.layers.Layer):
     """Gathers a table's named columns into a matrix of numbers.
 
     Numeric columns pass unchanged. A categorical column holds strings; the layer maps
-    each to its index in the list of levels, or to NaN if it is not in the list.
+    each, without blanks around it, to its index in the list of levels, or to NaN if it
+    is not in the list.
 
     Args:
         names: Names of the columns, different strings, in the order of the matrix.
         levels: The levels of each categorical column, by its name. Defaults to `None`:
             all columns are numeric.
+        float64: Names of the numeric columns whose values float32 does not tell apart.
+            If there are any, the output is float64. Defaults to none.
         name: Name of the layer. Defaults to `None`: Keras chooses one.
         trainable: Has no effect: there are no weights. Defaults to `True`.
-        dtype: Dtype or dtype policy; `None` for the global policy. Defaults to
-            `"float32"`, because raw columns do not fit into float16.
+        dtype: Dtype or dtype policy of the output without float64 columns; `None` for
+            the global policy. Defaults to `"float32"`, because raw columns do not fit
+            into float16.
 
     Call arguments:
         inputs: A dict with a tensor of shape `(batch,)` for every name: strings for
@@ -31,8 +35,8 @@ class RawColumns(keras.layers.Layer):
         A tensor of shape `(batch, columns)`.
 
     Raises:
-        ValueError: If there are no names, a name is repeated, or levels are given for
-            an unknown name; in a call, if a column is missing.
+        ValueError: If there are no names, a name is repeated, or levels or float64
+            are given for an unknown name; in a call, if a column is missing.
 
     Example:
     >>> layer = RawColumns(["age", "sex"], {"sex": ["female", "male"]})
@@ -44,12 +48,13 @@ class RawColumns(keras.layers.Layer):
         self,
         names: Sequence[str],
         levels: Mapping[str, Sequence[str]] | None = None,
+        float64: Sequence[str] = (),
         *,
         name: str | None = None,
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
         levels = {} if levels is None else levels
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`names` should be different names. Received: {names=}")
@@ -58,8 +63,14 @@ class RawColumns(keras.layers.Layer):
                 "`levels` should be given for columns in `names`. "
                 f"Received: {names=}, levels of {list(levels)}"
             )
+        if not set(float64) <= set(names) - set(levels):
+            raise ValueError(
+                "`float64` should be names of numeric columns. "
+                f"Received: {names=}, levels of {list(levels)}, float64={list(float64)}"
+            )
         # Tuples, because Keras wraps lists and dicts and they come back changed.
         self.names = tuple(names)
+        self.float64 = tuple(float64)
         self.levels = tuple((name, tuple(levels[name])) for name in levels)
         # One attribute each: before TensorFlow 2.21, an exported model loses tables
         # that are kept in a list.
@@ -86,10 +97,12 @@ class RawColumns(keras.layers.Layer):
             name: t for (name, _), t in zip(self.levels, self.tables, strict=True)
         }
         columns = [
-            tables[name].lookup(inputs[name]) if name in tables else inputs[name]
+            tables[name].lookup(tf.strings.strip(inputs[name]))
+            if name in tables
+            else inputs[name]
             for name in self.names
         ]
-        dtype = self.compute_dtype
+        dtype = "float64" if self.float64 else self.compute_dtype
         return keras.ops.stack([keras.ops.cast(c, dtype) for c in columns], axis=-1)
 
     def compute_output_shape(
@@ -104,12 +117,13 @@ class RawColumns(keras.layers.Layer):
             **super().get_config(),
             "names": list(self.names),
             "levels": {name: list(words) for name, words in self.levels},
+            "float64": list(self.float64),
         }
 
 
 def _code_table(levels: Sequence[str]) -> tf.lookup.StaticHashTable:
     codes = tf.range(len(levels), dtype=tf.float32)
-    keys = tf.constant(levels, dtype=tf.string, shape=(len(levels),))
+    keys = tf.strings.strip(tf.constant(levels, tf.string, (len(levels),)))
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(keys, codes), default_value=float("nan")
     )

@@ -22,6 +22,10 @@ class ServingModel(keras.Model):
         image_shape: Shape in pixels of the images that are the input,
             `(height, width)` or `(height, width, channels)`; empty for other inputs.
             Defaults to `()`.
+        float64: Whether the matrix or the images are float64, because float32 does not
+            tell their values apart. Defaults to `False`.
+        offset: Number that is added to the model's output; if it is not 0, the sum is
+            float64. Defaults to 0.
         name: Name of the model. Defaults to `None`: Keras chooses one.
         trainable: Whether the weights of `model` are trained. Defaults to `True`.
         dtype: Dtype or dtype policy of the model itself, not of its parts; `None` for
@@ -32,7 +36,7 @@ class ServingModel(keras.Model):
             `(batch, *image_shape)`, or the dict that `raw_columns` takes.
 
     Returns:
-        What `model` returns.
+        What `model` returns, plus `offset`.
     """
 
     def __init__(
@@ -43,16 +47,20 @@ class ServingModel(keras.Model):
         raw_columns: RawColumns | None = None,
         image_shape: Sequence[int] = (),
         *,
+        float64: bool = False,
+        offset: float = 0.0,
         name: str | None = None,
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = "float32",
     ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        super().__init__(name=name, trainable=trainable, dtype=dtype, autocast=False)
         self.preprocessing = preprocessing
         self.model = model
         self.num_features = num_features
         self.raw_columns = raw_columns
         self.image_shape = tuple(image_shape)
+        self.float64 = float64
+        self.offset = offset
 
     def build(self, input_shape: Any) -> None:
         """Build the parts that are not built yet."""
@@ -69,7 +77,20 @@ class ServingModel(keras.Model):
         del training
         if self.raw_columns is not None:
             inputs = self.raw_columns(inputs)
-        return self.model(self.preprocessing(inputs))
+        output = self.model(self.preprocessing(inputs))
+        return (
+            keras.ops.cast(output, "float64") + self.offset if self.offset else output
+        )
+
+    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Predict as Keras does, but without rounding float64 inputs to float32."""
+        inputs = tf.nest.flatten(self.signature())
+        if any(spec.dtype == tf.float64 for spec in inputs) and not isinstance(
+            x, tf.data.Dataset
+        ):
+            x = tf.data.Dataset.from_tensor_slices(x).batch(batch_size or 32)
+            batch_size = None
+        return super().predict(x, batch_size=batch_size, **kwargs)
 
     def signature(self) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
         """Return the specification of the raw inputs, as `call` takes them.
@@ -79,15 +100,16 @@ class ServingModel(keras.Model):
         """
         if self.raw_columns is None:
             shape = self.image_shape or (self.num_features,)
-            return tf.TensorSpec((None, *shape), tf.float32, "features")
-        categorical = {name for name, _ in self.raw_columns.levels}
+            dtype = tf.float64 if self.float64 else tf.float32
+            return tf.TensorSpec((None, *shape), dtype, "features")
+        dtypes = {
+            **dict.fromkeys(self.raw_columns.names, tf.float32),
+            **dict.fromkeys(self.raw_columns.float64, tf.float64),
+            **{name: tf.string for name, _ in self.raw_columns.levels},
+        }
         return {
-            name: tf.TensorSpec(
-                (None,),
-                tf.string if name in categorical else tf.float32,
-                f"input_{number}",
-            )
-            for number, name in enumerate(self.raw_columns.names)
+            name: tf.TensorSpec((None,), dtype, f"input_{number}")
+            for number, (name, dtype) in enumerate(dtypes.items())
         }
 
     @property
@@ -105,6 +127,8 @@ class ServingModel(keras.Model):
             "num_features": self.num_features,
             "raw_columns": serialize(self.raw_columns),
             "image_shape": list(self.image_shape),
+            "float64": self.float64,
+            "offset": self.offset,
         }
 
     @classmethod

@@ -24,6 +24,7 @@ def check_layer(
     trainable=(),
     non_trainable=(),
     policies=("float32", "float64", "mixed_float16", "mixed_bfloat16"),
+    weights_dtype=None,
 ):
     """Check the contract.
 
@@ -37,6 +38,7 @@ def check_layer(
         trainable: The shapes of the trainable weights, in order.
         non_trainable: The shapes of the others.
         policies: The dtype policies that the layer supports.
+        weights_dtype: The dtype of the weights, if it is not the policy's.
     """
     layer = layer_class(**arguments)
     before = layer.get_config()
@@ -53,7 +55,7 @@ def check_layer(
     _check_shapes(layer, inputs, expected)
     _check_batches(layer, inputs, expected)
     for policy in policies:
-        _check_policy(layer_class, arguments, inputs, policy)
+        _check_policy(layer_class, arguments, inputs, policy, weights_dtype)
     _check_keras_file(layer, inputs, expected, tmp_path)
     _check_saved_model(layer, inputs, expected, tmp_path)
 
@@ -90,14 +92,14 @@ def _check_batches(layer, inputs, expected):
             )
 
 
-def _check_policy(layer_class, arguments, inputs, policy):
+def _check_policy(layer_class, arguments, inputs, policy, weights_dtype):
     layer = layer_class(**arguments, dtype=policy)
     output = layer(inputs)
     dtype = keras.dtype_policies.get(policy)
     assert keras.backend.standardize_dtype(output.dtype) == dtype.compute_dtype
     for weight in layer.weights:
         if keras.backend.is_float_dtype(weight.dtype):
-            assert weight.dtype == dtype.variable_dtype
+            assert weight.dtype == (weights_dtype or dtype.variable_dtype)
     again = layer_class.from_config(layer.get_config())
     assert again.dtype_policy.name == layer.dtype_policy.name == policy
 

@@ -7,13 +7,18 @@ from typing import Any, NamedTuple, TypeAlias
 import keras
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
+import tensorflow as tf
 from sklearn import metrics
 
+from recipes.checks.sparse import make_batches
 from recipes.pipeline.datasets import Data, Examples, batches
+from recipes.pipeline.datasets.description import FeatureMatrix
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 
 BATCH_SIZE = 8192  # rows that are preprocessed or predicted at a time
+_BATCH_BYTES = 64 << 20  # of the raw rows that are preprocessed at a time, in float64
 
 
 def regression_scores(
@@ -272,14 +277,26 @@ def _as_vector(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     return array.reshape(-1)
 
 
-def preprocess(rows: Examples, preprocessing: Any) -> npt.NDArray[np.float32]:
-    """Return preprocessed features as one array `[n, p]`, or `[n, h, w(, c)]`."""
-    parts = batches.make_batches(rows.features, rows.target, BATCH_SIZE, None)
-    return np.concatenate([preprocessing(x).numpy() for x, _ in parts])
+def preprocess(rows: Examples, preprocessing: Any) -> FeatureMatrix:
+    """Return preprocessed features as one array `[n, p]`, or `[n, h, w(, c)]`.
+
+    A sparse matrix that is only scaled stays a `csr_array`; it becomes dense otherwise.
+    """
+    if scipy.sparse.issparse(rows.features) and preprocessing.keeps_zeros:
+        return preprocessing.scale_sparse(rows.features)
+    return np.concatenate([preprocessing(x).numpy() for x in _cut(rows.features)])
+
+
+def _cut(features: FeatureMatrix) -> tf.data.Dataset:
+    """Return rows in dense batches of limited size."""
+    row_bytes = 8 * int(np.prod(features.shape[1:]))
+    size = max(1, min(BATCH_SIZE, _BATCH_BYTES // row_bytes))
+    nothing = np.zeros(features.shape[0], np.float32)
+    return batches.make_batches(features, nothing, size, None).map(lambda x, _: x)
 
 
 def predict(
-    inference: keras.Model, data: Data, features: Mapping[str, npt.NDArray[Any]]
+    inference: keras.Model, data: Data, features: Mapping[str, FeatureMatrix]
 ) -> dict[str, Any]:
     """Predict the rows of each part.
 
@@ -293,16 +310,32 @@ def predict(
         For each part predictions `[n, 1]`, or for classes `Decisions`.
     """
     outputs = {
-        part: inference.predict(x, batch_size=BATCH_SIZE, verbose=0)
+        part: inference.predict(make_batches(x, BATCH_SIZE), verbose=0)
+        if scipy.sparse.issparse(x)
+        else inference.predict(x, batch_size=BATCH_SIZE, verbose=0)
         for part, x in features.items()
     }
     if data.description.task == "regression":
-        return outputs
+        return restore_offset(data, outputs)
     return {
         part: decide(
             data.parts[part].target,
             **(output if isinstance(output, dict) else {"scores": output}),
         )
+        for part, output in outputs.items()
+    }
+
+
+def restore_offset(data: Data, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a regression's predictions plus the offset that its targets lacked.
+
+    Args:
+        data: the data set.
+        outputs: by part, what the learner predicts, `[n, 1]`.
+    """
+    offset = data.description.target_offset
+    return {
+        part: output.astype(np.float64) + offset if offset else output
         for part, output in outputs.items()
     }
 

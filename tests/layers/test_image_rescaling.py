@@ -24,6 +24,7 @@ def test_contract(tmp_path):
         set_up=set_up,
         non_trainable=[(), ()],
         policies=("float32", "float64"),
+        weights_dtype="float64",
         tmp_path=tmp_path,
     )
 

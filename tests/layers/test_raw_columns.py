@@ -37,6 +37,19 @@ def test_unknown_and_missing_levels_are_nan():
     np.testing.assert_array_equal(output, [[1, 1], [NAN, NAN], [NAN, 3], [0, 4]])
 
 
+def test_blanks_around_texts_do_not_matter():
+    layer = RawColumns(["sex"], {"sex": ["female", " male"]})
+    output = layer({"sex": tf.constant([" female", "male\t", " male", "ma le"])})
+    np.testing.assert_array_equal(output[:, 0], [0, 1, 1, NAN])
+
+
+def test_float64_columns_keep_their_digits():
+    layer = RawColumns(["time", "sex"], {"sex": ["female", "male"]}, ["time"])
+    time = 1_700_000_000 + np.arange(3.0)
+    output = layer({"time": time, "sex": tf.constant(["male"] * 3)})
+    np.testing.assert_array_equal(output, np.stack([time, np.ones(3)], axis=1))
+
+
 def test_numbers_of_any_type_are_accepted():
     layer = RawColumns(["a", "b"])
     output = layer({"b": np.array([1, 2]), "a": np.array([True, False])})
@@ -59,6 +72,12 @@ def test_bad_names_are_refused(names):
 def test_levels_of_an_unknown_column_are_refused():
     with pytest.raises(ValueError, match="`levels` should be given for columns"):
         RawColumns(["a"], {"b": ["x"]})
+
+
+def test_float64_of_other_than_numeric_columns_is_refused():
+    for name in ("sex", "b"):
+        with pytest.raises(ValueError, match="`float64` should be names of numeric"):
+            RawColumns(["a", "sex"], {"sex": ["x"]}, [name])
 
 
 def test_missing_column_is_refused():

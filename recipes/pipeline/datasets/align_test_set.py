@@ -47,7 +47,12 @@ def align_test_set(training: Source, other: Source) -> Source:
     target, labels = _merge_levels(
         training.target, other.target, rows.target, other.where
     )
-    return dataclasses.replace(training, target=target, test=Examples(features, labels))
+    return dataclasses.replace(
+        training,
+        target=target,
+        test=Examples(features, labels),
+        notes=tuple(dict.fromkeys((*training.notes, *other.notes))),
+    )
 
 
 def _align_widths(training: Source, test: Examples) -> tuple[Source, Examples]:

@@ -23,14 +23,14 @@ def make_batches(
     """Return rows batch by batch.
 
     Args:
-        features: [n, d] float32, a NumPy array or a `csr_array`.
+        features: [n, d], a NumPy array or a `csr_array`.
         target: [n], any dtype.
         batch_size: Rows in a batch; the last batch holds the remainder.
         shuffle_seed: Seed of the order, which is new in each epoch; `None` keeps the
             rows in order.
 
     Returns:
-        Dataset of (features [b, d] float32, target [b, 1]) with a known length.
+        Dataset of (features [b, d], target [b, 1]) with a known length.
     """
 
     def gather(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
@@ -44,7 +44,7 @@ def make_batches(
 
     def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x, y = tf.numpy_function(
-            gather, [start_or_index], [tf.float32, target.dtype], stateful=False
+            gather, [start_or_index], [features.dtype, target.dtype], stateful=False
         )
         x.set_shape([None, features.shape[1]])
         y.set_shape([None, 1])

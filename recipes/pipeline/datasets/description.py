@@ -10,7 +10,7 @@ import tensorflow as tf
 from recipes.pipeline.datasets import batches
 
 Task = Literal["regression", "classification"]
-# A NumPy array or a scipy.sparse.csr_array, float32; SciPy has no type hints.
+# A NumPy array or a scipy.sparse.csr_array; SciPy has no type hints.
 FeatureMatrix: TypeAlias = Any
 
 
@@ -22,6 +22,8 @@ class Column:
     kind: Literal["numeric", "categorical"] = "numeric"
     unit: str = ""  # empty if unknown
     levels: tuple[str, ...] = ()  # code i stands for levels[i]
+    # Of the serving input of a numeric column: what tells its values apart.
+    dtype: Literal["float32", "float64"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,17 @@ class Description:
     task: Task
     notes: tuple[str, ...] = ()  # for the user: what was dropped, unseen or assumed
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+    # Subtracted from the target for the learner, and added to what it predicts; not 0
+    # if float32 does not tell the target's values apart.
+    target_offset: float = 0.0
 
 
 @dataclass(frozen=True)
 class Examples:
     """Feature rows and their targets, in memory.
 
-    `features` is [n, d] float32, dense or CSR; NaN stands for a blank. A categorical
+    `features` is [n, d], dense or CSR: float32, or float64 if a column's values need
+    it; NaN stands for a blank. A categorical
     column holds codes, NaN for a blank or a level that no training row has. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
@@ -70,6 +76,15 @@ class Data:
         held_out = {"validation": self.validation} if self.validation else {}
         return {"train": self.train, **held_out, "test": self.test}
 
+    @property
+    def targets(self) -> dict[str, npt.NDArray[Any]]:
+        """Each part's targets as a learner takes them, less `target_offset`."""
+        offset = self.description.target_offset
+        return {
+            name: rows.target - offset if offset else rows.target
+            for name, rows in self.parts.items()
+        }
+
     def with_notes(self, *notes: str) -> "Data":
         """Return the same data with more notes for the user."""
         about = self.description
@@ -88,10 +103,10 @@ class Data:
                 stay in order.
 
         Returns:
-            Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
+            Dataset of (features [b, d], target [b, 1] as in `targets`).
         """
         return batches.make_batches(
-            self.train.features, self.train.target, batch_size, shuffle_seed
+            self.train.features, self.targets["train"], batch_size, shuffle_seed
         )
 
     def test_dataset(self, batch_size: int) -> tf.data.Dataset:
@@ -101,8 +116,8 @@ class Data:
             batch_size: Rows in a batch; the last batch holds the remainder.
 
         Returns:
-            Dataset of (features [b, d] float32, target [b, 1] float64 or int64).
+            Dataset of (features [b, d], target [b, 1] as in `targets`).
         """
         return batches.make_batches(
-            self.test.features, self.test.target, batch_size, None
+            self.test.features, self.targets["test"], batch_size, None
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import string
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -55,10 +56,19 @@ def sort_naturally(texts: Iterable[str]) -> list[str]:
 
 
 class Levels:
-    """The different texts of one column, numbered in order of appearance."""
+    """The different texts of one column, numbered in order of appearance.
+
+    Args:
+        texts: The texts that are known already.
+
+    Attributes:
+        had_blanks: Whether `encode_all` met a text with blanks around it, which it
+            strips.
+    """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._code = {text: code for code, text in enumerate(texts)}
+        self.had_blanks = False
 
     def encode(self, text: str) -> int:
         """Return a text's code; a new text gets the next number."""
@@ -69,7 +79,9 @@ class Levels:
         codes = np.full(len(texts), np.nan)
         for place, text in enumerate(texts):
             if text is not None and not is_blank(text):
-                codes[place] = self.encode(text.strip())
+                bare = text.strip(string.whitespace)  # those that TensorFlow strips
+                self.had_blanks |= bare != text
+                codes[place] = self.encode(bare)
         return codes
 
     def __len__(self) -> int:

@@ -29,6 +29,15 @@ class GrowingMatrix:
         self.rows = 0
         self._flat = np.empty(0, dtype)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the entries."""
+        return self._flat.dtype
+
+    def convert(self, dtype: npt.DTypeLike) -> None:
+        """Change the type of the entries."""
+        self._flat = self._flat.astype(dtype)
+
     def append(self, block: npt.NDArray[Any]) -> None:
         """Add rows [b, width]."""
         start, stop = self.rows, self.rows + len(block)
@@ -60,11 +69,11 @@ class GrowingMatrix:
 
 
 def keep_in_place(
-    matrix: npt.NDArray[np.float32],
+    matrix: npt.NDArray[np.floating],
     *,
     rows: npt.NDArray[np.int64] | None = None,
     columns: npt.NDArray[np.int64] | None = None,
-) -> npt.NDArray[np.float32]:
+) -> npt.NDArray[np.floating]:
     """Keep some rows and columns of a matrix by moving them to its front.
 
     Args:
@@ -89,7 +98,7 @@ def keep_in_place(
     return flat[: len(rows) * width].reshape(-1, width)
 
 
-def count_nan(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def count_nan(matrix: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Count the NaNs in each column [d]."""
     counts = np.zeros(matrix.shape[1], np.int64)
     for start, stop in _iterate_blocks(*matrix.shape):
@@ -97,10 +106,11 @@ def count_nan(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     return counts
 
 
-def find_first_infinite(matrix: npt.NDArray[np.floating]) -> tuple[int, int] | None:
-    """Return (row, column) of the first infinite entry, both from 0, if any."""
+def find_first_infinite(matrix: npt.NDArray[Any]) -> tuple[int, int] | None:
+    """Return (row, column) of the first entry beyond float32, both from 0, if any."""
     for start, stop in _iterate_blocks(*matrix.shape):
-        found = np.argwhere(np.isinf(matrix[start:stop]))
+        with np.errstate(over="ignore"):
+            found = np.argwhere(np.isinf(matrix[start:stop].astype(np.float32)))
         if len(found):
             return start + int(found[0, 0]), int(found[0, 1])
     return None

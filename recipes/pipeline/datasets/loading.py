@@ -8,7 +8,7 @@ import scipy.sparse
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.datasets import in_place_matrix, source
+from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
 from recipes.pipeline.datasets.description import Data, Description, Examples, Task
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
@@ -47,6 +47,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         found = align_test_set(found, other)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
+    found = precision.settle(found)
     inferred = infer_task(task, found)
     train, test = found.train, found.test
     if test is None:
@@ -106,11 +107,16 @@ def _describe(
         _refuse_blank_pixels(found, train, test)
     else:
         _refuse_blank_columns(found, train)
-    target = found.target
+    target, offset = found.target, 0.0
+    merged: tuple[str, ...] = ()
     if task == "classification":
+        if target.kind == "numeric":
+            merged = precision.describe_large_labels(target.name, train.target)
         target, *labels = encode_target(target, train.target, test.target, found.where)
         train = Examples(train.features, labels[0])
         test = Examples(test.features, labels[1])
+    else:
+        offset, merged = precision.choose_offset(target.name, train.target)
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
@@ -119,8 +125,9 @@ def _describe(
         columns=columns,
         target=target,
         task=task,
-        notes=(*found.notes, *unseen),
+        notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
+        target_offset=offset,
     )
     return Data(train, test, description)
 

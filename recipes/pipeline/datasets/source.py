@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from recipes.checks.suggestions import suggest
 from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix
 from recipes.pipeline.datasets.description import Column, Examples
-from recipes.pipeline.datasets.encoding import is_too_varied
+from recipes.pipeline.datasets.encoding import Levels, is_too_varied
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ def quote_first_five(names: Iterable[str]) -> str:
     return list_first_five(f"'{name}'" for name in names)
 
 
+def describe_blanks(levels: Mapping[str, Levels]) -> Iterator[str]:
+    """Note in which columns, by name, blanks around texts were stripped."""
+    names = [name for name, each in levels.items() if each.had_blanks]
+    if names:
+        yield f"blanks around texts are ignored in {quote_first_five(names)}"
+
+
 def missing_column_error(target: str, where: str, names: Iterable[str]) -> InputError:
     """Return the error for a target column that does not exist."""
     names = list(names)
@@ -80,10 +87,10 @@ def check_rows(
     target_name: str,
     where: str,
 ) -> Examples:
-    """Check and cast arrays of rows, which may hold blank features but no infinities.
+    """Check arrays of rows, which may hold blank features but no infinities.
 
     Args:
-        features: [n, d] of any float type; cast to float32.
+        features: [n, d] of any float type; float16 is cast to float32.
         target: [n] of any float type; cast to float64.
         columns: The d columns, for messages.
         target_name: Name of the target, for messages.
@@ -93,8 +100,8 @@ def check_rows(
         InputError: An entry is infinite or too large for float32, or a target is
             blank.
     """
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(features, np.float32)
+    is_wide = features.dtype.itemsize > np.dtype(np.float32).itemsize
+    cast = np.ascontiguousarray(features, np.float64 if is_wide else np.float32)
     if (place := in_place_matrix.find_first_infinite(cast)) is not None:
         row, column = place
         raise InputError(

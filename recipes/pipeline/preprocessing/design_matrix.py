@@ -12,10 +12,12 @@ import numpy as np
 import scipy.sparse
 
 from layers.preprocessing import Preprocessing
-from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets import Column, precision
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 
-SMALLEST = float(np.finfo(np.float32).tiny)  # TensorFlow flushes less to zero
+# Least range of a column that varies. TensorFlow flushes less to zero in float32; in
+# float64 the square has to stay above zero.
+SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
 _BLOCK_BYTES = 64 * 2**20  # copied at a time from a dense matrix
 
 
@@ -33,6 +35,7 @@ class DesignMatrix:
     variances: list[float] = field(default_factory=list)
     # For the notes: names, and numbers of blanks by name.
     constant: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     blank_numbers: dict[str, int] = field(default_factory=dict)
     blank_categories: dict[str, int] = field(default_factory=dict)
@@ -46,11 +49,23 @@ class DesignMatrix:
         if blanks:
             self.blank_numbers[column.name] = blanks
         extremes = [*find_range(present), *([0.0] if zeros else [])]
-        if max(extremes) - min(extremes) < SMALLEST:
+        if max(extremes) - min(extremes) < SMALLEST[column.dtype]:
             self.constant.append(column.name)
         else:
             mean, variance = _compute_moments(present, zeros, blanks, median)
             self._add_output(column.name, number, -1, mean, variance)
+            sample = precision.sample_rows(present[:, np.newaxis].astype(np.float64))
+            scaled = (sample - mean) / np.sqrt(variance)
+            if precision.find_merged(sample, scaled.astype(np.float32)).any():
+                self.merged.append(column.name)
+
+    def add_scaled(self, number: int, column: Column, size: float) -> None:
+        """Add a numeric column that is divided by its largest absolute value."""
+        self.medians.append(0.0)
+        if size < SMALLEST[column.dtype]:
+            self.constant.append(column.name)
+        else:
+            self._add_output(column.name, number, -1, 0.0, size**2)
 
     def add_categorical(
         self, number: int, column: Column, present: np.ndarray, blanks: int
@@ -96,13 +111,20 @@ class DesignMatrix:
             layer.design.level.assign(self.levels)
         _set_scaling(layer, np.array(self.means), np.array(self.variances))
         layer.output_names = tuple(self.names)
-        layer.notes = tuple(self._write_notes())
+        layer.notes = tuple(self.write_notes())
         return layer
 
-    def _write_notes(self) -> Iterator[str]:
+    def write_notes(self) -> Iterator[str]:
+        """Write what was dropped and filled, in sentences."""
         if self.constant:
             names = quote_first_five(self.constant)
             yield f"dropped, the same in all training rows: {names}"
+        if self.merged:
+            names = quote_first_five(self.merged)
+            yield (
+                "different values that are equal to the model, as they are too close "
+                f"together for their range: {names}"
+            )
         if self.unseen:
             yield f"levels that no training row has: {quote_first_five(self.unseen)}"
         for blanks, how in (
@@ -137,7 +159,7 @@ def iterate_columns(features: Any) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def _compute_median(present: np.ndarray, zeros: int) -> float:
-    """Return the median of the values and `zeros` zeros, rounded to float32."""
+    """Return the median of the values and `zeros` zeros."""
     count = len(present) + zeros
     negative = int(np.count_nonzero(present < 0)) if zeros else 0
     middle = []
@@ -147,7 +169,7 @@ def _compute_median(present: np.ndarray, zeros: int) -> float:
         else:
             place -= zeros if place >= negative else 0
             middle.append(float(np.partition(present, place)[place]))
-    return float(np.float32(sum(middle) / 2))
+    return sum(middle) / 2
 
 
 def _compute_moments(
@@ -168,8 +190,7 @@ def _compute_moments(
 
 def _set_scaling(layer: Preprocessing, mean: np.ndarray, variance: np.ndarray) -> None:
     """Set the powers of two and the statistics of the layer's normalisation."""
-    exponent = np.clip(-np.floor(np.log2(np.sqrt(variance))), -126, 126)
-    factor = 2.0**exponent
+    factor = 2.0 ** -np.floor(np.log2(np.sqrt(variance)))
     layer.factor.assign(factor)
     normalization: keras.layers.Normalization = layer.normalization
     count = np.zeros((), "int32")  # Keras keeps it only for old files

@@ -9,13 +9,15 @@ trained model.
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import tensorflow as tf
 
 from layers.image_rescaling import ImageRescaling
+from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 from recipes.errors import InputError
-from recipes.pipeline.datasets import Data, Description
+from recipes.pipeline.datasets import Data, Description, precision
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
     DesignMatrix,
@@ -24,7 +26,9 @@ from recipes.pipeline.preprocessing.design_matrix import (
 )
 
 
-def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
+def learn_preprocessing(
+    data: Data, *, images: bool = False, sparse: bool = False
+) -> Any:
     """Learn the preprocessing of a data set from its training rows.
 
     Blanks in numeric columns are filled with the column's median. Each categorical
@@ -41,6 +45,9 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
         images: Whether rows that are images become images, with all pixels rescaled
             together to the range from 0 to 1. Other data are not affected. Defaults to
             `False`.
+        sparse: Whether a sparse matrix stays sparse. Then its columns are divided by
+            their largest absolute values and not shifted. Other data are not affected.
+            Defaults to `False`.
 
     Returns:
         A built layer: `Preprocessing`, `[b, d]` → `[b, p]`, float32, or for images
@@ -56,6 +63,8 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
     if images and data.description.image_shape:
         return _learn_image_rescaling(data)
     features = data.train.features
+    if sparse and scipy.sparse.issparse(features):
+        return _learn_scaling(data)
     columns = data.description.columns
     design = DesignMatrix()
     for number, (column, (values, zeros)) in enumerate(
@@ -77,11 +86,7 @@ def learn_preprocessing(data: Data, *, images: bool = False) -> Any:
             )
         else:
             design.add_numeric(number, column, present, zeros, blanks)
-    if not design.names:
-        raise InputError(
-            f"{data.description.source}: no column varies over the training rows"
-        )
-    return design.build_layer()
+    return _build_layer(design, data)
 
 
 def build_serving_model(
@@ -95,11 +100,13 @@ def build_serving_model(
         model: Layer or model that takes the preprocessing's output.
 
     Returns:
-        A built model that returns what `model` does. Its input is, for a table, a dict
-        with one tensor `[b]` per column under the column's name (string for categorical
-        columns, float32 for others); for `ImageRescaling`, images `[b, h, w]` or
-        `[b, h, w, c]`, float32; otherwise a matrix `[b, d]`, float32.
+        A built model that returns what `model` does, plus the `target_offset`. Its
+        input is, for a table, a dict with one tensor `[b]` per column under the
+        column's name (string for categorical columns, the columns' `dtype` for others);
+        for `ImageRescaling`, images `[b, h, w]` or `[b, h, w, c]`; otherwise a matrix
+        `[b, d]`. Both are float32, or float64 if that is the `dtype` of a column.
     """
+    wide = [column.name for column in description.columns if column.dtype == "float64"]
     raw_columns = None
     if description.tabular:
         raw_columns = RawColumns(
@@ -109,6 +116,7 @@ def build_serving_model(
                 for column in description.columns
                 if column.kind == "categorical"
             },
+            wide,
         )
     serving = ServingModel(
         preprocessing,
@@ -116,6 +124,8 @@ def build_serving_model(
         len(description.columns),
         raw_columns,
         getattr(preprocessing, "image_shape", ()),
+        float64=bool(wide),
+        offset=description.target_offset,
         name="serving",
     )
     # Call it once to build everything in it.
@@ -128,10 +138,37 @@ def build_serving_model(
     return serving
 
 
+def _build_layer(design: DesignMatrix, data: Data) -> Preprocessing:
+    if not design.names:
+        raise InputError(
+            f"{data.description.source}: no column varies over the training rows"
+        )
+    return design.build_layer()
+
+
+def _learn_scaling(data: Data) -> Preprocessing:
+    """Scale the columns of a sparse matrix, as scikit-learn's `MaxAbsScaler` does."""
+    features, columns = data.train.features, data.description.columns
+    sizes = abs(features).max(axis=0).toarray().reshape(-1).astype(np.float64)
+    design = DesignMatrix()
+    for number, (column, size) in enumerate(zip(columns, sizes, strict=True)):
+        design.add_scaled(number, column, float(size))
+    layer = _build_layer(design, data)
+    sample = precision.sample_rows(features)
+    kept = sample[:, layer.design.source.numpy()] if layer.design else sample
+    merged = precision.find_merged(kept, layer.scale_sparse(sample))
+    design.merged = [design.names[place] for place in np.flatnonzero(merged)]
+    layer.notes = (
+        "sparse columns are divided by their largest absolute values, not shifted",
+        *design.write_notes(),
+    )
+    return layer
+
+
 def _learn_image_rescaling(data: Data) -> ImageRescaling:
     about, features = data.description, data.train.features
     least, largest = find_range(features)
-    if largest - least < SMALLEST:
+    if largest - least < SMALLEST[about.columns[0].dtype]:
         raise InputError(
             f"{about.source}: every pixel of the training images is {least:g}; there "
             "is nothing to learn"

@@ -32,8 +32,10 @@ def certificate_table(
             continue
         title = (titles or {}).get(key, key.replace("_", " ").capitalize())
         value = fit[key]
-        if key in ("converged", "stop_reason"):
-            text = _YES_NO.get(value, str(value).replace("_", " "))
+        if isinstance(value, bool):
+            text = _YES_NO[value]
+        elif isinstance(value, str):
+            text = value.replace("_", " ")
         else:
             text = number(value)
         tone: Tone = "bad" if key in alarming else ""

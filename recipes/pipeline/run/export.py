@@ -4,6 +4,7 @@ Both appear complete or not at all.
 """
 
 import errno
+import functools
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -79,13 +80,14 @@ def save_model(
 def outputs(description: Description) -> Outputs:
     """Return the function that names the outputs of a model of such data."""
     if description.task == "regression":
-        return regression_outputs
+        dtype = tf.float64 if description.target_offset else tf.float32
+        return functools.partial(regression_outputs, dtype=dtype)
     return classification_outputs(description.target.levels)
 
 
-def regression_outputs(prediction: Any) -> dict[str, Any]:
-    """Return the outputs of a regression: `prediction` `[batch, 1]` float32."""
-    return {"prediction": tf.reshape(tf.cast(prediction, tf.float32), (-1, 1))}
+def regression_outputs(prediction: Any, dtype: tf.DType = tf.float32) -> dict[str, Any]:
+    """Return the outputs of a regression: `prediction` `[batch, 1]`."""
+    return {"prediction": tf.reshape(tf.cast(prediction, dtype), (-1, 1))}
 
 
 def classification_outputs(levels: Sequence[str]) -> Outputs:

@@ -13,18 +13,21 @@ from recipes.errors import InputError
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples, FeatureMatrix
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
+from recipes.pipeline.datasets.precision import GrowingFeatures
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
 _BLOCK_BYTES = 8 << 20
-_DENSE_FROM = 1 / 3  # of the entries; below it CSR with 32-bit indices is smaller
+_LARGEST = np.finfo(np.float32).max
+# Of the entries: below it CSR, with 32-bit indices, takes less than half the memory.
+_DENSE_FROM = 1 / 4
 
 
 def read(path: Path, like: Source | None = None) -> Source:
     """Read a LIBSVM file, block by block.
 
-    Indices count from 1 unless index 0 occurs. The rows are dense float32 as long as at
-    least a third of the entries are stored; from the first block below that they are
+    Indices count from 1 unless index 0 occurs. The rows are dense as long as at
+    least a quarter of the entries are stored; from the first block below that they are
     sparse, and stay so.
 
     Args:
@@ -70,7 +73,7 @@ def widen(features: FeatureMatrix, width: int) -> FeatureMatrix:
 class _Collector:
     """The blocks parsed so far; column i is index i, so column 0 may be empty.
 
-    Dense as long as a third of the entries are stored, then sparse.
+    Dense as long as a quarter of the entries are stored, then sparse.
     """
 
     def __init__(self) -> None:
@@ -78,8 +81,8 @@ class _Collector:
         self.width = 0
         self.smallest = np.iinfo(np.int32).max
         self._entries = 0
-        self._dense: GrowingMatrix | None = GrowingMatrix(0)
-        self._values = GrowingMatrix(1, np.float32)
+        self._dense: GrowingMatrix | None = GrowingFeatures(0)
+        self._values = GrowingMatrix(1, np.float64)
         self._indices = GrowingMatrix(1, np.int32)
         self._lengths = GrowingMatrix(1, np.int64)
 
@@ -159,9 +162,10 @@ def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
 
 def _parse(block: bytes) -> tuple[Any, Any]:
     features, labels = load_svmlight_file(
-        BytesIO(block), zero_based=True, dtype=np.float32
+        BytesIO(block), zero_based=True, dtype=np.float64
     )
-    if not (np.isfinite(features.data).all() and np.isfinite(labels).all()):
+    finite = np.abs(features.data).max(initial=0) <= _LARGEST
+    if not (finite and np.isfinite(labels).all()):
         raise ValueError("not finite")
     if features.shape[1] > np.iinfo(np.int32).max:
         raise ValueError("index too large")

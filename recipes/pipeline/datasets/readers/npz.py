@@ -50,7 +50,7 @@ def read(path: Path) -> Source:
     columns = (
         source.name_pixels(shape) if len(shape) > 1 else source.number_columns(*shape)
     )
-    target, labels = _encode_targets([y for _, y in read_part], y_name)
+    target, labels, blanks = _encode_targets([y for _, y in read_part], y_name)
     rows = [
         _make_examples(path, part, x, y, columns, shape, target.name)
         for part, (x, _), y in zip(parts, read_part, labels, strict=True)
@@ -64,7 +64,10 @@ def read(path: Path) -> Source:
         train=rows[0],
         test=rows[1] if len(rows) > 1 else None,
         image_shape=shape if len(shape) > 1 else (),
-        notes=(_CHANNELS_FIRST.format(*shape),) if _is_channels_first(shape) else (),
+        notes=(
+            *((_CHANNELS_FIRST.format(*shape),) if _is_channels_first(shape) else ()),
+            *blanks,
+        ),
     )
 
 
@@ -139,7 +142,9 @@ def _read_features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
         raise InputError(
             f"{path}: '{arrays[name]}' holds {x.dtype}; expected real numbers"
         )
-    return x if x.dtype.kind == "f" else x.astype(np.float32)
+    if x.dtype.kind == "f":
+        return x
+    return x.astype(np.float32 if x.dtype.itemsize <= 2 else np.float64)
 
 
 def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
@@ -161,13 +166,23 @@ def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
 
 def _encode_targets(
     targets: list[npt.NDArray[Any]], name: str
-) -> tuple[Column, list[npt.NDArray[np.float64]]]:
-    """Turn class names into codes, the same in each part; leave numbers unchanged."""
+) -> tuple[Column, list[npt.NDArray[np.float64]], Iterator[str]]:
+    """Turn class names into codes, the same in each part; leave numbers unchanged.
+
+    The third result are notes.
+    """
     if all(y.dtype.kind in "biuf" for y in targets):
-        return Column(name), [y.astype(np.float64) for y in targets]
+        return Column(name), [y.astype(np.float64) for y in targets], iter(())
     levels = Levels()
-    codes = [levels.encode_all(y.astype(str).tolist()) for y in targets]
-    return Column(name, "categorical", levels=levels.texts), codes
+    codes = [levels.encode_all(_as_texts(y)) for y in targets]
+    column = Column(name, "categorical", levels=levels.texts)
+    return column, codes, source.describe_blanks({name: levels})
+
+
+def _as_texts(y: npt.NDArray[Any]) -> list[str]:
+    if y.dtype.kind == "S":
+        return [text.decode(errors="backslashreplace") for text in y.tolist()]
+    return y.astype(str).tolist()
 
 
 def _make_examples(

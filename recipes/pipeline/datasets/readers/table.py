@@ -1,4 +1,4 @@
-"""Text tables, `.csv` and `.tsv`, streamed by Arrow into one float32 matrix."""
+"""Text tables, `.csv` and `.tsv`, streamed by Arrow into one matrix."""
 
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,16 @@ from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels
-from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
+from recipes.pipeline.datasets.in_place_matrix import (
+    GrowingMatrix,
+    find_first_infinite,
+)
+from recipes.pipeline.datasets.precision import GrowingFeatures
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.readers.table_layout import (
     Kind,
     Layout,
+    describe_equal_codes,
     detect_kinds,
     detect_layout,
     find_first_fault,
@@ -49,7 +54,7 @@ def read(path: Path, target: str, like: Source | None = None) -> Source:
     kinds: dict[str, Kind] = dict.fromkeys(layout.names, "categorical")
     try:
         kinds = _choose_kinds(layout, head, target, like)
-        found = _read_columns(layout, kinds, target)
+        found = _read_columns(layout, kinds, target, head)
     except pa.ArrowInvalid as error:
         raise find_first_fault(layout, kinds, target) from error
     return found if like is not None else source.drop_useless_columns(found)
@@ -74,7 +79,9 @@ def _choose_kinds(
     return kinds
 
 
-def _read_columns(layout: Layout, kinds: dict[str, Kind], target: str) -> Source:
+def _read_columns(
+    layout: Layout, kinds: dict[str, Kind], target: str, head: bytes
+) -> Source:
     names = [n for n in layout.names if n != target and kinds[n] != "useless"]
     levels = {n: Levels() for n in (*names, target) if kinds[n] == "categorical"}
     features, labels = _stream_rows(layout, kinds, target, names, levels)
@@ -89,7 +96,11 @@ def _read_columns(layout: Layout, kinds: dict[str, Kind], target: str) -> Source
         target=_describe_column(target, levels.get(target)),
         train=Examples(features, labels),
         dropped=tuple(n for n in layout.names if kinds[n] == "useless"),
-        notes=() if layout.header else (f"no header line: x1 … x{len(kinds)}",),
+        notes=(
+            *(() if layout.header else (f"no header line: x1 … x{len(kinds)}",)),
+            *source.describe_blanks(levels),
+            *describe_equal_codes(layout, kinds, head),
+        ),
     )
 
 
@@ -99,19 +110,18 @@ def _stream_rows(
     target: str,
     names: list[str],
     levels: dict[str, Levels],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.float64]]:
     """Stream the file into the features [n, d] and the targets [n]."""
-    types = {n: _CATEGORIES if n in levels else pa.float32() for n in names}
-    types[target] = _CATEGORIES if target in levels else pa.float64()
-    features = GrowingMatrix(len(names))
+    types = {n: _CATEGORIES if n in levels else pa.float64() for n in (*names, target)}
+    features = GrowingFeatures(len(names))
     labels = GrowingMatrix(1, np.float64)
     with files.open_decompressed(layout.path) as stream:
         for batch in pa.csv.open_csv(stream, **make_arrow_options(layout, types)):
-            block = np.empty((batch.num_rows, len(names)), np.float32)
+            block = np.empty((batch.num_rows, len(names)))
             for place, name in enumerate(names):
                 block[:, place] = _decode(batch[name], levels.get(name))
             label = _decode(batch[target], levels.get(target))
-            if np.isinf(block).any() or not np.isfinite(label).all():
+            if find_first_infinite(block) or not np.isfinite(label).all():
                 raise find_first_fault(layout, kinds, target)
             features.append(block)
             labels.append(label)

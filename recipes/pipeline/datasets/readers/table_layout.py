@@ -5,7 +5,7 @@ They are detected in the first megabyte, before the table is streamed.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -83,9 +83,23 @@ def detect_kinds(layout: Layout, head: bytes) -> dict[str, Kind]:
     Raises:
         pyarrow.ArrowInvalid: The rows cannot be divided into cells.
     """
-    types = dict.fromkeys(layout.names, pa.string())
-    table = pa.csv.read_csv(io.BytesIO(head), **make_arrow_options(layout, types))
+    table = _read_texts(layout, head)
     return {name: _detect_kind(table[name]) for name in layout.names}
+
+
+def describe_equal_codes(
+    layout: Layout, kinds: Mapping[str, Kind], head: bytes
+) -> Iterator[str]:
+    """Note in which numeric columns texts such as 01 and 1 become equal."""
+    table = _read_texts(layout, head)
+    numeric = [name for name, kind in kinds.items() if kind == "numeric"]
+    found = [
+        f"{pair[0]} and {pair[1]} in '{name}'"
+        for name in numeric
+        if (pair := _find_equal_codes(table[name]))
+    ]
+    if found:
+        yield f"read as numbers and so equal: {source.list_first_five(found)}"
 
 
 def make_arrow_options(
@@ -223,6 +237,27 @@ def _check_names(path: Path, names: tuple[str, ...]) -> None:
                 f"{path}: two columns are called '{name}'; rename one, or add a header "
                 "line if there is none"
             )
+
+
+def _read_texts(layout: Layout, head: bytes) -> pa.Table:
+    types = dict.fromkeys(layout.names, pa.string())
+    return pa.csv.read_csv(io.BytesIO(head), **make_arrow_options(layout, types))
+
+
+def _find_equal_codes(column: pa.ChunkedArray) -> tuple[str, str] | None:
+    """Return two whole numbers that differ in the zeros before them, if any."""
+    texts = pa.compute.unique(pa.compute.utf8_trim_whitespace(column.drop_null()))
+    whole = pa.compute.filter(
+        texts, pa.compute.match_substring_regex(texts, r"^\d+$")
+    ).to_pylist()
+    if not any(text[0] == "0" != text for text in whole):
+        return None
+    known: dict[str, str] = {}
+    for text in sorted(whole):
+        other = known.setdefault(text.lstrip("0"), text)
+        if other != text:
+            return other, text
+    return None
 
 
 def _detect_kind(column: pa.ChunkedArray) -> Kind:

@@ -19,6 +19,7 @@ from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
 from recipes.pipeline.datasets.encoding import Levels
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
+from recipes.pipeline.datasets.precision import GrowingFeatures
 from recipes.pipeline.datasets.source import Source
 
 PREFIX = "tfds:"
@@ -110,36 +111,45 @@ def read_splits(
             train=rows["train"],
             test=rows.get("test"),
             image_shape=shape if len(shape) > 1 else (),
+            notes=tuple(
+                source.describe_blanks(
+                    {leaf.name: leaf.texts for leaf in (*inputs, label) if leaf.texts}
+                )
+            ),
         )
     )
 
 
 class _Leaf:
-    """One feature of a TFDS data set: its place in an example, and its encoding."""
+    """One feature of a TFDS data set: its place in an example, and its encoding.
+
+    Attributes:
+        texts: The levels met so far, if the feature holds texts.
+    """
 
     def __init__(self, path: tuple[str, ...], feature: Any) -> None:
         self.path = path
         self.name = path[-1]
         self.shape = feature.shape
         self._classes: tuple[str, ...] = tuple(getattr(feature, "names", None) or ())
-        self._texts = Levels() if feature.np_dtype in (object, np.str_) else None
+        self.texts = Levels() if feature.np_dtype in (object, np.str_) else None
 
     def decode(self, example: Any) -> npt.NDArray[Any]:
         """Return the numbers or codes of a batch, [b] or [b, d], NaN for a blank."""
         for key in self.path:
             example = example[key]
-        if self._texts is not None:
+        if self.texts is not None:
             different, places = np.unique(example.astype(bytes), return_inverse=True)
-            texts = [text.decode(errors="replace") for text in different]
-            return self._texts.encode_all(texts)[places]
+            texts = [text.decode(errors="backslashreplace") for text in different]
+            return self.texts.encode_all(texts)[places]
         values = np.asarray(example, np.float64)
         # TFDS writes −1 for an unknown class.
         return np.where(values < 0, np.nan, values) if self._classes else values
 
     def describe(self) -> Column:
         """Describe the feature; call this after its rows have been decoded."""
-        levels = self._classes if self._texts is None else self._texts.texts
-        kind = "categorical" if levels or self._texts is not None else "numeric"
+        levels = self._classes if self.texts is None else self.texts.texts
+        kind = "categorical" if levels or self.texts is not None else "numeric"
         return Column(self.name, kind, levels=levels)  # type: ignore[arg-type]
 
 
@@ -201,14 +211,13 @@ def _read_arrays(
     rows: tf.data.Dataset, inputs: list[_Leaf], label: _Leaf
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
     shape = inputs[0].shape if inputs[0].shape else (len(inputs),)
-    features = GrowingMatrix(math.prod(shape))
+    features = GrowingFeatures(math.prod(shape))
     target = GrowingMatrix(1, np.float64)
     size = min(_BATCH, max(1, _BATCH_BYTES // (8 * features.width)))
     for batch in rows.batch(size).as_numpy_iterator():
         values = [leaf.decode(batch) for leaf in inputs]
         block = values[0] if inputs[0].shape else np.stack(values, axis=1)
-        with np.errstate(over="ignore"):  # infinities are reported later
-            features.append(block.reshape(-1, features.width).astype(np.float32))
+        features.append(block.reshape(-1, features.width))
         target.append(label.decode(batch))
     return features.finish(), target.finish().reshape(-1)
 

@@ -48,6 +48,41 @@ def as_libsvm(rows):
     return "\n".join(lines) + "\n"
 
 
+WIDE = 20_000
+SPARSE_CHILD = """
+from recipes.pipeline.evaluation import preprocess
+from recipes.pipeline.preprocessing import learn_preprocessing
+
+def run(name):
+    data = datasets.load(DataConfig(dataset=name), task="regression")
+    layer = learn_preprocessing(data, sparse=True)
+    parts = [preprocess(rows, layer) for rows in data.parts.values()]
+    return sum(part.shape[0] for part in parts)
+"""
+
+
+@pytest.mark.slow
+def test_a_wide_sparse_file_stays_sparse(tmp_path):
+    """Dense, its rows would take 160 MB."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "wide.libsvm"
+    with path.open("w") as stream:
+        for number in range(2000):
+            places = np.unique(rng.integers(1, WIDE + 1, 20))
+            pairs = (f"{place}:{rng.random():.4f}" for place in places)
+            stream.write(f"{number} {' '.join(pairs)}\n")
+    code = CHILD.replace('run("diabetes")', SPARSE_CHILD + 'run("diabetes")')
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    result = json.loads(done.stdout)
+    assert result["rows"] == 2000
+    assert result["taken"] <= CONSTANT
+
+
 @pytest.mark.parametrize(("form", "text"), [("csv", as_csv), ("libsvm", as_libsvm)])
 def test_peak_memory(tmp_path, form, text):
     rows = np.random.default_rng(0).normal(size=(10_000, FEATURES + 1))

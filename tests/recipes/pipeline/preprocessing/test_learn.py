@@ -148,7 +148,7 @@ def test_statistics_match_numpy_dense_and_sparse(rows):
     good = np.arange(len(rows), dtype="float32")[:, None]
     rows = np.hstack([rows[:, ~np.isnan(rows).all(axis=0)], good])
     rows = np.vstack([rows, rows[:1] + np.float32(1)])
-    medians = np.nanmedian(rows.astype("float64"), axis=0).astype("float32")
+    medians = np.nanmedian(rows.astype("float64"), axis=0)
     filled = np.where(np.isnan(rows), medians, rows)
     varies = np.ptp(filled.astype("float64"), axis=0) >= np.finfo("float32").tiny
     filled = filled[:, varies].astype("float64")

@@ -24,7 +24,10 @@ def test_serving_raw_rows_equals_the_training_path(dtype):
         for name, column in raw.items()
     }
     np.testing.assert_allclose(
-        serving.predict(objects, batch_size=7, verbose=0), expected, rtol=1e-6
+        serving.predict(objects, batch_size=7, verbose=0),
+        expected,
+        rtol=1e-6,
+        atol=1e-6,
     )
 
 
