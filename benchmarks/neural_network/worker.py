@@ -66,6 +66,8 @@ def clock() -> Any:
     import keras
 
     class Clock(keras.callbacks.Callback):
+        takes_chunks = True
+
         def on_train_begin(self, logs: Any = None) -> None:
             self.first_step, self.epochs = None, []
 

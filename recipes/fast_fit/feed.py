@@ -4,7 +4,6 @@ Per element, tf.data has an overhead of some ten microseconds and Keras of hundr
 small network trains on a batch in sixty. So one element is a chunk of many batches.
 """
 
-import itertools
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -49,27 +48,27 @@ class Feed(Protocol):
     def as_batches(self) -> tf.data.Dataset:
         """Return the batches one by one."""
 
-    def count_chunks(self, count: int, steps: int | None) -> int | None:
-        """Return the chunks in an epoch; `None` if it ends with the data set.
-
-        Args:
-            count: Batches in a chunk.
-            steps: The argument `steps_per_epoch` of `fit`.
-        """
+    def count_chunks(self, count: int) -> int | None:
+        """Return the chunks in an epoch; `None` if it ends with the data set."""
 
 
 class DatasetFeed:
-    """The batches of a data set."""
+    """The batches of a data set.
 
-    def __init__(self, dataset: tf.data.Dataset) -> None:
-        self._dataset = dataset
+    Args:
+        dataset: The data set.
+        period: Batches in an epoch, if it does not end with the data set. No chunk
+            goes beyond an epoch.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, period: int | None = None) -> None:
+        self._dataset, self._period = dataset, period
         self.spec = dataset.element_spec
 
     @property
     def steps(self) -> int | None:
         """Number of batches in an epoch, or `None` if unknown or infinite."""
-        count = int(self._dataset.cardinality())
-        return count if count >= 0 else None
+        return self._period or self._cardinality()
 
     def as_chunks(self, count: int) -> tf.data.Dataset:
         """Return the batches, `count` at a time; shorter ones are padded."""
@@ -79,18 +78,51 @@ class DatasetFeed:
             leaves = tf.nest.flatten(batch)
             return Chunk(batch, tf.stack([tf.shape(leaf)[0] for leaf in leaves]))
 
+        leaves = tf.nest.flatten(self.spec)
+        is_regular = all(leaf.shape.is_fully_defined() for leaf in leaves)
+
+        def join(batches: tf.data.Dataset) -> tf.data.Dataset:
+            return batches.batch(count) if is_regular else batches.padded_batch(count)
+
         sized = self._dataset.map(with_sizes)
-        if all(leaf.shape.is_fully_defined() for leaf in tf.nest.flatten(self.spec)):
-            return sized.batch(count).prefetch(1)
-        return sized.padded_batch(count).prefetch(1)
+        if self._period is None:
+            return join(sized).prefetch(1)
+        return self._group(sized, count, self._period, join).prefetch(1)
 
     def as_batches(self) -> tf.data.Dataset:
         """Return the data set itself."""
         return self._dataset
 
-    def count_chunks(self, count: int, steps: int | None) -> int | None:
-        """Divide `steps`, a multiple of `count`, by it."""
-        return steps and steps // count
+    def count_chunks(self, count: int) -> int | None:
+        """Divide the period by `count`, and round up."""
+        return self._period and -(-self._period // count)
+
+    def _cardinality(self) -> int | None:
+        count = int(self._dataset.cardinality())
+        return count if count >= 0 else None
+
+    def _group(
+        self, batches: tf.data.Dataset, count: int, period: int, join: Any
+    ) -> tf.data.Dataset:
+        """Join the batches of each epoch, `count` at a time, and then what remains."""
+        remainder = period % count
+
+        def is_remainder(number: Any, _: Any) -> Any:
+            return tf.cast(number % period >= period - remainder, tf.int64)
+
+        chunks = batches.enumerate().group_by_window(
+            is_remainder,
+            lambda _, window: join(window.map(lambda _, batch: batch)),
+            window_size_func=lambda key: tf.where(
+                key == 1, tf.constant(max(remainder, 1), tf.int64), count
+            ),
+        )
+        total = self._cardinality()
+        if total is None:
+            return chunks
+        epochs, rest = divmod(total, period)
+        number = epochs * -(-period // count) + -(-rest // count)
+        return chunks.apply(tf.data.experimental.assert_cardinality(number))
 
 
 class RowFeed:
@@ -139,17 +171,18 @@ class RowFeed:
         return -(-self._rows // self._batch_size)
 
     def as_chunks(self, count: int) -> tf.data.Dataset:
-        """Return the batches, `count` at a time, without end.
+        """Return the batches, `count` at a time, without end; a short one is padded.
 
-        A shorter last batch is a chunk of its own. As the data set does not end with
-        the epoch, the next epoch's first chunk is made while the last one is trained
-        on, and no new iterator is needed, which would take some milliseconds.
+        As the data set does not end with the epoch, the next epoch's first chunk is
+        made while the last one is trained on, and no new iterator is needed, which
+        would take some milliseconds.
         """
-        spans = self._split_into_chunks(count)
+        chunks, span = self.count_chunks(count), count * self._batch_size
 
         def gather(number: Any) -> list[npt.NDArray[Any]]:
-            epoch, chunk = divmod(int(number), len(spans))
-            return self._gather_chunk(self.epoch + epoch, *spans[chunk])
+            epoch, chunk = divmod(int(number), chunks)
+            rows = self._permute(self.epoch + epoch)[chunk * span : (chunk + 1) * span]
+            return self._gather_chunk(rows)
 
         def load(number: Any) -> Chunk:
             types = [*self._dtypes, np.dtype(np.int32)]
@@ -167,28 +200,28 @@ class RowFeed:
 
     def as_batches(self) -> tf.data.Dataset:
         """Return the batches one by one, without end."""
-        return self.as_chunks(1).map(
-            lambda chunk: tf.nest.map_structure(lambda leaf: leaf[0], chunk.batches)
-        )
 
-    def count_chunks(self, count: int, steps: int | None) -> int | None:
+        def take_first(chunk: Chunk) -> Any:
+            leaves = tf.nest.flatten(chunk.batches)
+            rows = [leaf[0, : chunk.sizes[0, 0]] for leaf in leaves]
+            return tf.nest.pack_sequence_as(chunk.batches, rows)
+
+        return self.as_chunks(1).map(take_first)
+
+    def count_chunks(self, count: int) -> int:
         """Return the number of chunks in an epoch."""
-        return len(self._split_into_chunks(count))
+        return -(-self.steps // count)
 
-    def _split_into_chunks(self, count: int) -> list[tuple[int, int]]:
-        """Return the first row of each chunk, and the row after its last."""
-        whole = self._rows // self._batch_size * self._batch_size
-        bounds = {*range(0, whole, count * self._batch_size), whole, self._rows}
-        return list(itertools.pairwise(sorted(bounds)))
-
-    def _gather_chunk(self, epoch: int, begin: int, end: int) -> list[npt.NDArray[Any]]:
-        chosen = self._permute(epoch)[begin:end]
-        size = min(self._batch_size, len(chosen))
+    def _gather_chunk(self, rows: RowNumbers) -> list[npt.NDArray[Any]]:
+        starts = np.arange(0, len(rows), self._batch_size)
+        sizes = np.minimum(len(rows) - starts, self._batch_size).astype(np.int32)
         leaves = [
-            self._gather_rows(array, chosen, dtype).reshape(-1, size, *array.shape[1:])
+            self._gather_rows(array, rows, dtype).reshape(
+                len(starts), self._batch_size, *array.shape[1:]
+            )
             for array, dtype in zip(self._arrays, self._dtypes, strict=True)
         ]
-        return [*leaves, np.full((len(leaves[0]), len(leaves)), size, np.int32)]
+        return [*leaves, np.repeat(sizes[:, np.newaxis], len(leaves), axis=1)]
 
     def _permute(self, epoch: int) -> RowNumbers:
         last_epoch, order = self._order
@@ -203,12 +236,14 @@ class RowFeed:
         rows: RowNumbers,
         dtype: np.dtype[Any],
     ) -> npt.NDArray[Any]:
-        taken = self._pool.allocate((len(rows), *array.shape[1:]), dtype)
+        whole = -(-len(rows) // self._batch_size) * self._batch_size
+        padded = self._pool.allocate((whole, *array.shape[1:]), dtype)
+        taken, padded[len(rows) :] = padded[: len(rows)], 0
         if array.dtype == dtype:
             np.take(array, rows, axis=0, out=taken, mode="clip")  # "raise" would buffer
         else:
             taken[:] = array[rows]
-        return taken
+        return padded
 
 
 def is_chunked(iterator: Any) -> bool:
@@ -216,33 +251,15 @@ def is_chunked(iterator: Any) -> bool:
     return isinstance(getattr(iterator, "element_spec", None), Chunk)
 
 
-def find_obstacle(spec: Any) -> str:
-    """Return why XLA cannot process batches of these types stacked; "" if it can."""
-    for leaf in tf.nest.flatten(spec):
-        if not isinstance(leaf, tf.TensorSpec):
-            return "its batches contain tensors that are not dense"
-        if leaf.dtype == tf.string:
-            return "its batches contain strings"
-        if not leaf.shape.rank or None in leaf.shape[1:]:
-            return "the shape of its batches' rows is not known in advance"
-    return ""
+def choose_chunk_size(spec: Any) -> int:
+    """Return the number of batches of these types in a chunk."""
+    size = sum(
+        leaf.dtype.size * np.prod([each or USUAL_BATCH for each in leaf.shape])
+        for leaf in tf.nest.flatten(spec)
+    )
+    return int(np.clip(CHUNK_BYTES // max(size, 1), 1, CHUNK_BATCHES))
 
 
-def choose_chunk_size(spec: Any, wanted: int, period: int | None = None) -> int:
-    """Return the number of batches in a chunk.
-
-    Args:
-        spec: Types of the batches.
-        wanted: The number, if greater than 1; otherwise it is chosen by their size.
-        period: A multiple of the result, if any.
-    """
-    count = wanted
-    if wanted == 1:
-        size = sum(
-            leaf.dtype.size * np.prod([each or USUAL_BATCH for each in leaf.shape])
-            for leaf in tf.nest.flatten(spec)
-        )
-        count = int(np.clip(CHUNK_BYTES // max(size, 1), 1, CHUNK_BATCHES))
-    if period:
-        count = max(each for each in range(1, count + 1) if period % each == 0)
-    return count
+def round_up(steps: int, count: int) -> int:
+    """Return the batches that Keras takes, `count` at a time, for `steps` of them."""
+    return -(-steps // count) * count

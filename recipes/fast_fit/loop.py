@@ -1,4 +1,4 @@
-"""A compiled loop that runs a model's unchanged step on many batches."""
+"""A loop that runs a model's unchanged step on many batches in one call."""
 
 import itertools
 import warnings
@@ -9,35 +9,35 @@ import tensorflow as tf
 
 from recipes import interrupts
 from recipes.fast_fit.feed import Chunk, is_chunked
-
-# Each shape of batches is compiled. Batches of further shapes run step by step.
-MAX_SHAPES = 4
+from recipes.fast_fit.traced_step import TracedStep
 
 
 class Loop:
     """A replacement for `Model.train_function`, called with the iterator of batches.
 
-    XLA turns every variable that the loop's body reads or writes (weights, the
-    optimiser's slots and step number, metrics, seeds) into a value carried by the loop,
-    read once before it and written once after it. So the step needs no change.
+    A step that cannot be traced in a loop runs in Keras's function, batch by batch.
 
     Args:
         step: `train_step` or `test_step`.
         keras_function: Keras's own function. It is called with any iterator of
             batches, not only tf.data's, as Keras itself does in `train_on_batch`;
             Keras does not document this.
+        jit_compile: `True` if Keras itself compiles the step by XLA, `False` if the
+            user has ruled that out, `None` to choose by the operations of the step.
 
     Attributes:
         batches: Number of batches that the last call processed.
     """
 
     def __init__(
-        self, step: Callable[[Any], Any], keras_function: Callable[[Iterable[Any]], Any]
+        self,
+        step: Callable[[Any], Any],
+        keras_function: Callable[[Iterable[Any]], Any],
+        jit_compile: bool | None,
     ) -> None:
         self._step, self._keras_function = step, keras_function
-        self._compiled = tf.function(self._loop, autograph=False, jit_compile=True)
-        # Batches in a compiled chunk, by their types and shapes.
-        self._capacity: dict[Any, int] = {}
+        self._jit_compile = jit_compile
+        self._traced: dict[Any, TracedStep] = {}
         self._is_broken = False
         self.batches = 0
 
@@ -48,46 +48,42 @@ class Loop:
             The logs after its last batch.
         """
         if not is_chunked(iterator):
+            self.batches = 1
             return self._keras_function(iterator)
-        chunk = next(iterator)
+        chunk, spec = next(iterator), iterator.element_spec.batches
         sizes = chunk.sizes.numpy()
         rows = [leaf.shape[1] for leaf in tf.nest.flatten(chunk.batches)]
         logs, begin = None, 0
         for is_full, group in itertools.groupby((sizes == rows).all(axis=1)):
             end = begin + len(list(group))
-            logs = (self._run_compiled if is_full else self._run_one_by_one)(
-                chunk, begin, end
-            )
+            logs = self._run(chunk, begin, end, is_full, spec)
             begin = end
         self.batches = len(sizes)
         return logs
 
-    def _run_compiled(self, chunk: Chunk, begin: int, end: int) -> Any:
-        """Run the unpadded batches from `begin` to `end` in the compiled loop."""
-        leaves = tf.nest.flatten(chunk.batches)
-        key = tuple((leaf.dtype, *leaf.shape[1:]) for leaf in leaves)
-        count, capacity = end - begin, self._capacity.get(key, 0)
-        is_worthwhile = capacity or (count > 1 and len(self._capacity) < MAX_SHAPES)
-        if self._is_broken or not is_worthwhile:
+    def _run(self, chunk: Chunk, begin: int, end: int, is_full: bool, spec: Any) -> Any:
+        """Run the batches from `begin` to `end` in the fastest loop that may."""
+        step = self._trace(spec)
+        if step is None:
             return self._run_one_by_one(chunk, begin, end)
-        # A shorter last chunk is padded to the size of the others: no new compilation.
-        filling = max(capacity - count, 0)
-        if (begin, filling) != (0, 0) or end < len(chunk.sizes):
-            leaves = [
-                tf.pad(leaf[begin:end], [[0, filling], *[[0, 0]] * (leaf.ndim - 1)])
-                for leaf in leaves
-            ]
-        batches = tf.nest.pack_sequence_as(chunk.batches, leaves)
-        try:
-            logs = self._compiled(batches, tf.constant(count))
-        except Exception as error:  # it may succeed in Keras's function
-            if count <= capacity or interrupts.was_pressed():
-                raise
-            self._is_broken = True
-            _warn_not_compiled(error)
+        if is_full and (logs := step.run_compiled(chunk, begin, end)) is not None:
+            return logs
+        if self._jit_compile:  # Keras raises an error if XLA cannot compile the step
             return self._run_one_by_one(chunk, begin, end)
-        self._capacity[key] = max(count, capacity)
-        return logs
+        return step.run(chunk, begin, end)
+
+    def _trace(self, spec: Any) -> Any:
+        """Return the step traced for batches of these types; `None` if it cannot be."""
+        key = tuple(tf.nest.flatten(spec))
+        if not self._is_broken and key not in self._traced:
+            try:
+                self._traced[key] = TracedStep(self._step, spec, self._jit_compile)
+            except Exception as error:  # it may succeed in Keras's function
+                if interrupts.was_pressed():
+                    raise
+                self._is_broken = True
+                _warn_not_traced(error)
+        return None if self._is_broken else self._traced[key]
 
     def _run_one_by_one(self, chunk: Chunk, begin: int, end: int) -> Any:
         """Run the batches from `begin` to `end`, unpadded, by Keras's function."""
@@ -103,33 +99,11 @@ class Loop:
             )
         return logs
 
-    def _loop(self, batches: Any, count: tf.Tensor) -> Any:
-        """Run the first `count` of the batches and return the last one's logs.
 
-        As the last chunk may have fewer batches, `count` is a tensor, not a constant.
-        """
-        spec = tf.nest.map_structure(
-            lambda leaf: tf.TensorSpec(leaf.shape[1:], leaf.dtype), batches
-        )
-        # Traced first, because the loop needs the structure of the logs in advance.
-        step = tf.function(self._step, autograph=False).get_concrete_function(spec)
-        logs = step.structured_outputs
-
-        def body(number: tf.Tensor, *_: Any) -> Any:
-            batch = tf.nest.map_structure(lambda leaf: tf.gather(leaf, number), batches)
-            return number + 1, *tf.nest.flatten(step(batch))
-
-        start = [tf.zeros(leaf.shape, leaf.dtype) for leaf in tf.nest.flatten(logs)]
-        _, *last = tf.while_loop(
-            lambda number, *_: number < count, body, (tf.constant(0), *start)
-        )
-        return tf.nest.pack_sequence_as(logs, last)
-
-
-def _warn_not_compiled(error: Exception) -> None:
+def _warn_not_traced(error: Exception) -> None:
     reason = str(error).strip().splitlines() or [type(error).__name__]
     warnings.warn(
-        "fit proceeds step by step, as XLA cannot compile this model's step: "
-        + reason[0][:200],
+        "fit proceeds step by step: TensorFlow cannot trace this model's step in a "
+        "loop: " + reason[0][:200],
         stacklevel=2,
     )

@@ -92,11 +92,14 @@ class TrainingAttempt:
             DivergenceError: If the training diverges.
         """
         config = self._config
-        x, y = features["train"], data.train.target
+        x, y = features["train"], data.targets["train"]
         options: dict[str, Any] = {}
         history, early_stopping = HistoryCallback(*sample_rows(x, y, config.seed)), None
         if data.validation:
-            options["validation_data"] = features["validation"], data.validation.target
+            options["validation_data"] = (
+                features["validation"],
+                data.targets["validation"],
+            )
             if config.patience:
                 early_stopping = EarlyStopping(config.patience)
         if config.class_weight != "none":

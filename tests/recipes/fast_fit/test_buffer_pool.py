@@ -77,6 +77,6 @@ def test_epochs_after_the_first_need_no_new_memory(monkeypatch):
         lambda *arguments: made.append(arguments) or real(*arguments),
     )
     feed = RowFeed((np.zeros((4000, 20), np.float32),), batch_size=50)
-    for _ in feed.as_chunks(4).take(3 * feed.count_chunks(4, None)):
+    for _ in feed.as_chunks(4).take(3 * feed.count_chunks(4)):
         pass
     assert 1 <= len(made) <= 8

@@ -55,8 +55,12 @@ def test_every_row_comes_once_an_epoch():
         taken = np.concatenate([x for x, _ in batches])
         orders.append(taken)
         assert sorted(map(tuple, taken)) == sorted(map(tuple, X))
-        chunks = rows_feed.as_chunks(4).take(rows_feed.count_chunks(4, None))
-        chunked = [chunk.batches[0].numpy().reshape(-1, 5) for chunk in chunks]
+        chunks = rows_feed.as_chunks(4).take(rows_feed.count_chunks(4))
+        chunked = [
+            batch[:rows]
+            for chunk in chunks
+            for batch, (rows, _) in zip(chunk.batches[0], chunk.sizes, strict=True)
+        ]
         np.testing.assert_array_equal(np.concatenate(chunked), taken)
     assert (orders[0] != orders[1]).any()
 
