@@ -15,8 +15,8 @@ class LinearRegressionSettings(ModelSettings):
 
     learning_rate: float | Literal["auto"] = setting(
         "auto",
-        "α of the step θ ← θ − α ∂MSE/∂θ; auto: 1/L, where L is the loss's largest "
-        "curvature",
+        "α of the step θ ← θ − α ∂MSE/∂θ; auto: 1/L on standardised columns, where L "
+        "is the loss's largest curvature",
         above=0,
     )
     _: KW_ONLY
@@ -52,8 +52,8 @@ class LinearRegressionSettings(ModelSettings):
         ModelSettings,
         "dtype",
         "float64",
-        "dtype or dtype policy; with float64 the parameters that are certified are "
-        "those that are served",
+        "dtype or dtype policy of the predictions; parameters and arithmetic are "
+        "float64",
     )
 
 

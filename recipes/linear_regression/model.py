@@ -8,16 +8,19 @@ import numpy as np
 import tensorflow as tf
 
 from layers import Linear
-from recipes.checks.arguments import check_count, listed
+from recipes.checks.arguments import check_count
+from recipes.checks.prediction import ChecksRows
 from recipes.checks.settings import configured_by, documented_by
 from recipes.linear_regression.config import LinearRegressionSettings
 from recipes.linear_regression.solver import closed_form, descent, row_sums
-from recipes.linear_regression.solver.callback import DescentMonitor
+from recipes.linear_regression.solver.callback import DescentMonitor, check_callbacks
 from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
+from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.descent import Measurement, State
 from recipes.linear_regression.solver.objective import Problem, build_problem
+from recipes.linear_regression.solver.predictor import Predictor
 from recipes.linear_regression.solver.row_sums import AllRows, Moments
-from recipes.linear_regression.solver.training_rows import TrainingRows
+from recipes.linear_regression.solver.training_rows import TrainingRows, batch_arrays
 
 # Descent steps per Keras epoch while `fit` runs to the tolerance: an epoch takes Keras
 # about 10 ms, a step on the moments microseconds, a step on the rows milliseconds.
@@ -25,17 +28,15 @@ STEPS_PER_EPOCH = {"moments": 1000, "rows": 10}
 # With more features, a features × features matrix and its inverse cost more than they
 # save.
 MAX_GRAM_FEATURES = 4096
-# Rounding errors, relative to the loss: of the duality gap,
+# Rounding error of the duality gap, relative to the loss.
 GAP_RESOLUTION = 1e-12
-# and of the excess loss with float32 parameters.
-FLOAT32_RESOLUTION = 1e-10
 # Above this condition number, float32 products make the moments too inaccurate.
 MAX_FLOAT32_CONDITION = 1e4
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
 @documented_by(LinearRegressionSettings)
-class LinearRegression(keras.Model):
+class LinearRegression(ChecksRows, keras.Model):
     """y = x·w + b, fitted by the textbook step θ ← θ − α ∂MSE/∂θ on all rows.
 
     The objective is the mean squared error plus optional penalties:
@@ -49,8 +50,13 @@ class LinearRegression(keras.Model):
     in `certificate`. Fitting again continues from the current parameters; `reset`
     restores the initial ones.
 
-    Standardise features whose scales differ widely, as the recipe does with
-    `keras.layers.Normalization`: the number of steps grows with the condition number.
+    With `learning_rate="auto"` the steps are those on standardised columns, whatever
+    the units and offsets of the data; parameters and penalties are always in the units
+    given. A rate of your own, or a Keras optimiser, steps on the columns as they are.
+
+    All arithmetic is float64; `dtype` is that of the predictions. The certificate
+    covers these: it is `converged` only if they, too, are within the tolerance, or
+    within what rounding a float64 of their size allows.
 
     Args:
         {arguments}
@@ -60,9 +66,9 @@ class LinearRegression(keras.Model):
         certificate: After `fit`, a dict: `converged`, `stop_reason`, `loss`,
             `optimal_loss`, `relative_excess_loss`, `gradient_norm`, `condition_number`,
             `rank`, `iterations`; computed in float64 from the rows and the parameters.
-        moments: After `fit`, the `Moments` of the training rows; `None` above 4096
-            features unless `method="gram"`.
-        curvature: After `fit`, the `Curvature` of the loss; `None` with `moments`.
+        moments: After `fit`, the `Moments` of the training rows, whose `scatter` is a
+            diagonal above 4096 features unless `method="gram"`.
+        curvature: After `fit`, the `Curvature` of the loss; `None` with a diagonal.
         loss_history: After `fit`, the objective before each step and after the last,
             `[iterations + 1]` (since the last `reset` or resumption).
 
@@ -82,11 +88,11 @@ class LinearRegression(keras.Model):
 
     @configured_by(LinearRegressionSettings)
     def __init__(self, settings: LinearRegressionSettings) -> None:
-        super().__init__(**settings.keras_arguments())
+        super().__init__(**settings.keras_arguments(), autocast=False)
         self._arguments = settings.hyperparameters()
         for name, value in self._arguments.items():
             setattr(self, name, value)
-        self.linear = Linear(units=1, dtype=self.dtype_policy, name="linear")
+        self.linear = Linear(units=1, dtype="float64", name="linear")
         self.certificate: dict[str, Any] = {}
         self.moments: Moments | None = None
         self.curvature: closed_form.Curvature | None = None
@@ -112,15 +118,33 @@ class LinearRegression(keras.Model):
         self._previous = add_state("previous", (size,), "float64")
         self._age = add_state("age", (), "float64")
         self._iteration = add_state("iteration", (), "int64")
+        self._center = add_state("center", (size - 1,), "float64")
         # Not a weight: the losses of the last training step, for the monitor.
         self._step_losses = tf.Variable(
             tf.zeros([0], tf.float64), shape=[None], trainable=False
         )
         self.built = True
 
+    def load_own_variables(self, store: Any) -> None:
+        """Load the state of the descent; older files have no centre, nor need it."""
+        state = self._previous, self._age, self._iteration, self._center
+        for index, variable in enumerate(state[: len(store.keys())]):
+            variable.assign(store[str(index)])
+
     def call(self, inputs: Any) -> Any:
         """Map `inputs` of shape `[batch, features]` to predictions `[batch, 1]`."""
-        return self.linear(inputs)
+        return self._predictor(inputs)
+
+    @property
+    def variable_dtype(self) -> str:
+        """That of `call`: where they differ, Keras rounds the weights that it reads."""
+        return str(self.compute_dtype)
+
+    @property
+    def _predictor(self) -> Predictor:
+        weights = self.linear.kernel, self.linear.bias, self._center
+        kernel, bias, center = (tf.convert_to_tensor(weight) for weight in weights)
+        return Predictor(kernel, bias, center, self.compute_dtype)
 
     def train_step(self, problem: Problem) -> dict[str, tf.Tensor]:
         """Take steps θ ← θ − α ∂F/∂θ, each with the gradient of all rows.
@@ -139,17 +163,26 @@ class LinearRegression(keras.Model):
                 tape.watch(theta)
                 loss = problem.loss(theta)
             gradient = tape.gradient(loss, theta)
-            after = self._take_step(state, theta, gradient, problem.settings)
+            after = self._take_step(state, theta, gradient, problem)
             measurement = descent.measure(
                 theta, loss, gradient, problem.settings, problem.rule
             )
             point = State(theta, theta, tf.zeros_like(state.age), state.iteration)
             return point, measurement, after
 
+        before = self._read_state(problem.coordinates)
         state, measurement, losses = descent.take_steps(
-            step, self._read_state(), problem.steps, problem.last_iteration
+            step, before, problem.steps, problem.last_iteration
         )
-        self._write_state(state)
+        # Without a step no bit changes, as the conversion's rounding would.
+        is_same = tf.reduce_all(state.theta == before.theta)
+        weights = problem.coordinates.to_weights(state.theta)
+        self._write_state(
+            state._replace(
+                theta=tf.where(is_same, self._read_weights(), weights),
+                previous=problem.coordinates.to_weights(state.previous),
+            )
+        )
         self._step_losses.assign(losses)
         return {
             "loss": measurement.loss,
@@ -159,36 +192,32 @@ class LinearRegression(keras.Model):
         }
 
     def _take_step(
-        self,
-        state: State,
-        theta: tf.Tensor,
-        gradient: tf.Tensor,
-        settings: descent.StepSettings,
+        self, state: State, theta: tf.Tensor, gradient: tf.Tensor, problem: Problem
     ) -> State:
         if self.optimizer is None:
-            return descent.take_step(state, theta, gradient, settings, self.momentum)
-        kernel, bias = self.linear.kernel, self.linear.bias
-        gradients = (tf.cast(gradient[:-1, tf.newaxis], kernel.dtype), gradient[-1:])
-        self.optimizer.apply(gradients, [kernel, bias])
+            return descent.take_step(
+                state, theta, gradient, problem.settings, self.momentum
+            )
+        gradients = (gradient[:-1, tf.newaxis], gradient[-1:])
+        self.optimizer.apply(gradients, [self.linear.kernel, self.linear.bias])
         # `previous` is the same point: any momentum is the optimiser's.
-        theta = self._read_theta()
+        theta = problem.coordinates.from_weights(self._read_weights())
         return State(theta, theta, state.age, state.iteration + 1)
 
-    def _read_theta(self) -> tf.Tensor:
-        theta = tf.concat([self.linear.kernel[:, 0], self.linear.bias], axis=0)
-        return tf.cast(theta, tf.float64)
+    def _read_weights(self) -> tf.Tensor:
+        return tf.concat([self.linear.kernel[:, 0], self.linear.bias], axis=0)
 
-    def _read_state(self) -> State:
+    def _read_state(self, coordinates: Coordinates) -> State:
         return State(
-            self._read_theta(),
-            self._previous.value,
+            coordinates.from_weights(self._read_weights()),
+            coordinates.from_weights(self._previous.value),
             self._age.value,
             self._iteration.value,
         )
 
     def _write_state(self, state: State) -> None:
-        self.linear.kernel.assign(tf.cast(state.theta[:-1, tf.newaxis], self.dtype))
-        self.linear.bias.assign(tf.cast(state.theta[-1:], self.dtype))
+        self.linear.kernel.assign(state.theta[:-1, tf.newaxis])
+        self.linear.bias.assign(state.theta[-1:])
         self._previous.assign(state.previous)
         self._age.assign(state.age)
         self._iteration.assign(state.iteration)
@@ -238,7 +267,10 @@ class LinearRegression(keras.Model):
         """
         if epochs is not None:
             check_count(epochs=epochs)
+        callbacks = check_callbacks(callbacks, self.optimizer)
         data = TrainingRows(x, y, sample_weight, batch_size)
+        if isinstance(validation_data, tuple):
+            validation_data = batch_arrays(*validation_data, features=data.features)
         self._ensure_built(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
         with closed_form.limit_blas_threads(data.features):
@@ -251,23 +283,29 @@ class LinearRegression(keras.Model):
                 problem = self._build_problem(data, exact, epochs, last_iteration)
                 monitor = DescentMonitor(problem, self.optimizer)
                 before = self.loss_history[: int(self._iteration)]
-                history = super().fit(
-                    problem.as_dataset(),
-                    epochs=epochs
-                    or math.ceil(self.max_iterations / int(problem.steps)),
-                    steps_per_epoch=1,
-                    verbose=verbose,
-                    callbacks=[monitor, *listed(callbacks)],
-                    validation_data=validation_data,
-                    initial_epoch=initial_epoch,
-                    shuffle=False,
-                )
-                self.loss_history = np.concatenate([before, *monitor.losses])
-                self._certify(data, problem, monitor)
-                out_of_steps = monitor.stop_reason in ("epochs", "max_iterations")
-                if self.certificate["converged"] or out_of_steps:
+                try:
+                    history = super().fit(
+                        problem.as_dataset(),
+                        epochs=epochs
+                        or math.ceil(self.max_iterations / int(problem.steps)),
+                        steps_per_epoch=1,
+                        verbose=verbose,
+                        callbacks=[monitor, *callbacks],
+                        validation_data=validation_data,
+                        initial_epoch=initial_epoch,
+                        shuffle=False,
+                    )
+                finally:
+                    # Whatever a callback raises, what was solved is certified.
+                    self.loss_history = np.concatenate([before, *monitor.losses])
+                    if monitor.stop_reason != "diverged":
+                        self._certify(data, problem, monitor)
+                is_final = monitor.stop_reason not in ("tolerance", "stalled")
+                if self.certificate["converged"] or is_final:
                     break
-        warn_unless_converged(self.certificate, self._effective_tolerance)
+        warn_unless_converged(
+            self.certificate, self._effective_tolerance, self.compute_dtype
+        )
         return history
 
     def _ensure_built(self, features: int) -> None:
@@ -286,33 +324,39 @@ class LinearRegression(keras.Model):
 
     def _read_moments(self, data: TrainingRows, exact: bool) -> bool:
         """Compute the moments; return False if float32 is too inaccurate for them."""
-        self.moments = self.curvature = None
-        if self.method != "gram" and data.features > MAX_GRAM_FEATURES:
-            return True
-        moments = row_sums.compute_moments(data.parts, exact=exact)
-        if not all(np.isfinite(moment).all() for moment in moments):
-            if not exact:  # Squares may overflow float32.
-                return False
-            raise ValueError(
-                "`x`, `y` and weights should be finite, and weights not negative."
+        is_full = self.method == "gram" or data.features <= MAX_GRAM_FEATURES
+        moments = row_sums.compute_moments(data.parts, exact=exact, is_full=is_full)
+        if not exact and not moments.suit_float32:
+            return False
+        moments.check()
+        self.moments, self.curvature = moments, None
+        is_plain = self.optimizer is not None or self.learning_rate != "auto"
+        choose = Coordinates.plain if is_plain else Coordinates.standardised
+        self._coordinates = choose(moments)
+        self._center.assign(moments.mean[:-1])
+        if is_full:
+            self.curvature = closed_form.compute_curvature(
+                moments, self.l2, self._coordinates
             )
-        if not float(moments.weight) > 0:
-            raise ValueError("The data should contain a row of positive weight.")
-        self.moments = moments
-        self.curvature = closed_form.compute_curvature(moments, self.l2)
-        return exact or self.curvature.condition_number <= MAX_FLOAT32_CONDITION
+        return (
+            exact
+            or self.curvature is None
+            or self.curvature.condition_number <= MAX_FLOAT32_CONDITION
+        )
 
     def _build_problem(
         self, data: TrainingRows, exact: bool, epochs: int | None, last_iteration: int
     ) -> Problem:
-        if self.moments is None or self.method == "full":
-            source: Moments | AllRows = data.as_all_rows(exact=exact)
+        assert self.moments is not None  # noqa: S101, for mypy
+        if self.curvature is None or self.method == "full":
+            source: Moments | AllRows = data.as_all_rows(self.moments.mean, exact=exact)
             steps = STEPS_PER_EPOCH["rows"]
         else:
             source, steps = self.moments, STEPS_PER_EPOCH["moments"]
         return build_problem(
             source,
-            self._read_theta().numpy(),
+            self._read_weights().numpy(),
+            self._coordinates,
             moments=self.moments,
             curvature=self.curvature,
             learning_rate=self.learning_rate,
@@ -327,22 +371,24 @@ class LinearRegression(keras.Model):
     def _certify(
         self, data: TrainingRows, problem: Problem, monitor: DescentMonitor
     ) -> None:
+        assert self.moments is not None  # noqa: S101, for mypy
         proof = certify(
             data,
-            self._read_theta().numpy(),
-            problem.settings,
-            problem.rule,
+            problem,
+            self._predictor,
+            self.moments,
             self.curvature,
+            l1=self.l1,
+            l2=self.l2,
+            tolerance=self._effective_tolerance,
         )
-        relative = proof["relative_excess_loss"]
-        if relative is None:
-            limit = float(problem.rule.gradient_tolerance)
-            converged = proof["gradient_norm"] <= limit
-        else:
-            converged = relative <= self._effective_tolerance
+        reason = monitor.stop_reason
+        if reason in ("tolerance", "stalled"):
+            stalled = "stalled" if reason == "stalled" else "precision"
+            reason = "tolerance" if proof["converged"] else stalled
         self.certificate = {
-            "converged": converged,
-            "stop_reason": monitor.stop_reason,
+            "converged": proof.pop("converged"),
+            "stop_reason": reason,
             **proof,
             "iterations": int(self._iteration),
         }
@@ -352,10 +398,45 @@ class LinearRegression(keras.Model):
 
     @property
     def _effective_tolerance(self) -> float:
-        """The tolerance, or the resolution that rounding allows if that is larger."""
-        gap = GAP_RESOLUTION if self.l1 > 0 else 0.0
-        parameters = FLOAT32_RESOLUTION if self.linear.dtype == "float32" else 0.0
-        return max(self.tolerance, gap, parameters)
+        """The tolerance, or the resolution of the duality gap if that is larger."""
+        return max(self.tolerance, GAP_RESOLUTION if self.l1 > 0 else 0.0)
+
+    @property
+    def row_shape(self) -> tuple[int]:
+        """The number of features.
+
+        Raises:
+            ValueError: If the model is not fitted.
+        """
+        if not self.built:
+            raise ValueError(
+                "The model should be fitted before it predicts. Call `fit` first"
+            )
+        return (int(self.linear.kernel.shape[0]),)
+
+    @property
+    def row_dtype(self) -> str:
+        """Float64, in which predictions are computed."""
+        return "float64"
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate as Keras does, but on float64 rows."""
+        (features,) = self.row_shape
+        if x is not None and not isinstance(x, tf.data.Dataset):
+            x = batch_arrays(x, y, sample_weight, batch_size, features=features)
+            y = None
+            batch_size = sample_weight = None
+        return super().evaluate(
+            x, y, batch_size, verbose, sample_weight=sample_weight, **kwargs
+        )
 
     def reset(self) -> None:
         """Reset parameters and descent, for a fit from scratch."""
@@ -388,8 +469,10 @@ class LinearRegression(keras.Model):
         training: bool = True,
     ) -> tf.Tensor:
         """Return the mean squared error of a batch; y is `[batch]` or `[batch, 1]`."""
-        residual = tf.reshape(y_pred, [-1]) - tf.cast(tf.reshape(y, [-1]), y_pred.dtype)
-        squares = tf.square(residual)
+        predicted, target = (
+            tf.cast(tf.reshape(values, [-1]), tf.float64) for values in (y_pred, y)
+        )
+        squares = tf.square(predicted - target)
         if sample_weight is None:
             return tf.reduce_mean(squares)
         weight = tf.cast(tf.reshape(sample_weight, [-1]), squares.dtype)
@@ -410,7 +493,7 @@ class LinearRegression(keras.Model):
             optimizer: A Keras optimiser or its name, which receives the gradient of all
                 rows; `None` for the model's own step.
             **kwargs: `metrics`, … of `keras.Model.compile`. `loss` is always the mean
-                squared error.
+                squared error; `jit_compile` changes nothing.
         """
         loss = kwargs.pop("loss", None)
         if loss not in (None, "mse", "mean_squared_error"):
@@ -424,13 +507,28 @@ class LinearRegression(keras.Model):
                 f"part. Received: l1={self.l1}, optimizer={optimizer!r}"
             )
         # XLA recompiles for every shape and does not speed up these small steps.
-        super().compile(optimizer=optimizer, **{"jit_compile": False, **kwargs})
+        # Gradients are float64: there is no loss to scale.
+        fixed = {"jit_compile": False, "auto_scale_loss": False}
+        super().compile(optimizer=optimizer, **kwargs | fixed)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Restore a Keras optimiser; the model's own step needs no restoring."""
         if config.get("optimizer") is not None:
             self.compile(**keras.saving.deserialize_keras_object(config))
             self.optimizer.build(self.trainable_variables)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save as Keras does, to a `.keras` file.
+
+        Raises:
+            ValueError: If it is a legacy `.h5` file, which cannot hold this model.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` should end in .keras; `save_weights` writes .weights.h5. "
+                f"Received: {str(filepath)!r}"
+            )
+        super().save(filepath, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

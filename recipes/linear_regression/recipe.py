@@ -117,18 +117,20 @@ def predict(
         "train": data.train_dataset(config.batch_size),
         "test": data.test_dataset(config.batch_size),
     }
-    return {
+    outputs = {
         part: model.predict(rows.map(lambda x, _: preprocessing(x)), verbose=0)
         for part, rows in datasets.items()
     }
+    return pipeline.evaluation.restore_offset(data, outputs)
 
 
 def list_coefficients(
     data: Data, preprocessing: Any, model: LinearRegression
 ) -> Coefficients:
     """Return the coefficients in original units, with 95 % intervals if they exist."""
+    offset = np.float64(data.description.target_offset)
     estimates = estimate_coefficients(
-        np.append(model.linear.kernel, model.linear.bias),
+        np.append(model.linear.kernel, model.linear.bias + offset),
         model.certificate["loss"],
         model.moments,
         model.curvature,

@@ -99,6 +99,12 @@ _STOP_REASONS = {
         "Nearly collinear columns are the usual cause; --l2 helps.",
     ),
     "epochs": ("it took the requested number of steps", "More steps may help."),
+    "interrupted": ("a callback ended it", "More steps may help."),
+    "precision": (
+        "the coefficients are optimal, but predictions of this size are rounded too "
+        "coarsely",
+        "Subtracting an offset from the target helps.",
+    ),
 }
 _EXPLANATIONS = {
     "loss": "The minimised function at the fitted coefficients.",

@@ -5,11 +5,35 @@ from typing import Any
 import keras
 import numpy as np
 
+from recipes.checks.arguments import listed
 from recipes.errors import DivergenceError
 from recipes.linear_regression.solver.objective import Problem
 
 # After this many epochs without progress, only rounding still changes.
 STALLED_EPOCHS = 50
+
+
+def check_callbacks(callbacks: Any, optimizer: Any) -> list[Any]:
+    """Return the callbacks as a list.
+
+    Args:
+        callbacks: A list, one alone, or `None`.
+        optimizer: The Keras optimiser; `None` for the model's own step.
+
+    Raises:
+        ValueError: If one changes the learning rate of an optimiser that is not there.
+    """
+    schedules = (
+        keras.callbacks.LearningRateScheduler,
+        keras.callbacks.ReduceLROnPlateau,
+    )
+    for callback in listed(callbacks):
+        if optimizer is None and isinstance(callback, schedules):
+            raise ValueError(
+                f"{type(callback).__name__} should come with a Keras optimizer, as in "
+                '`compile(optimizer="sgd")`: the model\'s own step has a fixed rate.'
+            )
+    return listed(callbacks)
 
 
 class DescentMonitor(keras.callbacks.Callback):
@@ -21,8 +45,9 @@ class DescentMonitor(keras.callbacks.Callback):
 
     Attributes:
         losses: The objective at each point, one array per epoch.
-        stop_reason: `"tolerance"`, `"max_iterations"`, `"stalled"`, or `"epochs"` if
-            the requested epochs ran out or another callback stopped the training.
+        stop_reason: `"tolerance"`, `"max_iterations"`, `"stalled"`, `"diverged"`,
+            `"epochs"` if the requested epochs ran out, or `"interrupted"` if another
+            callback, or an error of one, stopped the training.
     """
 
     def __init__(self, problem: Problem, optimizer: Any = None) -> None:
@@ -30,7 +55,7 @@ class DescentMonitor(keras.callbacks.Callback):
         self._problem, self._optimizer = problem, optimizer
         self._best, self._best_epoch = np.inf, 0
         self.losses: list[np.ndarray] = []
-        self.stop_reason = "epochs"
+        self.stop_reason = "interrupted"
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Stop the training when converged, stalled or out of iterations.
@@ -43,6 +68,7 @@ class DescentMonitor(keras.callbacks.Callback):
         self.losses.append(self.model.read_step_losses())
         loss, excess = logs["loss"], logs["relative_excess_loss"]
         if not loss <= float(rule.loss_limit):
+            self.stop_reason = "diverged"
             raise DivergenceError(self._describe_divergence(logs["iteration"], loss))
         measure = logs["gradient_norm"] if np.isnan(excess) else excess
         if measure < self._best:
@@ -55,6 +81,8 @@ class DescentMonitor(keras.callbacks.Callback):
             self._stop("max_iterations")
         elif epoch - self._best_epoch >= STALLED_EPOCHS:
             self._stop("stalled")
+        elif epoch + 1 == self.params["epochs"]:
+            self.stop_reason = "epochs"
 
     def _describe_divergence(self, iteration: float, loss: float) -> str:
         if self._optimizer is None:

@@ -2,10 +2,11 @@
 
 The smooth part of the objective is the quadratic
 
-    F(w, b) = 1/n Σ s·(x·w + b − y)² + l2·‖w‖²,    n = Σ s,
+    F(w, a) = 1/n Σ s·((x − x̄)·w + a − (y − ȳ))² + l2·‖w‖²,    n = Σ s,
 
-with Hessian H = 2/n Σ s·z·zᵀ + 2·l2·diag(1, …, 1, 0), z = (x, 1). Everything
-here is float64 NumPy on arrays of `features + 1` rows; nothing reads the data.
+whose Hessian falls apart: 2 for a, and C = 2/n Σ s·(x − x̄)·(x − x̄)ᵀ + 2·l2·I for w.
+Everything here is float64 NumPy on arrays of `features + 1` rows; nothing reads the
+data.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ import scipy.linalg
 import scipy.sparse.linalg
 import threadpoolctl
 
+from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.row_sums import Moments
 
 # A direction in which standardised features vary by less than this share of a unit
@@ -30,19 +32,17 @@ MANY_FEATURES = 500
 
 @dataclasses.dataclass(frozen=True)
 class Curvature:
-    """The Hessian H with its inverse, after eliminating the unpenalised intercept.
+    """The curvature of F.
 
     Attributes:
-        hessian: H, `[features + 1, features + 1]`.
-        mean: Column means x̄, `[features]`.
-        scale: Factors that bring the diagonal of H's Schur complement to 1,
-            `[features]`; zero for constant columns.
-        eigenvalues: Of the scaled complement, ascending, `[features]`.
+        hessian: In the descent's coordinates, `[features + 1, features + 1]`.
+        scale: Factors that bring the diagonal of C to 1, `[features]`; zero for
+            constant columns.
+        eigenvalues: Of the scaled C, ascending, `[features]`.
         eigenvectors: Its eigenvectors, as columns, `[features, features]`.
     """
 
     hessian: np.ndarray
-    mean: np.ndarray
     scale: np.ndarray
     eigenvalues: np.ndarray
     eigenvectors: np.ndarray
@@ -76,27 +76,30 @@ class Curvature:
         return float(self.largest / max(smallest, np.finfo(float).eps * self.largest))
 
     def inverse(self) -> np.ndarray:
-        """Return the pseudo-inverse of the Schur complement, `[features, features]`."""
+        """Return the pseudo-inverse of C, `[features, features]`."""
         basis = self.scale[:, np.newaxis] * self.eigenvectors[:, self._is_determined]
         return (basis / self.eigenvalues[self._is_determined]) @ basis.T
 
     def solve(self, slope: np.ndarray) -> np.ndarray:
-        """Return the w that the Schur complement maps to `slope`, `[features]`."""
+        """Return the w that C maps to `slope`, `[features]`."""
         vectors = self.eigenvectors[:, self._is_determined]
         along = vectors.T @ (self.scale * slope) / self.eigenvalues[self._is_determined]
         return self.scale * (vectors @ along)
 
-    def newton_step(self, gradient: np.ndarray) -> np.ndarray:
-        """Return H⁺·gradient: θ − θ* for a θ where F has that gradient."""
-        w = self.solve(gradient[:-1] - self.mean * gradient[-1])
-        return np.append(w, gradient[-1] / 2 - self.mean @ w)
+    def excess(self, gradient: np.ndarray) -> float:
+        """Return F(w, a) − min F where F has that gradient in (w, a)."""
+        return (
+            float(gradient[:-1] @ self.solve(gradient[:-1]) + gradient[-1] ** 2 / 2) / 2
+        )
 
-    def flat_directions(self) -> np.ndarray:
+    def flat_directions(self, coordinates: Coordinates) -> np.ndarray:
         """Return an orthonormal basis of the θ along which F is flat, as columns."""
         flat = self.scale[:, np.newaxis] * self.eigenvectors[:, ~self._is_determined]
+        unit, tilt = np.asarray(coordinates.unit), np.asarray(coordinates.tilt)
+        unit = np.where(unit > 0, unit, 1)[:, np.newaxis]
         constant = np.eye(len(self.scale))[:, self.scale == 0]
-        w = np.hstack([flat[:, np.abs(flat).max(axis=0) > 0], constant])
-        return np.linalg.qr(np.vstack([w, -self.mean @ w]))[0]
+        v = np.hstack([flat[:, np.abs(flat).max(axis=0) > 0] / unit, constant])
+        return np.linalg.qr(np.vstack([v, -tilt @ v]))[0]
 
 
 def limit_blas_threads(features: int) -> AbstractContextManager[None]:
@@ -115,40 +118,34 @@ def _thread_pools() -> threadpoolctl.ThreadpoolController:
     return threadpoolctl.ThreadpoolController()
 
 
-def compute_curvature(moments: Moments, l2: float) -> Curvature:
+def compute_curvature(
+    moments: Moments, l2: float, coordinates: Coordinates
+) -> Curvature:
     """Compute the curvature of F from the moments of the data.
 
-    Centring preserves the digits of columns whose mean far exceeds their spread;
-    scaling keeps a column of size 1e-6 from vanishing beside one of size 1e6.
+    Scaling keeps a column of size 1e-6 from vanishing beside one of size 1e6.
     """
     n = float(moments.weight)
-    gram, origin = np.asarray(moments.gram), np.asarray(moments.origin)
-    offset = gram[:-1, -1] / n
-    complement = 2 * (gram[:-1, :-1] / n - np.outer(offset, offset))
-    # Centring leaves only rounding of a constant column.
-    spread = np.diag(complement)
-    varies = spread > 1e-14 * 2 * np.diag(gram)[:-1] / n
-    complement[np.diag_indices_from(complement)] += 2 * l2
-    scale = np.zeros_like(spread)
-    usable = varies | (l2 > 0)
-    scale[usable] = 1 / np.sqrt(np.diag(complement)[usable])
-    values, vectors = scipy.linalg.eigh(scale[:, np.newaxis] * complement * scale)
-    shift = np.eye(len(gram))
-    shift[:-1, -1] = origin
-    hessian = 2 / n * (shift @ gram @ shift.T)
-    hessian[np.diag_indices(len(origin))] += 2 * l2
-    return Curvature(hessian, origin + offset, scale, values, vectors)
+    curvature = 2 / n * np.asarray(moments.scatter)[:-1, :-1]
+    curvature[np.diag_indices_from(curvature)] += 2 * l2
+    diagonal = np.diag(curvature)
+    is_usable = (moments.variance[:-1] > 0) | (l2 > 0)
+    scale = np.zeros_like(diagonal)
+    scale[is_usable] = 1 / np.sqrt(diagonal[is_usable])
+    values, vectors = scipy.linalg.eigh(scale[:, np.newaxis] * curvature * scale)
+    unit, tilt = np.asarray(coordinates.unit), np.append(coordinates.tilt, 1)
+    hessian = 2 * np.outer(tilt, tilt)
+    hessian[:-1, :-1] += unit[:, np.newaxis] * curvature * unit
+    return Curvature(hessian, scale, values, vectors)
 
 
 def solve_normal_equations(moments: Moments, curvature: Curvature) -> np.ndarray:
-    """Return the minimiser θ* = (w, b) of F by the normal equations, `[features + 1]`.
+    """Return w of the minimiser (w, 0) of F by the normal equations, `[features]`.
 
     If the features are linearly dependent, it is one of many.
     """
-    n, cross = float(moments.weight), np.asarray(moments.cross)
-    offset = curvature.mean - np.asarray(moments.origin)
-    w = curvature.solve(2 / n * (cross[:-1] - offset * cross[-1]))
-    return np.append(w, cross[-1] / n - curvature.mean @ w)
+    cross = np.asarray(moments.scatter)[:-1, -1]
+    return curvature.solve(2 / float(moments.weight) * cross)
 
 
 def largest_eigenvalue(product: Callable[[np.ndarray], np.ndarray], size: int) -> float:

@@ -35,7 +35,11 @@ class State(NamedTuple):
 
 
 class StepSettings(NamedTuple):
-    """Learning rate (the article's α) and penalty weights; float64 scalars."""
+    """Learning rate (the article's α), `[]`, and penalty weights, float64.
+
+    A penalty weight is `[]`, or `[features]` where the coordinates have other units
+    than the slopes that are penalised.
+    """
 
     learning_rate: tf.Tensor
     l1: tf.Tensor
@@ -49,7 +53,7 @@ class StoppingRule(NamedTuple):
         optimum: θ*, a minimiser of F, `[features + 1]`; NaN where unknown.
         flat_directions: An orthonormal basis of the directions in which F is flat, as
             columns, `[features + 1, any]`.
-        mean: Feature means x̄, `[features]`.
+        mean: Feature means x̄ in the coordinates of θ, `[features]`.
         resolution: The smallest denominator of the relative excess loss, for data that
             the model fits perfectly; positive, `[]`.
         tolerance: The relative excess loss to stop at; `[]`.
@@ -86,12 +90,12 @@ class Measurement(NamedTuple):
 
 def ridge_penalty(theta: tf.Tensor, l2: tf.Tensor) -> tf.Tensor:
     """Return l2·‖w‖²; the intercept is not penalised."""
-    return l2 * tf.reduce_sum(tf.square(theta[:-1]))
+    return tf.reduce_sum(l2 * tf.square(theta[:-1]))
 
 
 def lasso_penalty(theta: tf.Tensor, l1: tf.Tensor) -> tf.Tensor:
     """Return l1·‖w‖₁; the intercept is not penalised."""
-    return l1 * tf.reduce_sum(tf.abs(theta[:-1]))
+    return tf.reduce_sum(l1 * tf.abs(theta[:-1]))
 
 
 def soft_threshold(theta: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
@@ -131,7 +135,7 @@ def take_step(
     if momentum == "heavy_ball":
         theta += HEAVY_BALL * (state.theta - state.previous)
     theta = soft_threshold(theta, settings.learning_rate * settings.l1)
-    uphill = tf.tensordot(point - theta, theta - state.theta, axes=1) > 0
+    uphill = tf.reduce_sum((point - theta) * (theta - state.theta)) > 0
     age = tf.where(uphill, tf.zeros_like(state.age), state.age + 1)
     return State(theta, state.theta, age, state.iteration + 1)
 
@@ -163,9 +167,9 @@ def measure(
     # Along flat directions the gradient is rounding noise and θ is arbitrary.
     slope = tf.linalg.matvec(rule.flat_directions, gradient, transpose_a=True)
     steep = gradient - tf.linalg.matvec(rule.flat_directions, slope)
-    quadratic = tf.tensordot(steep, theta - rule.optimum, axes=1) / 2
+    quadratic = tf.reduce_sum(steep * (theta - rule.optimum)) / 2
     gap = elastic_net_duality_gap(theta, loss, gradient, settings, rule.mean)
-    excess = tf.where(settings.l1 > 0, gap, quadratic)
+    excess = tf.where(tf.reduce_any(settings.l1 > 0), gap, quadratic)
     # Rounding can make it negative; NaN, for an unknown minimum, must stay.
     excess = tf.where(excess < 0, tf.zeros_like(excess), excess)
     relative = excess / tf.maximum(objective - excess, rule.resolution)
@@ -220,14 +224,12 @@ def elastic_net_duality_gap(
     w_gradient = gradient[:-1] - mean * slope
     error = loss - penalty - tf.square(slope) / 4
     # Σ r·y / n, since Σ x·r = −n/2·(w_gradient − 2·l2·w) and Σ r = 0 there.
-    residual_target = (
-        error - tf.tensordot(w, w_gradient - 2 * settings.l2 * w, axes=1) / 2
-    )
-    largest = tf.reduce_max(tf.abs(w_gradient))
-    shrink = tf.minimum(tf.math.divide_no_nan(settings.l1, largest), 1)
-    shrink = tf.where(largest > 0, shrink, tf.ones_like(shrink))
+    residual_target = error - tf.reduce_sum(w * (w_gradient - 2 * settings.l2 * w)) / 2
+    size = tf.abs(w_gradient)
+    bounds = tf.where(size > settings.l1, settings.l1 / size, tf.ones_like(size))
+    shrink = tf.reduce_min(bounds)
     dual = 2 * shrink * residual_target - tf.square(shrink) * (error + penalty)
-    primal = loss + settings.l1 * tf.reduce_sum(tf.abs(w))
+    primal = loss + lasso_penalty(theta, settings.l1)
     return primal - dual
 
 

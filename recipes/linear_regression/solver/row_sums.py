@@ -1,16 +1,21 @@
-"""Passing rows to TensorFlow, and the two sums over rows that gradient descent needs.
+"""Passing rows to TensorFlow, and the sums over rows that gradient descent needs.
 
-Both sums read each row from memory once: they process the rows in blocks that fit the
-processor's cache and finish each block before they read the next.
+Every sum reads each row from memory once: it processes the rows in blocks that fit the
+processor's cache and finishes each block before it reads the next.
+
+Here (w, a) speaks of deviations from a centre, the weighted means x̄ and ȳ: it stands
+for the model ȳ + (x − x̄)·w + a, with residuals r = (x − x̄)·w + a − (y − ȳ). So
+a column or a target far from 0 keeps its digits, and a row of weight 0 moves nothing.
 """
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from recipes.linear_regression.solver.predictor import Predictor
 
 # (x, y) or (x, y, weight), of shapes [n, features], [n] and [n].
 Part = tuple[tf.Tensor, ...]
@@ -21,6 +26,10 @@ Part = tuple[tf.Tensor, ...]
 # for float64 passes (33 against 50 ms) and moments (71 against 83 ms).
 SMALL_BLOCK = 200_000
 LARGE_BLOCK = 800_000
+# A column whose deviation is below this share of its mean varies by rounding alone.
+CONSTANT = 4 * float(np.finfo(np.float64).eps)
+# Of smaller numbers, and of larger ones than its inverse, float64 holds no squares.
+SMALLEST = 1e-140
 # Above this size, an array is shared with TensorFlow rather than copied. What must be
 # copied is copied in pieces of this size.
 MIN_SHARED_BYTES = 16_000_000
@@ -34,15 +43,17 @@ class AllRows(NamedTuple):
 
     Attributes:
         parts: A `tf.data.Dataset` or a tuple of parts.
+        mean: x̄, then ȳ: the centre; float64, `[features + 1]`.
         exact: Whether to compute in float64 rather than in the precision of the rows;
             bool, shape `[]`.
     """
 
     parts: Any
+    mean: tf.Tensor
     exact: tf.Tensor
 
-    def mean_squared_error(self, theta: tf.Tensor) -> tf.Tensor:
-        """Return 1/n Σ s·(x·w + b − y)², with its gradient for a `GradientTape`.
+    def mean_squared_error(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+        """Return 1/n Σ s·r², with its gradient for a `GradientTape`.
 
         Both come from the same pass: a tape's own gradient would read every row twice
         and keep every residual.
@@ -50,17 +61,21 @@ class AllRows(NamedTuple):
 
         @tf.custom_gradient
         def loss(
-            theta: tf.Tensor,
-        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            w: tf.Tensor, level: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+            arguments = self.parts, self.mean, w, level
             error = tf.cond(
                 self.exact,
-                lambda: compute_squared_error(self.parts, theta, exact=True),
-                lambda: compute_squared_error(self.parts, theta, exact=False),
+                lambda: compute_squared_error(*arguments, exact=True),
+                lambda: compute_squared_error(*arguments, exact=False),
             )
             gradient = error.gradient / error.weight
-            return error.total / error.weight, lambda upstream: upstream * gradient
+            return error.total / error.weight, lambda upstream: (
+                upstream * gradient[:-1],
+                upstream * gradient[-1],
+            )
 
-        return loss(theta)
+        return loss(w, level)
 
 
 class SquaredError(NamedTuple):
@@ -68,45 +83,76 @@ class SquaredError(NamedTuple):
 
     Attributes:
         weight: Σ s, the total weight of the rows; shape `[]`.
-        total: Σ s·(x·w + b − y)²; shape `[]`.
-        gradient: Gradient of `total` in θ = (w, b); shape `[features + 1]`.
+        total: Σ s·r²; shape `[]`.
+        gradient: Gradient of `total` in (w, a); shape `[features + 1]`.
+        served: Σ s·p², where p are the residuals of the predictions, which rounding has
+            moved; shape `[]`, 0 where no predictions were compared.
+        rounding: Σ s·(p² − r²), likewise.
     """
 
     weight: tf.Tensor
     total: tf.Tensor
     gradient: tf.Tensor
+    served: tf.Tensor
+    rounding: tf.Tensor
 
 
 class Moments(NamedTuple):
-    """Second moments of z = (x, 1) and y: all that the squared error needs of the data.
+    """Second moments of (x, y): all that the squared error needs of the data.
 
-    The error of any θ is θᵀ·gram·θ − 2·crossᵀθ + square, at a cost independent of the
-    number of rows. All sums run over the rows, with weights s, in float64. They are
-    taken about an `origin` among the rows, z = (x − origin, 1): about zero, the squares
-    of a column of 10⁸ ± 1 would leave no digit for the ± 1.
+    The error of any (w, a) follows from them at a cost independent of the number of
+    rows. About zero, the squares of a column of 10⁸ ± 1 would leave no digit for the
+    ± 1. All sums run over the rows, with weights s, in float64.
 
     Attributes:
         weight: Σ s; shape `[]`.
-        gram: Σ s·z·zᵀ; shape `[features + 1, features + 1]`.
-        cross: Σ s·z·y; shape `[features + 1]`.
-        square: Σ s·y²; shape `[]`.
-        origin: What was subtracted from x; shape `[features]`.
+        mean: x̄, then ȳ, the weighted means; shape `[features + 1]`.
+        scatter: Σ s·v·vᵀ, v = (x, y) − mean; shape `[features + 1, features + 1]`, or
+            its diagonal, `[features + 1]`.
     """
 
     weight: tf.Tensor
-    gram: tf.Tensor
-    cross: tf.Tensor
-    square: tf.Tensor
-    origin: tf.Tensor
+    mean: tf.Tensor
+    scatter: tf.Tensor
 
-    def mean_squared_error(self, theta: tf.Tensor) -> tf.Tensor:
-        """Return 1/n Σ s·(x·w + b − y)², in features² operations, not n·features."""
-        w, b = theta[:-1], theta[-1:]
-        b += tf.tensordot(self.origin, w, axes=1)
-        theta = tf.concat([w, b], axis=0)
-        fitted = tf.linalg.matvec(self.gram, theta)
-        error = tf.tensordot(theta, fitted - 2 * self.cross, axes=1) + self.square
-        return error / self.weight
+    def mean_squared_error(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+        """Return 1/n Σ s·r², in features² operations, not n·features."""
+        direction = tf.concat([w, [tf.constant(-1, tf.float64)]], axis=0)
+        error = tf.reduce_sum(direction * tf.linalg.matvec(self.scatter, direction))
+        return error / self.weight + tf.square(level)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """The variances of x, then of y, `[features + 1]`, 0 of what is constant."""
+        scatter = np.asarray(self.scatter)
+        diagonal = scatter if scatter.ndim == 1 else np.diag(scatter)
+        variance = np.maximum(diagonal, 0) / float(self.weight)
+        rounding = CONSTANT * np.abs(np.asarray(self.mean))
+        return np.where(np.sqrt(variance) <= rounding, 0, variance)
+
+    @property
+    def suit_float32(self) -> bool:
+        """Whether products of float32 deviations, if these are such, are accurate."""
+        variance, mean = self.variance, np.asarray(self.mean)
+        return bool(
+            np.isfinite(np.asarray(self.scatter)).all()
+            and (variance > 1e-30).all()
+            and (variance < 1e30).all()
+            and (np.sqrt(variance) > 1e-5 * np.abs(mean))[:-1].all()
+        )
+
+    def check(self) -> None:
+        """Raise `ValueError` unless there is weight and float64 holds the squares."""
+        mean, scatter = np.abs(np.asarray(self.mean)), np.asarray(self.scatter)
+        is_finite = np.isfinite(scatter).all()
+        if is_finite and not float(self.weight) > 0:
+            raise ValueError("The data should contain a row of positive weight.")
+        is_lost = (mean > 0) & (mean < SMALLEST)
+        if not is_finite or (is_lost & (self.variance < SMALLEST**2)).any():
+            raise ValueError(
+                "`x`, `y` and weights should be finite, weights not negative, and x "
+                f"and y of magnitudes from {SMALLEST:g} to {1 / SMALLEST:g}, or 0."
+            )
 
 
 def iterate_parts(x: np.ndarray, *others: np.ndarray) -> Iterator[Part]:
@@ -152,84 +198,95 @@ def _find_first_aligned_row(x: np.ndarray) -> int:
 
 
 def compute_squared_error(
-    rows: Iterable[Part], theta: tf.Tensor, *, exact: bool
+    rows: Iterable[Part],
+    mean: tf.Tensor,
+    w: tf.Tensor,
+    level: tf.Tensor,
+    *,
+    exact: bool,
+    predictor: Predictor | None = None,
 ) -> SquaredError:
-    """Compute the squared error of θ over all `rows`, and its gradient.
+    """Compute the squared error of (w, a) over all `rows`, and its gradient.
 
     Args:
         rows: A `tf.data.Dataset` or another iterable of parts.
-        theta: (w, b), float64, shape `[features + 1]`.
+        mean: x̄, then ȳ; float64, shape `[features + 1]`.
+        w: Float64, shape `[features]`.
+        level: a; float64, shape `[]`.
         exact: Whether to compute each term in float64; otherwise in the precision of
             the rows, with float64 for the sums over blocks.
+        predictor: What `predict` computes for these parameters, to compare with.
     """
-    if isinstance(rows, tf.data.Dataset):
-        return _squared_error_of_dataset(rows, theta, exact)
-    terms = (_part_squared_error(part, theta, part[0].shape[1], exact) for part in rows)
-    return functools.reduce(_add, terms)
+    arguments = mean, w, level, exact, predictor
+    sums = _sum_over(rows, _part_squared_error, tf.add, *arguments)
+    return SquaredError(sums[0], sums[1], 2 * sums[2:-2], sums[-2], sums[-1])
 
 
-def compute_moments(rows: Iterable[Part], *, exact: bool) -> Moments:
+def compute_moments(
+    rows: Iterable[Part], *, exact: bool, is_full: bool = True
+) -> Moments:
     """Compute the second moments of all `rows` in one pass.
 
-    Arguments are those of `compute_squared_error`. The origin is the first row if
-    `exact`, otherwise zero.
+    Args:
+        rows: As in `compute_squared_error`.
+        exact: Likewise.
+        is_full: Whether to compute all of `scatter`, not the diagonal alone.
 
     Raises:
         ValueError: If there are no rows.
     """
-    parts = iter(rows)
-    first = next(parts, None)
-    if first is None:
-        raise ValueError("The data should hold at least one row.")
-    origin = tf.reduce_sum(tf.cast(first[0][:1], tf.float64), axis=0)
-    origin = origin if exact else tf.zeros_like(origin)
+    return _sum_over(rows, _part_moments, _merge, exact, is_full)
+
+
+def _merge(one: Moments, other: Moments) -> Moments:
+    """Return the moments of two sets of rows (Chan, Golub and LeVeque 1979)."""
+    weight = one.weight + other.weight
+    share = tf.math.divide_no_nan(other.weight, weight)
+    apart = other.mean - one.mean
+    between = one.weight * share * _square(apart, one.scatter.shape.rank)
+    mean = one.mean + share * apart
+    return Moments(weight, mean, one.scatter + other.scatter + between)
+
+
+def _square(v: tf.Tensor, rank: int) -> tf.Tensor:
+    """Return v·vᵀ, or its diagonal."""
+    return v * v[:, tf.newaxis] if rank == 2 else v * v
+
+
+def _sum_over(
+    rows: Iterable[Part],
+    term: Callable[..., Any],
+    add: Callable[[Any, Any], Any],
+    *arguments: Any,
+) -> Any:
+    """Return the sum of term(part, features, *arguments) over all parts."""
     if isinstance(rows, tf.data.Dataset):
-        total = _moments_of_dataset(rows, origin, exact)
-    else:
-        terms = (
-            _part_moments(part, origin, part[0].shape[1], exact)
-            for part in itertools.chain([first], parts)
-        )
-        total = functools.reduce(_add, terms)
-    return total._replace(origin=origin)
-
-
-def _add(one: Any, other: Any) -> Any:
-    return tf.nest.map_structure(tf.add, one, other)
+        return _sum_over_dataset(rows, term, add, *arguments)
+    terms = [term(part, part[0].shape[1], *arguments) for part in rows]
+    if not terms:
+        raise ValueError("The data should hold at least one row.")
+    return functools.reduce(add, terms)
 
 
 @tf.function
-def _squared_error_of_dataset(
-    rows: tf.data.Dataset, theta: tf.Tensor, exact: bool
-) -> SquaredError:
-    features = rows.element_spec[0].shape[1]
-    return _sum_over_dataset(
-        lambda part: _part_squared_error(part, theta, features, exact), rows
-    )
-
-
-@tf.function
-def _moments_of_dataset(
-    rows: tf.data.Dataset, origin: tf.Tensor, exact: bool
-) -> Moments:
-    features = rows.element_spec[0].shape[1]
-    return _sum_over_dataset(
-        lambda part: _part_moments(part, origin, features, exact), rows
-    )
-
-
-def _sum_over_dataset(term: Callable[[Part], Any], rows: tf.data.Dataset) -> Any:
-    """Return Σ term(part); `rows.reduce` would process each batch on one core."""
+def _sum_over_dataset(
+    rows: tf.data.Dataset,
+    term: Callable[..., Any],
+    add: Callable[[Any, Any], Any],
+    *arguments: Any,
+) -> Any:
+    """Do the same for a dataset: `rows.reduce` would use one core for each batch."""
     iterator = iter(rows)
     spec = rows.element_spec
+    features = spec[0].shape[1]
     empty = tuple(tf.zeros([0, *part.shape[1:]], part.dtype) for part in spec)
     _, total = tf.while_loop(
         lambda part, _: part.has_value(),
         lambda part, total: (
             iterator.get_next_as_optional(),
-            _add(total, term(part.get_value())),
+            add(total, term(part.get_value(), features, *arguments)),
         ),
-        (iterator.get_next_as_optional(), term(empty)),
+        (iterator.get_next_as_optional(), term(empty, features, *arguments)),
     )
     return total
 
@@ -238,55 +295,91 @@ def _sum_over_dataset(term: Callable[[Part], Any], rows: tf.data.Dataset) -> Any
 # retraces for another width.
 @tf.function(reduce_retracing=True)
 def _part_squared_error(
-    part: Part, theta: tf.Tensor, features: int, exact: bool
-) -> SquaredError:
+    part: Part,
+    features: int,
+    mean: tf.Tensor,
+    w: tf.Tensor,
+    level: tf.Tensor,
+    exact: bool,
+    predictor: Predictor | None,
+) -> tf.Tensor:
+    dtype = tf.float64 if exact else part[0].dtype
+    w, center = tf.cast(w[:, tf.newaxis], dtype), tf.cast(mean[:-1], dtype)
     x, y, *weight = part
-    dtype = tf.float64 if exact else x.dtype
-    w = tf.cast(theta[:-1, tf.newaxis], dtype)
-    target = tf.cast(y, dtype) - tf.cast(theta[-1], dtype)
-    s = [tf.cast(column, dtype) for column in weight]
+    y = tf.cast(y, tf.float64)
 
     # Few operations and one result: launching ten takes as long as a block.
-    def block_sums(x: tf.Tensor, target: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
-        x = tf.cast(x, dtype)
-        residual = tf.matmul(x, w) - target[:, tf.newaxis]
-        weighted = residual * s[0][:, tf.newaxis] if s else residual
-        sums = (
-            tf.matmul(x, weighted, transpose_a=True),
-            tf.reduce_sum(weighted, axis=0, keepdims=True),
+    def block_sums(x: tf.Tensor, y: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
+        deviation = tf.cast(x, dtype) - center
+        # In float64: of a target of 10⁸ + 0.01, float32 would leave nothing.
+        target = tf.cast(y - mean[-1] - level, dtype)[:, tf.newaxis]
+        residual = tf.matmul(deviation, w) - target
+        counts = tf.cast(s[0][:, tf.newaxis], dtype) if s else tf.ones_like(residual)
+        weighted = residual * counts
+        sums = [
+            tf.reduce_sum(counts, axis=0, keepdims=True),
             tf.matmul(residual, weighted, transpose_a=True),
-        )
-        return tf.cast(tf.concat(sums, axis=0), tf.float64)
+            tf.matmul(deviation, weighted, transpose_a=True),
+            tf.reduce_sum(weighted, axis=0, keepdims=True),
+        ]
+        compared = tf.zeros([1, 2], dtype)
+        if predictor is not None:
+            served = tf.cast(predictor(x), tf.float64) - y[:, tf.newaxis]
+            moved = served - residual
+            change = moved * (2 * residual + moved)
+            compared = tf.concat([tf.square(served), change], axis=1)
+        # Without NaN where a row of weight 0 overflows the dtype.
+        compared = tf.math.multiply_no_nan(compared, counts)
+        sums.append(tf.reduce_sum(compared, axis=0)[:, tf.newaxis])
+        return tf.cast(tf.concat(sums, axis=0), tf.float64)[:, 0]
 
     values = LARGE_BLOCK if exact else SMALL_BLOCK
-    sums = _sum_over_blocks(block_sums, (x, target, *s), features, values)[:, 0]
-    count = tf.reduce_sum(tf.cast(weight[0], tf.float64)) if weight else tf.shape(y)[0]
-    return SquaredError(tf.cast(count, tf.float64), sums[-1], 2 * sums[:-1])
+    return _sum_over_blocks(block_sums, tf.add, (x, y, *weight), features, values)
 
 
 @tf.function(reduce_retracing=True)
-def _part_moments(part: Part, origin: tf.Tensor, features: int, exact: bool) -> Moments:
+def _part_moments(part: Part, features: int, exact: bool, is_full: bool) -> Moments:
     dtype = tf.float64 if exact else part[0].dtype
+    x, y, *weight = part
+    y = tf.cast(y, tf.float64)
 
-    def block_sums(x: tf.Tensor, y: tf.Tensor, *weight: tf.Tensor) -> tf.Tensor:
-        x = tf.cast(x, dtype) - origin if exact else x
-        y = tf.cast(y, dtype)[:, tf.newaxis]
-        row = tf.concat([x, tf.ones_like(y), y], axis=1)
-        weighted = row * tf.cast(weight[0], dtype)[:, tf.newaxis] if weight else row
-        return tf.cast(tf.matmul(row, weighted, transpose_a=True), tf.float64)
+    def block_moments(x: tf.Tensor, y: tf.Tensor, *s: tf.Tensor) -> Moments:
+        counts = tf.cast(s[0], dtype) if s else tf.ones_like(y, dtype)
+        weight = tf.reduce_sum(tf.cast(counts, tf.float64))
+
+        def divide(total: tf.Tensor) -> tf.Tensor:
+            return tf.math.divide_no_nan(tf.cast(total, tf.float64), weight)
+
+        # About rounded means, which the sums then correct.
+        x = tf.cast(x, dtype)
+        x_mean = tf.cast(divide(tf.linalg.matvec(x, counts, transpose_a=True)), dtype)
+        y_mean = divide(tf.reduce_sum(tf.cast(counts, tf.float64) * y))
+        v = tf.concat([x - x_mean, tf.cast(y - y_mean, dtype)[:, tf.newaxis]], axis=1)
+        weighted = v * counts[:, tf.newaxis] if s else v
+        rest = divide(tf.reduce_sum(weighted, axis=0))
+        scatter = (
+            tf.matmul(v, weighted, transpose_a=True)
+            if is_full
+            else tf.reduce_sum(v * weighted, axis=0)
+        )
+        excess = weight * _square(rest, scatter.shape.rank)
+        mean = tf.concat([tf.cast(x_mean, tf.float64), [y_mean]], axis=0) + rest
+        return Moments(weight, mean, tf.cast(scatter, tf.float64) - excess)
 
     # Each block's product is added to a features × features sum: with few rows per
     # block, that addition would cost more than the product.
-    values = max(LARGE_BLOCK, 4 * features**2)
-    # The moments of (x, 1, y).
-    sums = _sum_over_blocks(block_sums, part, features, values)
-    return Moments(sums[-2, -2], sums[:-1, :-1], sums[:-1, -1], sums[-1, -1], origin)
+    values = max(LARGE_BLOCK, 4 * features**2 if is_full else 0)
+    return _sum_over_blocks(block_moments, _merge, (x, y, *weight), features, values)
 
 
 def _sum_over_blocks(
-    function: Callable[..., tf.Tensor], part: Part, features: int, values: int
-) -> tf.Tensor:
-    """Return Σ function(x, y, …) over blocks of about `values` numbers of x."""
+    function: Callable[..., Any],
+    add: Callable[[Any, Any], Any],
+    part: Part,
+    features: int,
+    values: int,
+) -> Any:
+    """Return the sum of function(x, y, …) over blocks of about `values` numbers."""
     # A multiple of 16 rows, so that each block starts at an aligned address.
     rows = max(16, values // features // 16 * 16)
     x, *others = part
@@ -294,7 +387,7 @@ def _sum_over_blocks(
     # are no multiple of 64 bytes.
     x = tf.reshape(x, [-1])
 
-    def block(begin: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+    def block(begin: tf.Tensor, end: tf.Tensor) -> Any:
         block_x = tf.reshape(x[begin * features : end * features], [-1, features])
         return function(block_x, *(other[begin:end] for other in others))
 
@@ -302,7 +395,10 @@ def _sum_over_blocks(
     last_begin = count // rows * rows
     _, total = tf.while_loop(
         lambda begin, _: begin < last_begin,
-        lambda begin, total: (begin + rows, total + block(begin, begin + rows)),
+        lambda begin, total: (
+            begin + rows,
+            add(total, block(begin, begin + rows)),
+        ),
         (tf.zeros([], tf.int64), block(last_begin, count)),
         parallel_iterations=8,
     )

@@ -73,7 +73,7 @@ def estimate_coefficients(
     degrees_of_freedom = n - len(value)
     variance = n * loss / degrees_of_freedom
     slopes = 2 / n * variance * curvature.inverse() / np.outer(scale, scale)
-    mean = center + scale * curvature.mean
+    mean = center + scale * np.asarray(moments.mean)[:-1]
     intercept = variance / n + mean @ slopes @ mean
     error = np.sqrt(np.append(intercept, np.diag(slopes)))
     quantile = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom)

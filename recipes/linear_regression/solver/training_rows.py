@@ -56,10 +56,10 @@ class TrainingRows:
             else self._dataset
         )
 
-    def as_all_rows(self, *, exact: bool) -> AllRows:
+    def as_all_rows(self, mean: tf.Tensor, *, exact: bool) -> AllRows:
         """Return all rows as a value that fits in an element of a `tf.data.Dataset`."""
         parts = tuple(self.parts) if self._dataset is None else self._dataset
-        return AllRows(parts, tf.constant(exact))
+        return AllRows(parts, tf.constant(mean, tf.float64), tf.constant(exact))
 
     @property
     def are_large_float32(self) -> bool:
@@ -70,14 +70,44 @@ class TrainingRows:
         return n * features**2 > MAX_EXACT_MULTIPLICATIONS
 
 
+def batch_arrays(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    *,
+    features: int,
+) -> tf.data.Dataset:
+    """Return checked rows as a dataset of batches, to evaluate on.
+
+    Raises:
+        ValueError: If a shape or a weight is wrong, or a value is not finite.
+    """
+    arrays = _prepare_arrays(x, y, sample_weight)
+    inputs.check_new_rows(arrays[0], (features,), arrays[0].dtype)
+    inputs.check_finite("y", arrays[1])
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size or 1024)
+
+
 def _prepare_arrays(x: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
-    if not hasattr(x, "toarray"):
-        x = np.asarray(x)
-    dtype = np.float32 if x.dtype == np.float32 else np.float64
+    dtype = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
     data = inputs.check_data(x, y, sample_weight, dtype)
     inputs.check_some_weight(data.weight)
-    target = data.y.astype(np.float64)
+    target = _as_float64(data.y)
     return (data.x, target) if data.weight is None else (data.x, target, data.weight)
+
+
+def _is_real(dtype: Any) -> bool:
+    return bool(dtype.is_floating or dtype.is_integer or dtype.is_bool)
+
+
+def _as_float64(y: np.ndarray) -> np.ndarray:
+    try:
+        if y.dtype.kind not in "fiubO":
+            raise TypeError(f"dtype {y.dtype}")
+        return y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`y` should hold numbers. Received: {error}") from error
 
 
 def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -87,6 +117,12 @@ def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
             "The dataset should give (x, y) or (x, y, sample_weight) batches. "
             f"Received elements: {spec}"
         )
+    for tensor in spec:
+        if not isinstance(tensor, tf.TensorSpec) or not _is_real(tensor.dtype):
+            raise ValueError(
+                "The dataset's x, y and sample_weight should be tensors of real "
+                f"numbers. Received: {tensor}"
+            )
     shape, *others = (tensor.shape for tensor in spec)
     if shape.rank != 2 or shape[1] is None:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 
 from recipes.errors import ConvergenceWarning
@@ -56,7 +57,7 @@ def test_float64_rows_keep_their_digits():
     model = LinearRegression(max_iterations=1, method="full")
     with pytest.warns(ConvergenceWarning):
         model.fit(x, change, verbose=0)
-    expected = np.linalg.cond(reference.hessian(x))
+    expected = np.linalg.cond(reference.hessian((x - x.mean(0)) / x.std(0)))
     assert model.certificate["condition_number"] == pytest.approx(expected, rel=1e-3)
 
 
@@ -193,3 +194,67 @@ def test_a_batch_size_of_zero_is_rejected():
 def test_wrong_arguments_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         LinearRegression(**arguments)
+
+
+WRONG = {
+    "another width": (np.ones((5, 2)), r"have shape \[n, 4\].*Received: \[5, 2\]"),
+    "one row": (np.ones(4), r"have shape \[n, 4\]"),
+    "no rows": (np.ones((0, 4)), "have shape.*n of 1 or more"),
+    "NaN": (np.full((5, 4), np.nan), "be finite"),
+    "complex": (np.ones((5, 4), complex), "hold numbers.*complex128"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_rows_are_not_predicted(model, case):
+    x, y = data()
+    model.fit(x, y, verbose=0)
+    rows, message = WRONG[case]
+    with pytest.raises(ValueError, match=f"`x` should {message}"):
+        model.predict(rows, verbose=0)
+    with pytest.raises(ValueError, match="`x` should"):
+        model.evaluate(rows, np.ones(len(rows)), verbose=0)
+
+
+def test_predict_takes_what_fit_takes(model):
+    x, y = data()
+    model.fit(x, y, verbose=0)
+    expected = model.predict(x, verbose=0)
+    for rows in (x.tolist(), scipy.sparse.csr_array(x), tf.constant(x)):
+        np.testing.assert_array_equal(model.predict(rows, verbose=0), expected)
+
+
+def test_a_model_predicts_only_after_fit():
+    for method in ("predict", "evaluate"):
+        with pytest.raises(ValueError, match="should be fitted before it predicts"):
+            getattr(LinearRegression(), method)(*data()[: 1 + (method == "evaluate")])
+
+
+ROWS = np.ones((6, 2)), np.ones(6)
+DATASETS = {
+    "no batches": (ROWS, None, "should give batches"),
+    "named columns": (({"a": ROWS[0]}, ROWS[1]), 2, "one dense tensor.*a dict"),
+    "several inputs": (((ROWS[0], ROWS[0]), ROWS[1]), 2, "one dense tensor.*a tuple"),
+    "named targets": ((ROWS[0], {"a": ROWS[1]}), 2, "tensors of real numbers"),
+    "text": ((ROWS[0], ["a"] * 6), 2, "tensors of real numbers"),
+    "complex": ((ROWS[0] + 1j, ROWS[1]), 2, "tensors of real numbers"),
+}
+
+
+@pytest.mark.parametrize("case", DATASETS)
+def test_datasets_of_other_kinds_are_rejected(case):
+    arrays, batch, message = DATASETS[case]
+    dataset = tf.data.Dataset.from_tensor_slices(arrays)
+    with pytest.raises(ValueError, match=message):
+        LinearRegression().fit(dataset.batch(batch) if batch else dataset, verbose=0)
+
+
+@pytest.mark.parametrize("y", [np.ones(5) + 1j, np.array(["1"] * 5), ["a"] * 5])
+def test_targets_that_are_no_numbers_are_rejected(y):
+    with pytest.raises(ValueError, match="`y` should hold numbers"):
+        LinearRegression().fit(np.ones((5, 2)), y, verbose=0)
+
+
+def test_a_generator_is_rejected():
+    with pytest.raises(ValueError, match="an array or a `tf"):
+        LinearRegression().fit((batch for batch in [data()]), verbose=0)

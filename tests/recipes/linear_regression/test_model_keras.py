@@ -93,9 +93,8 @@ def test_predict_is_call_and_the_equation():
     model = fit(x, y)
     expected = reference.with_ones(x) @ theta_of(model)
     assert model.predict(x, verbose=0).dtype == np.float64
-    x = tf.constant(x)  # `predict` gives an array's rows as float32
     rows = tf.data.Dataset.from_tensor_slices(x).batch(7)
-    for found in (model.predict(rows, verbose=0), model(x).numpy()):
+    for found in (*(model.predict(r, verbose=0) for r in (x, rows)), model(x).numpy()):
         assert found.shape == (60, 1)
         np.testing.assert_allclose(found[:, 0], expected, rtol=1e-12)
     assert model.compute_output_shape((None, 4)) == (None, 1)
@@ -139,7 +138,7 @@ def test_metrics_and_validation_data():
 
 def test_history_records_the_descent():
     x, y = data()
-    model = LinearRegression(momentum="none")
+    model = LinearRegression(momentum="none", learning_rate=0.01)
     history = take_steps(model, x, y, 5).history
     np.testing.assert_array_equal(history["loss"], model.loss_history[:5])
     np.testing.assert_array_equal(history["iteration"], [1, 2, 3, 4, 5])
@@ -205,7 +204,7 @@ def test_early_stopping_ends_the_run():
     model = LinearRegression()
     take_steps(model, x, y, 50, callbacks=stop)
     assert model.certificate["iterations"] == 3
-    assert model.certificate["stop_reason"] == "epochs"
+    assert model.certificate["stop_reason"] == "interrupted"
     assert model.loss_history.shape == (4,)
 
 
@@ -246,6 +245,73 @@ def test_tensorboard(tmp_path):
             found.setdefault(value.tag, []).append(tf.make_ndarray(value.tensor))
     for name in ("loss", "gradient_norm", "relative_excess_loss"):
         np.testing.assert_allclose(found[f"epoch_{name}"], history[name], rtol=1e-6)
+
+
+class Raise(keras.callbacks.Callback):
+    """Callback that fails after the solve."""
+
+    def on_train_end(self, logs=None):
+        raise RuntimeError("disk full")
+
+
+def test_an_error_of_a_callback_after_the_solve_loses_no_fit():
+    x, y = data()
+    model = LinearRegression()
+    with pytest.raises(RuntimeError, match="disk full"):
+        model.fit(x, y, verbose=0, callbacks=[Raise()])
+    assert model.certificate["converged"]
+    assert model.certificate["stop_reason"] == "tolerance"
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate),
+        keras.callbacks.ReduceLROnPlateau(monitor="loss"),
+    ],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_callbacks_that_set_the_rate_need_an_optimiser(callback):
+    with pytest.raises(ValueError, match="should come with a Keras optimizer"):
+        LinearRegression().fit(*data(), callbacks=callback, verbose=0)
+    model = LinearRegression()
+    model.compile(optimizer=keras.optimizers.SGD(0.01))
+    take_steps(model, *data(), 2, callbacks=callback)
+    assert model.certificate["iterations"] == 2
+
+
+# ---- ways to compile, and files
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"jit_compile": True}, {"run_eagerly": True}],
+    ids=lambda o: next(iter(o)),
+)
+def test_ways_to_compile_change_nothing(options):
+    x, y = data()
+    model = LinearRegression()
+    model.compile(**options)
+    model.fit(x, y, verbose=0)
+    assert model.certificate["converged"]
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+def test_functions_run_eagerly():
+    x, y = data()
+    tf.config.run_functions_eagerly(True)
+    try:
+        model = fit(x, y)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+def test_legacy_files_are_rejected(tmp_path):
+    with pytest.raises(ValueError, match=r"should end in \.keras"):
+        fit(*data()).save(tmp_path / "model.h5")
+    assert not list(tmp_path.iterdir())
 
 
 class Interrupt(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ import scipy.stats
 from sklearn.datasets import load_diabetes
 
 from recipes.linear_regression.solver import closed_form, row_sums, standard_errors
+from recipes.linear_regression.solver.coordinates import Coordinates
 from tests.recipes.linear_regression import reference
 
 
@@ -19,7 +20,11 @@ def estimates_of(x, y, *, l2=0.0, penalised=False, moments=True):
         if moments
         else None
     )
-    curvature = closed_form.compute_curvature(taken, l2) if moments else None
+    curvature = (
+        closed_form.compute_curvature(taken, l2, Coordinates.standardised(taken))
+        if moments
+        else None
+    )
     theta = reference.closed_form(z, y, l2=l2)
     return standard_errors.estimate_coefficients(
         theta,
