@@ -45,13 +45,17 @@ class KernelExpansion(keras.layers.Layer):
             tensors, as `kernels.get` takes them. Defaults to `"rbf"`, with gamma 1.
         use_bias: Whether to add `bias`. Defaults to `True`.
         train_vectors: Whether `support_vectors` is trainable. Defaults to `False`.
+        nonzeros: Number of entries that are stored of sparse support vectors, a
+            positive integer, for a kernel whose `takes_sparse` is true. The layer is
+            then not compiled by XLA, which has no sparse products. Defaults to `None`:
+            the vectors are dense.
         coefficients_dtype: Dtype of `dual_coefficients` and `bias`: `"float64"`,
             `"float32"`, or `None` for that of the layer's policy. The latter gives all
             weights of a model one dtype, which an optimiser's `global_clipnorm`
             requires. Defaults to `"float64"`.
         vectors_initializer: Initialiser of `support_vectors`: a name, a config or a
             `keras.initializers.Initializer`. Defaults to `None`: standard normal
-            numbers, and zeros for the kernel `"precomputed"`.
+            numbers; zeros for the kernel `"precomputed"` and with `nonzeros`.
         coefficients_initializer: Initialiser of `dual_coefficients`, likewise.
             Defaults to `"glorot_uniform"`.
         bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
@@ -64,7 +68,9 @@ class KernelExpansion(keras.layers.Layer):
     Attributes:
         support_vectors: Weight of shape `(num_vectors, features)`, float32 or float64;
             of shape `(num_vectors, 1)` for the kernel `"precomputed"`, where it holds
-            row numbers.
+            row numbers. With `nonzeros` the entries alone, of shape `(nonzeros,)`.
+        vector_positions: With `nonzeros`, weight of shape `(nonzeros, 2)`, int32: the
+            vector and the feature of each entry, of which no two are the same.
         dual_coefficients: Trainable weight of shape `(num_vectors, units)`.
         bias: Trainable weight of shape `(units,)`, or `None` without bias.
 
@@ -92,6 +98,7 @@ class KernelExpansion(keras.layers.Layer):
         *,
         use_bias: bool = True,
         train_vectors: bool = False,
+        nonzeros: int | None = None,
         coefficients_dtype: str | None = "float64",
         vectors_initializer: Any = None,
         coefficients_initializer: Any = "glorot_uniform",
@@ -109,7 +116,10 @@ class KernelExpansion(keras.layers.Layer):
             dtype=dtype,
             autocast=False,
         )
-        for argument, value in (("num_vectors", num_vectors), ("units", units)):
+        sizes = {"num_vectors": num_vectors, "units": units}
+        if nonzeros is not None:
+            sizes["nonzeros"] = nonzeros
+        for argument, value in sizes.items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(
                     f"`{argument}` should be a positive integer. "
@@ -123,6 +133,13 @@ class KernelExpansion(keras.layers.Layer):
         self.num_vectors = num_vectors
         self.units = units
         self.kernel = kernels.get(kernel)
+        if nonzeros is not None and not self.kernel.takes_sparse:
+            raise ValueError(
+                "`nonzeros` should be None for a kernel that does not take sparse "
+                f"vectors. Received: nonzeros={nonzeros}, kernel={self.kernel!r}"
+            )
+        self.nonzeros = nonzeros
+        self.supports_jit = nonzeros is None
         self.use_bias = use_bias
         self.train_vectors = train_vectors
         self.coefficients_dtype = coefficients_dtype
@@ -146,12 +163,21 @@ class KernelExpansion(keras.layers.Layer):
             )
         self.support_vectors = self.add_weight(
             name="support_vectors",
-            shape=(self.num_vectors, self.kernel.vector_size(features)),
+            shape=self._vectors_shape(features),
             initializer=self._initial_vectors(),
             trainable=self.train_vectors,
             dtype=self.kernel_dtype,
             autocast=False,
         )
+        if self.nonzeros is not None:
+            self.vector_positions = self.add_weight(
+                name="vector_positions",
+                shape=(self.nonzeros, 2),
+                initializer="zeros",
+                trainable=False,
+                dtype="int32",
+                autocast=False,
+            )
         self.dual_coefficients = self.add_weight(
             name="dual_coefficients",
             shape=self._coefficients_shape(),
@@ -182,7 +208,7 @@ class KernelExpansion(keras.layers.Layer):
             self._weighted_sums,
             self.units,
             rows,
-            tf.convert_to_tensor(self.support_vectors),
+            self._vectors(inputs.shape[-1]),
             tf.cast(self.dual_coefficients, tf.float64),
             recompute=bool(training),
         )
@@ -207,6 +233,7 @@ class KernelExpansion(keras.layers.Layer):
             "kernel": kernels.serialize(self.kernel),
             "use_bias": self.use_bias,
             "train_vectors": self.train_vectors,
+            "nonzeros": self.nonzeros,
             "coefficients_dtype": self.coefficients_dtype,
             "vectors_initializer": initializer(self.vectors_initializer),
             "coefficients_initializer": initializer(self.coefficients_initializer),
@@ -235,9 +262,23 @@ class KernelExpansion(keras.layers.Layer):
     def _coefficients_shape(self) -> tuple[int, int]:
         return self.num_vectors, self.units
 
+    def _vectors(self, features: int) -> tf.Tensor | tf.SparseTensor:
+        """Return the support vectors, `(num_vectors, features)`."""
+        values = tf.convert_to_tensor(self.support_vectors)
+        if self.nonzeros is None:
+            return values
+        positions = tf.cast(self.vector_positions, tf.int64)
+        return tf.SparseTensor(positions, values, (self.num_vectors, features))
+
+    def _vectors_shape(self, features: int) -> tuple[int, ...]:
+        if self.nonzeros is not None:
+            return (self.nonzeros,)
+        return self.num_vectors, self.kernel.vector_size(features)
+
     def _initial_vectors(self) -> Any:
         if self.vectors_initializer is not None:
             return self.vectors_initializer
-        if isinstance(self.kernel, kernels.PrecomputedKernel):
+        is_sparse = self.nonzeros is not None
+        if is_sparse or isinstance(self.kernel, kernels.PrecomputedKernel):
             return "zeros"
         return keras.initializers.RandomNormal(stddev=1.0)

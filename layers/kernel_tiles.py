@@ -7,12 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from layers import kernels
+from layers.kernels.base import around_center
 
 # An upper bound on the memory of one tile's matrices.
 _TILE_BYTES = 2**27
 # Matrices of a tile's shape that are alive at the same time: the kernel's, their
 # float64 copy, and those of a gradient.
 _TILE_MATRICES = 8
+# TensorFlow's product with a sparse matrix is several times as fast for fewer than 32
+# columns as for more.
+_SPARSE_TILE_ROWS = 31
 
 WeightedSums = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -22,7 +26,7 @@ def expand(
     weighted_sums: WeightedSums,
     units: int,
     rows: tf.Tensor,
-    vectors: tf.Tensor,
+    vectors: Any,
     coefficients: tf.Tensor,
     recompute: bool,
 ) -> tf.Tensor:
@@ -34,7 +38,7 @@ def expand(
             their weighted sums for each output, `(n, units)`.
         units: Number of outputs.
         rows: The rows x, `(n, d)`.
-        vectors: The xᵢ, `(m, d)`.
+        vectors: The xᵢ, `(m, d)`; a `tf.SparseTensor` for a kernel that takes it.
         coefficients: The βᵢ, float64, in the shape that `weighted_sums` takes.
         recompute: Whether to compute tiles again for a gradient instead of keeping
             them.
@@ -42,15 +46,24 @@ def expand(
     Returns:
         `(n, units)`, float64.
     """
-    evaluate = functools.partial(_evaluate_tile, kernel, weighted_sums)
+    multiply, most = _multiply, _TILE_BYTES  # no tile has more rows than bytes
     # What does not depend on the tile is computed once.
-    if isinstance(kernel, kernels.InnerProductKernel):
+    count = vectors.shape[0]
+    if isinstance(vectors, tf.SparseTensor):
+        # Gradients are those of its values.
+        multiply = functools.partial(_multiply_sparse, vectors)
+        most = _SPARSE_TILE_ROWS
+        vectors, owner = vectors.values, vectors.indices[:, 0]
+        squares = tf.math.unsorted_segment_sum(tf.square(vectors), owner, count)
+    elif isinstance(kernel, kernels.InnerProductKernel):
+        rows, vectors = around_center(kernel, rows, vectors)
         squares = tf.reduce_sum(tf.square(vectors), axis=1)
     else:
         squares = tf.zeros((0,), vectors.dtype)
+    evaluate = functools.partial(_evaluate_tile, kernel, multiply, weighted_sums)
     constants = (vectors, squares, coefficients)
-    row_bytes = _TILE_MATRICES * vectors.shape[0] * rows.dtype.size
-    size = max(1, _TILE_BYTES // row_bytes)
+    row_bytes = _TILE_MATRICES * count * rows.dtype.size
+    size = max(1, min(most, _TILE_BYTES // row_bytes))
     if rows.shape[0] is not None and rows.shape[0] <= size:
         return evaluate(rows, *constants)
     return _in_tiles(evaluate, units, rows, size, constants, recompute)
@@ -99,6 +112,7 @@ def _in_tiles(
 
 def _evaluate_tile(
     kernel: kernels.Kernel,
+    multiply: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     weighted_sums: WeightedSums,
     rows: tf.Tensor,
     vectors: tf.Tensor,
@@ -107,9 +121,22 @@ def _evaluate_tile(
 ) -> tf.Tensor:
     """Compute Σᵢ βᵢ·k(xᵢ, x) for one tile, summed in float64."""
     if isinstance(kernel, kernels.InnerProductKernel):
-        products = tf.matmul(rows, vectors, transpose_b=True)
+        products = multiply(rows, vectors)
         own = tf.reduce_sum(tf.square(rows), axis=1)
         values = kernel.of_products(products, own, squares)
     else:
         values = kernel(rows, vectors)
     return weighted_sums(tf.cast(values, tf.float64), coefficients)
+
+
+def _multiply(rows: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    """Compute the products of all pairs: `(n, d)`, `(m, d)` → `(n, m)`."""
+    return tf.matmul(rows, vectors, transpose_b=True)
+
+
+def _multiply_sparse(
+    vectors: tf.SparseTensor, rows: tf.Tensor, values: tf.Tensor
+) -> tf.Tensor:
+    """Compute the same for vectors of which the values are given."""
+    vectors = vectors.with_values(values)
+    return tf.transpose(tf.sparse.sparse_dense_matmul(vectors, tf.transpose(rows)))

@@ -35,12 +35,14 @@ class PairwiseExpansion(KernelExpansion):
             tensors, as `kernels.get` takes them. Defaults to `"rbf"`, with gamma 1.
         use_bias: Whether to add `bias`. Defaults to `True`.
         train_vectors: Whether `support_vectors` is trainable. Defaults to `False`.
+        nonzeros: Number of entries that are stored of sparse support vectors; see
+            `KernelExpansion`. Defaults to `None`: the vectors are dense.
         coefficients_dtype: Dtype of `dual_coefficients` and `bias`: `"float64"`,
             `"float32"`, or `None` for that of the layer's policy. Defaults to
             `"float64"`.
         vectors_initializer: Initialiser of `support_vectors`: a name, a config or a
             `keras.initializers.Initializer`. Defaults to `None`: standard normal
-            numbers, and zeros for the kernel `"precomputed"`.
+            numbers; zeros for the kernel `"precomputed"` and with `nonzeros`.
         coefficients_initializer: Initialiser of `dual_coefficients`, likewise.
             Defaults to `"glorot_uniform"`.
         bias_initializer: Initialiser of `bias`, likewise. Defaults to `"zeros"`.
@@ -52,6 +54,9 @@ class PairwiseExpansion(KernelExpansion):
 
     Attributes:
         support_vectors: Weight of shape `(num_vectors, features)`, class after class.
+            With `nonzeros` the entries alone, of shape `(nonzeros,)`.
+        vector_positions: With `nonzeros`, weight of shape `(nonzeros, 2)`, int32: the
+            vector and the feature of each entry.
         dual_coefficients: Trainable weight of shape `(num_vectors, k − 1)`: column c of
             a vector of class a belongs to the pair of a with class c if c < a, and with
             class c + 1 otherwise.
@@ -79,6 +84,7 @@ class PairwiseExpansion(KernelExpansion):
         *,
         use_bias: bool = True,
         train_vectors: bool = False,
+        nonzeros: int | None = None,
         coefficients_dtype: str | None = "float64",
         vectors_initializer: Any = None,
         coefficients_initializer: Any = "glorot_uniform",
@@ -103,6 +109,7 @@ class PairwiseExpansion(KernelExpansion):
             kernel,
             use_bias=use_bias,
             train_vectors=train_vectors,
+            nonzeros=nonzeros,
             coefficients_dtype=coefficients_dtype,
             vectors_initializer=vectors_initializer,
             coefficients_initializer=coefficients_initializer,

@@ -62,8 +62,9 @@ def resolve_gamma(gamma: Any, x: Any) -> float:
         A positive number.
 
     Raises:
-        ValueError: If `gamma` is none of these, or `x` has no entries or contains
-            values that are not finite.
+        ValueError: If `gamma` is none of these, or `x` has no entries, contains values
+            that are not finite, or is so small or large that its variance or `gamma`
+            is beyond float64.
     """
     if not isinstance(gamma, str):
         return positive_number("gamma", gamma)
@@ -82,21 +83,30 @@ def resolve_gamma(gamma: Any, x: Any) -> float:
     features = x.shape[1]
     if gamma == "auto":
         return 1 / features
-    variance = _variance(x)
-    if not math.isfinite(variance):
+    entries = np.asarray(x.tocsr().data if hasattr(x, "tocsr") else x)
+    zero = [0.0] if entries.size < math.prod(x.shape) else []
+    extremes = [*zero, *([entries.min(), entries.max()] if entries.size else [])]
+    least, most = np.min(extremes), np.max(extremes)
+    if not (math.isfinite(least) and math.isfinite(most)):
         raise ValueError("`x` should be finite. Received: x with NaN or infinity")
-    return 1 / (features * variance) if variance > 0 else 1.0
+    if least == most:
+        return 1.0
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        scale = float(1 / (features * np.float64(_variance(x, entries))))
+    if not 0 < scale < math.inf:
+        raise ValueError(
+            '`x` should be scaled, or `gamma` be a number: gamma="scale" is beyond '
+            f"float64. Received: x from {least:.3g} to {most:.3g}"
+        )
+    return scale
 
 
-def _variance(x: Any) -> float:
+def _variance(x: Any, entries: np.ndarray) -> float:
     """Return the variance of all entries, in float64 without a float64 copy of `x`."""
     size = math.prod(x.shape)
-    entries = np.asarray(x.tocsr().data if hasattr(x, "tocsr") else x)
     mean = float(entries.sum(dtype=np.float64)) / size
-    if not math.isfinite(mean):
-        return math.nan
     absent = size - entries.size
-    total = absent * mean**2
+    total = absent * np.square(np.float64(mean))
     step = _CHUNK_ROWS * (x.shape[1] if entries.ndim == 1 else 1)
     for start in range(0, len(entries), step):
         part = entries[start : start + step].astype(np.float64) - mean

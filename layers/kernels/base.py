@@ -48,6 +48,32 @@ class Kernel:
         """Return the number of columns of `vectors(x)`, given that of `x`."""
         return features
 
+    @property
+    def positive_semidefinite(self) -> bool:
+        """Whether all its matrices are known to be, so that SVM duals are convex."""
+        return False
+
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether products of the rows as they are, with their zeros, will do."""
+        return False
+
+    def center(self, z: Any) -> tf.Tensor | None:
+        """Return the row to subtract from both arguments before values are computed.
+
+        Far from the origin x·x + z·z − 2·x·z is a small difference of large numbers, of
+        which float32 keeps few digits or none. A kernel of differences x − z is the
+        same around any centre, and is computed around that of `z`.
+
+        Args:
+            z: Rows of shape `(b, features)`, as `vectors` returns them.
+
+        Returns:
+            Tensor of shape `(features,)` and the dtype of `z`; `None` for a kernel that
+            is not the same around another centre.
+        """
+        return None
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {}
@@ -77,12 +103,19 @@ class InnerProductKernel(Kernel):
     """A kernel that is a function of x·z, x·x and z·z alone.
 
     So one matrix product gives all pairs, and callers that already have products (of
-    sparse rows, for example) turn them into kernel values by `of_products`.
+    sparse rows, for example) turn them into kernel values by `of_products`. The rows of
+    the products are those from which `center` has been subtracted; sparse rows, which
+    would become dense, are left as they are.
     """
+
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether products of the rows as they are, with their zeros, will do: yes."""
+        return True
 
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
         """Compute the kernel's values for all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
-        x, z = as_pairs(x, z)
+        x, z = around_center(self, *as_pairs(x, z))
         products = tf.matmul(x, z, transpose_b=True)
         return self.of_products(products, squares(x), squares(z))
 
@@ -119,6 +152,19 @@ def as_pairs(x: Any, z: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Return `x` and `z` as tensors of the dtype of `x`."""
     x = as_rows(x)
     return x, tf.cast(z, x.dtype)
+
+
+def around_center(
+    kernel: Kernel, x: tf.Tensor, z: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return `x` and `z` minus the kernel's centre of `z`, where it has one."""
+    center = kernel.center(z)
+    return (x, z) if center is None else (x - center, z - center)
+
+
+def mean_row(z: tf.Tensor) -> tf.Tensor:
+    """Compute the mean of the rows, a constant to gradients: `(b, d)` → `(d,)`."""
+    return tf.stop_gradient(tf.reduce_mean(z, axis=0))
 
 
 def squares(x: tf.Tensor) -> tf.Tensor:

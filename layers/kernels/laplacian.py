@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from layers.kernels.arguments import positive_number
-from layers.kernels.base import Kernel, as_pairs, as_rows
+from layers.kernels.base import Kernel, as_pairs, as_rows, mean_row
 from layers.kernels.identifiers import named
 
 
@@ -33,6 +33,15 @@ class LaplacianKernel(Kernel):
     def __call__(self, x: Any, z: Any) -> tf.Tensor:
         """Compute the kernel's values for all pairs: `(a, d)`, `(b, d)` → `(a, b)`."""
         return tf.exp(-self.gamma * _distances(*as_pairs(x, z)))
+
+    @property
+    def positive_semidefinite(self) -> bool:
+        """Whether all its matrices are: yes."""
+        return True
+
+    def center(self, z: Any) -> tf.Tensor:
+        """Return the mean of the rows: `(b, features)` → `(features,)`."""
+        return mean_row(as_rows(z))
 
     def diagonal(self, x: Any) -> tf.Tensor:
         """Return one for each row: `(a, features)` → `(a,)`."""

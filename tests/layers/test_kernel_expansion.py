@@ -501,3 +501,15 @@ def test_inputs_of_another_shape_are_refused():
         layer(np.ones((2, 4)))
     with pytest.raises(ValueError, match="ndim"):
         layer(np.ones(3))
+
+
+@pytest.mark.parametrize("offset", [300.0, -1e4])
+def test_far_from_zero_it_is_as_precise_as_near(offset):
+    random = np.random.default_rng(0)
+    x, vectors = ((random.normal(size=(9, 3)) + offset).astype("float32") for _ in "xz")
+    layer = KernelExpansion(9, kernel=kernels.RBFKernel(0.5))
+    layer.build((None, 3))
+    layer.support_vectors.assign(vectors)
+    distances = np.square(np.float64(x)[:, None] - np.float64(vectors)).sum(-1)
+    expected = np.exp(-0.5 * distances) @ layer.dual_coefficients.numpy()
+    np.testing.assert_allclose(layer(x), expected, rtol=0, atol=2e-6)

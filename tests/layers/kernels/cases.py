@@ -3,6 +3,7 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from layers import kernels
@@ -19,9 +20,15 @@ def naive_cauchy(x, z):
     return 1 / (1 + sum((a - b) ** 2 for a, b in zip(x, z, strict=True)))
 
 
+ORIGIN = np.array([0.5, -1.0, 2.0])
+
 # Each kernel with the function that it should compute.
 CASES = {
     "linear": (kernels.LinearKernel(), reference.linear),
+    "linear, origin": (
+        kernels.LinearKernel(ORIGIN),
+        lambda x, z: reference.linear(x - ORIGIN, z - ORIGIN),
+    ),
     "cubic": (
         kernels.PolynomialKernel(3, gamma=0.5, coef0=1.0),
         functools.partial(reference.polynomial, degree=3, gamma=0.5, coef0=1.0),

@@ -69,7 +69,7 @@ def test_vectors_are_the_rows(name):
 @pytest.mark.parametrize("name", SEMIDEFINITE)
 def test_matrices_are_positive_semidefinite(name):
     kernel, _ = CASES[name]
-    x = rows(120, features=6, seed=2)
+    x = rows(120, seed=2)
     x[60:] = x[:60]  # duplicates make the matrix singular
     matrix = np.array(kernel(x, x))
     np.testing.assert_allclose(matrix, matrix.T, rtol=1e-13, atol=1e-13)
@@ -122,6 +122,29 @@ def test_rounding_makes_no_negative_distance():
     kernel = kernels.RBFKernel(0.01)
     assert np.asarray(kernel.of_products(products, squares, squares)).max() <= 1
     assert np.asarray(kernel(x64, x64)).max() <= 1
+
+
+@pytest.mark.parametrize("offset", [300.0, -1e4])
+@pytest.mark.parametrize("name", ["rbf", "laplacian"])
+def test_kernels_of_differences_are_as_precise_far_from_zero(name, offset):
+    kernel, naive = CASES[name]
+    x, z = ((rows(5, seed=seed) + offset).astype("float32") for seed in (0, 1))
+    expected = reference.matrix(naive, np.float64(x), np.float64(z))
+    assert_close(kernel(x, z), expected, "float32")
+
+
+def test_an_origin_preserves_the_digits_of_products():
+    x = (rows(5) + 1e4).astype("float32")
+    kernel = kernels.LinearKernel(origin=np.full(3, 1e4))
+    expected = (np.float64(x) - 1e4) @ (np.float64(x) - 1e4).T
+    assert_close(kernel(x, x), expected, "float32")
+    assert kernels.deserialize(kernels.serialize(kernel)) == kernel
+
+
+@pytest.mark.parametrize("wrong", [[np.nan, 0.0], ["a"], [True]])
+def test_wrong_origin_is_refused(wrong):
+    with pytest.raises(ValueError, match="`origin` should be a finite number"):
+        kernels.LinearKernel(origin=wrong)
 
 
 def test_gradients_at_equal_rows_are_finite():
@@ -341,6 +364,13 @@ def test_gamma_equals_scikit_learns(gamma, form):
     found = kernels.resolve_gamma(gamma, given)
     assert type(found) is float
     assert found == pytest.approx(peer._gamma, rel=1e-6 if form == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_gamma_beyond_float64_is_refused(scale):
+    for x in (rows(5) * scale, scipy.sparse.csr_array(rows(5) * scale)):
+        with pytest.raises(ValueError, match="`x` should be scaled"):
+            kernels.resolve_gamma("scale", x)
 
 
 def test_gamma_of_constant_rows():
