@@ -45,7 +45,7 @@ def train_and_evaluate(config: Config) -> Run:
     session = Session(NAME, config)
     with session.stage("load"):
         data = load(config)
-        preprocessing = pipeline.preprocessing.learn_preprocessing(data)
+        preprocessing = pipeline.preprocessing.learn_preprocessing(data, sparse=True)
         data = data.with_notes(*preprocessing.notes)
         session.open_folder(data.description)
     with session.stage("fit"):
@@ -147,7 +147,7 @@ def fit(
     with session.training():
         model.fit(
             features,
-            data.train.target,
+            data.targets["train"],
             callbacks=[logs],
             verbose=pipeline.run.verbosity(),
             **options,

@@ -9,18 +9,26 @@ import numpy as np
 import tensorflow as tf
 
 from layers import KernelExpansion, PairwiseExpansion, kernels
-from recipes.checks.arguments import listed
+from recipes.checks import inputs
+from recipes.checks.prediction import ChecksRows
+from recipes.checks.sparse import cut_dense, limit_size, make_batches
 from recipes.svm.config import MachineSettings
 from recipes.svm.models.certificate import build_certificate, warn_unless_converged
-from recipes.svm.solver.dual import DualProblem, warm_start
+from recipes.svm.models.fit_arguments import LOGGED, check_callbacks
+from recipes.svm.models.vectors import count_nonzeros, read_vectors, write_vectors
+from recipes.svm.solver.convexity import is_convex
+from recipes.svm.solver.descent import Descent
+from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.optimality import Optimality
-from recipes.svm.solver.scheduler import Scheduler
+from recipes.svm.solver.precision import choose_origin
+from recipes.svm.solver.rows import Rows, select_used
 from recipes.svm.solver.solution import Solution, Trace
 
-PREDICTION_ROWS = 4096
+# The most decision values that are computed at a time for the comparison with f.
+BATCH_VALUES = 2**23
 
 
-class SupportVectorMachine(keras.Model):
+class SupportVectorMachine(ChecksRows, keras.Model):
     """f(x) = Σ βᵢ k(xᵢ, x) + b, with β the exact solution of a dual problem.
 
     Training (`fit` of the subclasses) takes the dual problems that the data pose and
@@ -31,7 +39,8 @@ class SupportVectorMachine(keras.Model):
     given.
 
     Memory: `cache_mb`, three times the data, and TensorFlow's own. Time grows with the
-    square of the rows, or faster: up to some 10⁵ rows this is practicable.
+    square of the rows, or faster: up to some 10⁵ rows this is practicable. Sparse rows
+    stay sparse where the kernel takes them, and so do their support vectors.
 
     Scale the features to similar size first, as the recipe does: kernels know no units.
 
@@ -44,13 +53,19 @@ class SupportVectorMachine(keras.Model):
         traces: After `fit`, a `solution.Trace` of each dual problem.
     """
 
+    prediction_batch_size = 4096  # smaller ones waste the kernel
+    # Whether the coefficients of each problem sum to zero.
+    _sums_to_zero = True
+
     def __init__(self, settings: MachineSettings) -> None:
-        super().__init__(**settings.keras_arguments())
+        # Keras would round rows to the model's dtype, which may not keep their digits.
+        super().__init__(**settings.keras_arguments(), autocast=False)
         self._arguments = settings.hyperparameters()
         for name, value in self._arguments.items():
             setattr(self, name, value)
         # A wrong kernel should be refused here, not in `fit`.
-        self._kernel_for(np.zeros((1, 1), np.float32))
+        row = np.zeros((1, 1), np.float32)
+        self._kernel_for(row, row)
         self.support_indices = np.empty(0, np.int64)
         self.expansion: Any = None
         self.certificate: dict[str, Any] = {}
@@ -61,14 +76,26 @@ class SupportVectorMachine(keras.Model):
 
     @property
     def kernel_dtype(self) -> str:
-        """The dtype of kernel values: float32 or float64."""
+        """The dtype of rows and kernel values: float32, or float64 where need be."""
+        return self._first_dtype if self.expansion is None else self.row_dtype
+
+    @property
+    def _first_dtype(self) -> str:
+        """The dtype of kernel values that the descent begins with."""
         return "float64" if self.compute_dtype == "float64" else "float32"
 
-    def _kernel_for(self, x: np.ndarray) -> kernels.Kernel:
+    def _kernel_for(self, x: Rows, used: Rows) -> kernels.Kernel:
+        """Return the kernel for training rows, and those of them that have a weight."""
         named = isinstance(self.kernel, str)
         gamma = kernels.resolve_gamma(self.gamma, x) if named else 1.0
+        is_linear = self.kernel == "linear" and self._sums_to_zero
+        origin = choose_origin(used) if is_linear else None
         return kernels.get(
-            self.kernel, gamma=gamma, degree=self.degree, coef0=self.coef0
+            self.kernel,
+            gamma=gamma,
+            degree=self.degree,
+            coef0=self.coef0,
+            origin=origin,
         )
 
     # Training ------------------------------------------------------------------------
@@ -86,107 +113,117 @@ class SupportVectorMachine(keras.Model):
                 "all rows."
             )
         progress = self._iterate()
-        return {
-            "dual_objective": progress.dual_objective,
-            "duality_gap": progress.duality_gap,
-            "max_kkt_violation": progress.max_kkt_violation,
-            "support_vectors": progress.support_vectors,
-        }
+        return {name: getattr(progress, name) for name in LOGGED}
 
     def _solve(
         self,
-        x: np.ndarray,
+        x: Rows,
         problems: Sequence[DualProblem],
         verbose: Any,
         callbacks: Any,
-    ) -> tuple[keras.callbacks.History, list[Solution]]:
-        """Solve problems of the rows of `x`, one training step after the other."""
+        *,
+        of_class: np.ndarray | None = None,
+        more: Sequence[DualProblem] = (),
+        keep_more: Callable[[list[Solution]], None] | None = None,
+    ) -> keras.callbacks.History:
+        """Solve problems of the rows of `x`, and keep the solutions as the model.
+
+        They are kept before the callbacks that end the epoch are called, and if one of
+        them, or Ctrl-C, ends the descent.
+
+        Args:
+            x: All training rows, `[n, d]`; an array or a `csr_array`.
+            problems: One for each output.
+            verbose: As in Keras.
+            callbacks: As in Keras.
+            of_class: Where there is a problem for each pair of classes, each row's
+                class, `[n]`.
+            more: Problems that are solved besides.
+            keep_more: Called with the solutions of `more`, after the others are kept.
+        """
+        callbacks = check_callbacks(callbacks)
         if self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
                 "SMO is one descent over all rows and cannot be spread over replicas. "
                 f"Received: {self.distribute_strategy.num_replicas_in_sync} replicas"
             )
-        with _exact_products():
-            solver = Scheduler(
-                self._kernel_for(x),
+        used = select_used(x, problems)
+        kernel = self._kernel_for(x, used)
+        convex = is_convex(kernel, x)
+        rounds = tf.config.experimental.tensor_float_32_execution_enabled()
+
+        def keep(solutions: list[Solution], dtype: str) -> None:
+            own = solutions[: len(problems)]
+            self._keep(kernel, x, own, dtype, of_class)
+            with _tensor_float_32(rounds):
+                self._compare(x, own)
+            # Keras would wrap each of thousands, to look for layers.
+            object.__setattr__(self, "traces", [each.trace for each in own])
+            self.certificate = build_certificate(own, convex)
+            if keep_more:
+                keep_more(solutions[len(problems) :])
+
+        # All 24 bits of the factors count.
+        with _tensor_float_32(False):
+            descent = Descent(
+                kernel,
                 x,
-                problems,
-                self.tolerance,
-                self.max_iterations,
-                self.cache_mb * 1e6,
+                [*problems, *more],
+                keep,
+                dtype=self._first_dtype,
+                tolerance=self.tolerance,
+                max_iterations=self.max_iterations,
+                cache_bytes=self.cache_mb * 1e6,
             )
-            self._iterate, self.train_function = solver.iterate, None
+            run = _RunDescent(descent)
+            self._iterate, self.train_function = descent.iterate, None
             try:
                 history = super().fit(
                     # Only drives the step loop; the solver owns the data.
                     tf.data.Dataset.counter(),
                     epochs=1,
-                    callbacks=[_AdvanceSolver(solver), *listed(callbacks)],
+                    callbacks=[run, *callbacks],
                     shuffle=False,
                     verbose=verbose,
                 )
-                solver.interrupt()  # what a callback's early stop left unsolved
+            except BaseException:
+                run.keep_what_there_is()
+                raise
             finally:
                 # They hold the kernel rows.
                 self._iterate = self.train_function = None
-        return history, [solver.solutions[i] for i in range(len(problems))]
-
-    def _fit_one(
-        self,
-        x: np.ndarray,
-        problem: DualProblem,
-        initial: Any,
-        verbose: Any,
-        callbacks: Any,
-    ) -> keras.callbacks.History:
-        """Solve a single problem of the rows of `x`, and keep the solution."""
-        problems = warm_start([problem], initial, len(x))
-        history, solutions = self._solve(x, problems, verbose, callbacks)
-        self._keep(x, solutions)
-        return history
-
-    def _keep(
-        self,
-        x: np.ndarray,
-        solutions: Sequence[Solution],
-        of_class: np.ndarray | None = None,
-    ) -> None:
-        """Keep the rows with a coefficient, and no others, as the model.
-
-        Args:
-            x: All training rows, `[n, d]`.
-            solutions: Of one problem for each output.
-            of_class: Where there is a problem for each pair of classes, each row's
-                class, `[n]`.
-        """
-        coefficients = np.zeros((len(x), len(solutions)))
-        for unit, solution in enumerate(solutions):
-            coefficients[solution.problem.rows, unit] = solution.coefficients
-        bias = [solution.bias for solution in solutions]
-        self._keep_rows(x, coefficients, bias, of_class)
-        self.traces = [solution.trace for solution in solutions]
-        self.certificate = build_certificate(solutions)
         warn_unless_converged(self.certificate, x)
+        return history
 
     # What is kept --------------------------------------------------------------------
 
-    def _keep_rows(
+    def _keep(
         self,
-        x: np.ndarray,
-        coefficients: np.ndarray,
-        bias: list[float],
-        of_class: np.ndarray | None = None,
+        kernel: kernels.Kernel,
+        x: Rows,
+        solutions: Sequence[Solution],
+        dtype: str,
+        of_class: np.ndarray | None,
     ) -> None:
         """Keep the rows with a coefficient, and no others, as the model.
 
         Args:
+            kernel: The kernel.
             x: All training rows, `[n, d]`.
-            coefficients: β, a column for each output, `[n, units]`.
-            bias: b of each output.
-            of_class: Where there is an output for each pair of classes, each row's
+            solutions: Of one problem for each output.
+            dtype: Dtype of kernel values.
+            of_class: Where there is a problem for each pair of classes, each row's
                 class, `[n]`.
         """
-        kernel = self._kernel_for(x)
+        lengths = [len(solution.problem.rows) for solution in solutions]
+        rows = np.concatenate([solution.problem.rows for solution in solutions])
+        columns = np.repeat(np.arange(len(solutions)), lengths)
+        if of_class is not None:
+            columns = _find_columns(of_class[rows], columns)
+        coefficients = np.zeros((x.shape[0], columns.max() + 1))
+        coefficients[rows, columns] = np.concatenate(
+            [solution.coefficients for solution in solutions]
+        )
         kept = np.flatnonzero(coefficients.any(axis=1))
         if of_class is not None:
             kept = kept[np.argsort(of_class[kept], kind="stable")]
@@ -194,29 +231,36 @@ class SupportVectorMachine(keras.Model):
         if not len(kept):
             # The layer needs at least one vector, so keep one with zero weight.
             kept = np.array([0])
-        expansion = self._expansion(kernel, len(bias), kept, of_class)
-        self._make_room(expansion, x.shape[1])
         precomputed = isinstance(kernel, kernels.PrecomputedKernel)
-        self.expansion.support_vectors.assign(
-            kept[:, np.newaxis] if precomputed else x[kept]
-        )
-        packed = self.expansion.packed(coefficients[kept])
-        self.expansion.dual_coefficients.assign(packed)
-        self.expansion.bias.assign(bias)
-
-    def _expansion(
-        self,
-        kernel: kernels.Kernel,
-        units: int,
-        kept: np.ndarray,
-        of_class: np.ndarray | None,
-    ) -> KernelExpansion:
-        """Return a layer with room for the rows `kept`."""
-        options = {"dtype": self.dtype_policy, "name": "expansion"}
+        vectors = kept[:, np.newaxis] if precomputed else x[kept]
+        options: dict[str, Any] = {
+            "nonzeros": count_nonzeros(vectors),
+            "dtype": dtype,
+            "name": "expansion",
+        }
         if of_class is None:
-            return KernelExpansion(len(kept), units, kernel, **options)
-        counts = np.bincount(of_class[kept], minlength=of_class.max() + 1)
-        return PairwiseExpansion(counts.tolist(), kernel, **options)
+            expansion = KernelExpansion(len(kept), len(solutions), kernel, **options)
+        else:
+            counts = np.bincount(of_class[kept], minlength=of_class.max() + 1)
+            expansion = PairwiseExpansion(counts.tolist(), kernel, **options)
+        self._make_room(expansion, x.shape[1])
+        write_vectors(expansion, vectors)
+        expansion.dual_coefficients.assign(coefficients[kept])
+        expansion.bias.assign([solution.bias for solution in solutions])
+
+    def _compare(self, x: Rows, solutions: Sequence[Solution]) -> None:
+        """Compare what the model computes for the training rows with the solutions."""
+        decisions = [np.empty(len(each.problem.rows)) for each in solutions]
+        size = max(1, min(self.prediction_batch_size, BATCH_VALUES // len(solutions)))
+        for start in range(0, x.shape[0], size):
+            parts = cut_dense(x[start : start + size], size)
+            batch = np.concatenate([self.decisions(part) for part in parts])
+            for unit, solution in enumerate(solutions):
+                rows = solution.problem.rows  # in ascending order
+                part = slice(*np.searchsorted(rows, [start, start + size]))
+                decisions[unit][part] = batch[rows[part] - start, unit]
+        for solution, values in zip(solutions, decisions, strict=True):
+            solution.compare(values, self.tolerance)
 
     def _make_room(self, expansion: KernelExpansion, features: int) -> None:
         if not expansion.built:  # one that was loaded is
@@ -236,9 +280,13 @@ class SupportVectorMachine(keras.Model):
     # The fitted model ----------------------------------------------------------------
 
     @property
-    def support_vectors(self) -> np.ndarray:
-        """The rows that carry the decision function, `[m, d]`."""
-        return self._fitted().support_vectors.numpy()
+    def support_vectors(self) -> Any:
+        """The rows that carry the decision function, `[m, d]`.
+
+        An array; a `scipy.sparse.csr_array` if the model was fitted to sparse rows that
+        stayed sparse.
+        """
+        return read_vectors(self._fitted())
 
     @property
     def dual_coefficients(self) -> np.ndarray:
@@ -248,29 +296,68 @@ class SupportVectorMachine(keras.Model):
     @property
     def bias(self) -> np.ndarray:
         """b, float64, `[units]`: scikit-learn's `intercept_`, minus LIBSVM's rho."""
-        return self._fitted().bias.numpy()
+        expansion = self._fitted()
+        bias = expansion.bias.numpy()
+        origin = getattr(expansion.kernel, "origin", None)
+        if origin is None:
+            return bias
+        rows = expansion.support_vectors.numpy().astype(np.float64) - origin
+        return bias - self.dual_coefficients.T @ (rows @ np.array(origin))
 
     def decisions(self, inputs: Any) -> Any:
         """Return f(x) of each dual problem: `[batch, d]` → `[batch, units]`."""
-        return self._fitted()(inputs)
+        return self._fitted()(self._as_tensor(inputs))
 
     def call(self, inputs: Any) -> Any:
         """Map `inputs` of shape `[batch, d]` to decision values `[batch, units]`."""
         return self.decisions(inputs)
 
-    def predict(
-        self, x: Any, batch_size: int | None = None, **kwargs: Any
-    ) -> np.ndarray:
-        """Predict as Keras does, in larger batches: small ones waste the kernel.
+    def _as_tensor(self, x: Any) -> Any:
+        """Return a tensor, symbolic or not, as it is, and other rows if they are good.
+
+        The graph of a layer has no place to complain in.
+        """
+        if tf.is_tensor(x) or keras.backend.is_keras_tensor(x):
+            return x
+        return inputs.check_new_rows(x, self.row_shape, self.row_dtype)
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, *, sample_weight: Any = None, **kwargs: Any
+    ) -> Any:
+        """Return the metric, as Keras does, for the data that `fit` takes.
 
         Args:
-            x: `[n, d]`, or a dataset of batches.
-            batch_size: Rows a batch, of arrays. Defaults to 4096.
-            **kwargs: `verbose`, `callbacks`, … of `keras.Model.predict`.
+            x: Rows, or a dataset of batches, as in `fit`.
+            y: Labels or numbers, as in `fit`.
+            sample_weight: `[n]`, not negative.
+            **kwargs: `verbose`, `return_dict`, … of `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: If the data are not as documented.
         """
-        if batch_size is None and not isinstance(x, tf.data.Dataset):
-            batch_size = PREDICTION_ROWS
-        return super().predict(x, batch_size=batch_size, **kwargs)
+        shape, dtype = self.row_shape, self.row_dtype
+        if isinstance(x, tf.data.Dataset):
+            inputs.check_dataset(x, y, sample_weight)
+        else:
+            data = inputs.check_data(x, y, sample_weight, dtype, keeps_sparse=True)
+            x, y, sample_weight = data.x, self._check_targets(data.y), data.weight
+        with inputs.checked_rows(x, shape, dtype) as rows:
+            if not isinstance(rows, tf.data.Dataset):
+                # Keras rounds arrays to its own dtype, but no datasets.
+                size = kwargs.pop("batch_size", None) or self.prediction_batch_size
+                size = limit_size(rows, size)
+                parts = [make_batches(rows, size)]
+                parts += [
+                    tf.data.Dataset.from_tensor_slices(each).batch(size)
+                    for each in (y, sample_weight)
+                    if each is not None
+                ]
+                rows, y, sample_weight = tf.data.Dataset.zip(tuple(parts)), None, None
+            return super().evaluate(rows, y, sample_weight=sample_weight, **kwargs)
+
+    def _check_targets(self, y: np.ndarray) -> Any:
+        """Return what `test_step` compares predictions with."""
+        raise ValueError(f"{type(self).__name__} has no labels to evaluate.")
 
     def inference_model(self) -> keras.Model:
         """Return the model to serve: from feature rows, with the support vectors only.
@@ -278,11 +365,11 @@ class SupportVectorMachine(keras.Model):
         Returns:
             A functional model that shares this one's layers.
         """
-        inputs = keras.Input((self._features,), dtype=self.kernel_dtype)
-        return keras.Model(inputs, self._outputs(inputs), name=self.name)
+        rows = keras.Input(self.row_shape, dtype=self.row_dtype, name="features")
+        return keras.Model(rows, self._outputs(rows), name=self.name)
 
-    def _outputs(self, inputs: Any) -> Any:
-        return self.call(inputs)
+    def _outputs(self, x: Any) -> Any:
+        return self.call(x)
 
     def _fitted(self) -> Any:
         if self.expansion is None:
@@ -290,20 +377,61 @@ class SupportVectorMachine(keras.Model):
         return self.expansion
 
     @property
-    def _features(self) -> int:
-        return int(self._fitted().input_spec.axes[-1])
+    def row_shape(self) -> tuple[int]:
+        """The number of features; for a precomputed kernel, of training rows."""
+        return (int(self._fitted().input_spec.axes[-1]),)
+
+    @property
+    def row_dtype(self) -> str:
+        """The dtype of the rows that the model computes with."""
+        return str(self._fitted().kernel_dtype)
 
     # Keras ---------------------------------------------------------------------------
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Set Keras's options; the optimiser is SMO and the loss the machine's own."""
+        """Set Keras's options; the optimiser is SMO and the loss the machine's own.
+
+        Args:
+            optimizer: `None`.
+            **kwargs: `run_eagerly`, … of `keras.Model.compile`. `jit_compile` and
+                `steps_per_execution` change nothing: XLA compiles the inner steps, and
+                the solver looks at each outer one.
+        """
         if optimizer is not None or kwargs.pop("loss", None) is not None:
             raise ValueError(
                 "`optimizer` and `loss` should be omitted: a support vector machine "
                 "brings its own, sequential minimal optimisation."
             )
-        # XLA compiles the inner steps. On a GPU Keras would want the outer ones too.
-        super().compile(optimizer=None, **{"jit_compile": False, **kwargs})
+        # On a GPU Keras would want XLA to compile the outer steps too.
+        fixed = {"jit_compile": False, "steps_per_execution": 1}
+        super().compile(optimizer=None, **{**kwargs, **fixed})
+
+    def export(self, filepath: Any, **kwargs: Any) -> None:
+        """Export `inference_model` as Keras does: a SavedModel or another format."""
+        self.inference_model().export(filepath, **kwargs)
+
+    def save(self, filepath: Any, **kwargs: Any) -> None:
+        """Save the model as a `.keras` file."""
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                "`filepath` should end in .keras, the format that holds all of a "
+                f"machine; `export` writes a SavedModel. Received: {filepath}"
+            )
+        super().save(filepath, **kwargs)
+
+    def load_weights(self, filepath: Any, **kwargs: Any) -> None:
+        """Load the weights of a machine with as many support vectors.
+
+        Raises:
+            ValueError: If the model is not fitted: it has no room for any.
+        """
+        if self.expansion is None:
+            raise ValueError(
+                "`load_weights` should follow `fit`, which finds the number of support "
+                'vectors. A file of the whole model, by `save("machine.keras")`, holds '
+                "that and the labels too: `keras.saving.load_model` reads it."
+            )
+        super().load_weights(filepath, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Do nothing: the model is compiled from the start."""
@@ -336,7 +464,7 @@ class SupportVectorMachine(keras.Model):
             return {}
         return {
             "expansion": keras.saving.serialize_keras_object(self.expansion),
-            "features": self._features,
+            "features": self.row_shape[0],
         }
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
@@ -346,25 +474,57 @@ class SupportVectorMachine(keras.Model):
             self._make_room(expansion, config["features"])
 
 
-class _AdvanceSolver(keras.callbacks.Callback):
-    """Let the solver look at each step, and end the training when it is done."""
+def _find_columns(own: np.ndarray, pair: np.ndarray) -> np.ndarray:
+    """Return the columns of a `PairwiseExpansion` for rows of a class in a pair.
 
-    def __init__(self, solver: Scheduler) -> None:
+    Args:
+        own: The row's class, one of the pair, `[m]`.
+        pair: The number of the pair, `[m]`.
+    """
+    first, second = np.triu_indices(own.max() + 1, 1)
+    other = np.where(own == first[pair], second[pair], first[pair])
+    return other - (other > own)  # a class has no column for itself
+
+
+class _RunDescent(keras.callbacks.Callback):
+    """Let the descent look at each step, and end the training when it is done.
+
+    It comes first: the callbacks after it that end the epoch see the fitted model.
+    """
+
+    def __init__(self, descent: Descent) -> None:
         super().__init__()
-        self.solver = solver
+        self.descent = descent
+        self.is_under_way = False
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Finish, continue or begin problems."""
-        if not self.solver.advance():
+        self.is_under_way = True
+        dtype = self.descent.dtype
+        if not self.descent.advance():
             self.model.stop_training = True
+        elif self.descent.dtype != dtype:
+            self.model.make_train_function(force=True)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keep what a callback's early stop left, which is not optimal."""
+        self.is_under_way = False
+        self.descent.interrupt()
+
+    def keep_what_there_is(self) -> None:
+        """Keep the solutions so far after an error, unless none was begun."""
+        if self.is_under_way:
+            # The error that ended the descent is the one to be seen.
+            with contextlib.suppress(Exception):
+                self.on_epoch_end(0)
 
 
 @contextlib.contextmanager
-def _exact_products() -> Iterator[None]:
-    """Keep GPUs from rounding factors to 10 bits (TensorFloat-32): all 24 count."""
-    tensor_float = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+def _tensor_float_32(enabled: bool) -> Iterator[None]:
+    """Let GPUs round the factors of products to 10 bits (TensorFloat-32), or not."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(enabled)
     try:
         yield
     finally:
-        tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
+        tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -1,5 +1,6 @@
 """The base of the classifiers: classes, their dual problems, probabilities."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from layers import OneVsOne, PairwiseCoupling, PlattScaling
+from recipes.checks.inputs import check_finite
 from recipes.svm.config import ClassifierSettings
 from recipes.svm.models import cross_fitting
 from recipes.svm.models.base import SupportVectorMachine
+from recipes.svm.models.fit_arguments import check_arguments
 from recipes.svm.models.inputs import (
     as_labels,
     check_training_data,
@@ -18,6 +21,7 @@ from recipes.svm.models.inputs import (
     weigh_rows,
 )
 from recipes.svm.solver.dual import DualProblem, warm_start
+from recipes.svm.solver.solution import Solution
 
 
 class Classifier(SupportVectorMachine):
@@ -50,11 +54,15 @@ class Classifier(SupportVectorMachine):
         verbose: Any = "auto",
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
+        **refused: Any,
     ) -> keras.callbacks.History:
         """Solve the dual problems of all rows.
 
+        If a callback raises an error, or Ctrl-C is pressed, the model is what was
+        solved so far, with the `stop_reason` `"interrupted"`.
+
         Args:
-            x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
+            x: `[n, d]`; an array, a SciPy sparse array, or a
                 `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. For
                 the kernel `"precomputed"`, its matrix `[n, n]`.
             y: `[n]` or `[n, 1]`: integers or strings.
@@ -63,6 +71,7 @@ class Classifier(SupportVectorMachine):
             verbose: As in Keras.
             callbacks: Keras callbacks; a batch is an outer iteration.
             initial_dual_coefficients: Where to start, `[n]` or `[n, problems]`.
+            **refused: Keras's other arguments, which have no meaning here.
 
         Returns:
             Keras's `History`.
@@ -73,7 +82,8 @@ class Classifier(SupportVectorMachine):
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
-        data = check_training_data(x, y, sample_weight, self.kernel_dtype, self.kernel)
+        check_arguments(refused)
+        data = check_training_data(x, y, sample_weight, self._first_dtype, self.kernel)
         classes, index = index_classes(data.y, data.weight)
         weight = weigh_rows(class_weight, classes, index, data.weight)
         problems = self._problems(len(classes), index, weight)
@@ -88,38 +98,46 @@ class Classifier(SupportVectorMachine):
                 for problem in problems
             ]
             more = [fold.problem for each in folds for fold in each]
-        problems = warm_start(problems, initial_dual_coefficients, len(data.x))
-        history, solutions = self._solve(data.x, [*problems, *more], verbose, callbacks)
-        self.classes = classes
-        pairs = index if self._pairs else None
-        self._keep(data.x, solutions[: len(problems)], pairs)
-        if self.probability:
-            kernel = self._kernel_for(data.x)
-            sigmoids = cross_fitting.fit_sigmoids(
-                kernel, data.x, data.weight, folds, solutions[len(problems) :]
-            )
-            self._set_sigmoids(len(problems))
-            self.platt.slope.assign([slope for slope, _ in sigmoids])
-            self.platt.offset.assign([offset for _, offset in sigmoids])
-        return history
+        problems = warm_start(problems, initial_dual_coefficients, data.x.shape[0])
+
+        pairs = len(classes) > 2 and self.multiclass == "one_vs_one"
+
+        def keep(held_out: list[Solution]) -> None:
+            self.classes = classes
+            if self.probability:
+                sigmoids = cross_fitting.fit_sigmoids(
+                    self.expansion.kernel, data.x, data.weight, folds, held_out
+                )
+                self._set_sigmoids(len(problems))
+                self.platt.slope.assign([slope for slope, _ in sigmoids])
+                self.platt.offset.assign([offset for _, offset in sigmoids])
+
+        return self._solve(
+            data.x,
+            problems,
+            verbose,
+            callbacks,
+            of_class=index if pairs else None,
+            more=more,
+            keep_more=keep,
+        )
 
     def _problems(
         self, count: int, index: np.ndarray, weight: np.ndarray
     ) -> list[DualProblem]:
         """Return the dual problems, of rows with a weight."""
-        if count == 2:
-            splits = [(weight > 0, 1)]
-        elif self.multiclass == "one_vs_rest":
-            splits = [(weight > 0, c) for c in range(count)]
-        else:
+        rows_of = [np.flatnonzero((index == c) & (weight > 0)) for c in range(count)]
+        if count > 2 and self.multiclass == "one_vs_one":
             splits = [
-                ((weight > 0) & ((index == a) | (index == b)), b)
-                for a in range(count)
-                for b in range(a + 1, count)
+                (np.sort(np.concatenate([rows_of[a], rows_of[b]])), b)
+                for a, b in itertools.combinations(range(count), 2)
             ]
+        else:
+            rows = np.flatnonzero(weight > 0)
+            splits = [(rows, c) for c in ([1] if count == 2 else range(count))]
         return [
             self._problem(rows, index[rows] == second, weight[rows])
-            for rows, second in ((np.flatnonzero(mask), c) for mask, c in splits)
+            for rows, second in splits
         ]
 
     def _problem(
@@ -155,6 +173,7 @@ class Classifier(SupportVectorMachine):
     def predict_classes(self, x: Any, **kwargs: Any) -> np.ndarray:
         """Return the label of each row, `[n]`; `kwargs` are those of `predict`."""
         scores = self.predict(x, **kwargs)
+        check_finite("scores", scores)  # of huge rows: comparing NaN gives a class
         two = scores.shape[1] == 1
         index = (scores[:, 0] > 0).astype(int) if two else scores.argmax(axis=1)
         return self.classes[index]
@@ -165,13 +184,15 @@ class Classifier(SupportVectorMachine):
         # With Keras's own loss among them, `evaluate` of Keras 3.10 returns tensors.
         return [self.accuracy]
 
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Return the accuracy, as in Keras; `y` holds labels as in `fit`."""
-        if y is not None and not tf.is_tensor(y):
-            labels = as_labels(np.asarray(y).reshape(-1))
-            # Keras takes strings only as a tensor.
-            y = tf.constant(labels) if labels.dtype.kind == "U" else labels
-        return super().evaluate(x, y, **kwargs)
+    def _check_targets(self, y: np.ndarray) -> Any:
+        y = as_labels(y)
+        if (y.dtype.kind == "U") != (self.classes.dtype.kind == "U"):
+            raise ValueError(
+                "`y` should hold labels as in `fit`, such as "
+                f"{self.classes[0].item()!r}. Received: {y[0].item()!r}"
+            )
+        # Keras takes strings only as a tensor.
+        return tf.constant(y) if y.dtype.kind == "U" else y
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Update the accuracy with one batch of rows and labels."""
@@ -192,7 +213,7 @@ class Classifier(SupportVectorMachine):
 
     def _scores(self, decisions: Any) -> Any:
         if self._pairs:
-            return OneVsOne(len(self.classes), dtype=self.dtype_policy)(decisions)
+            return OneVsOne(len(self.classes), dtype=self.row_dtype)(decisions)
         return decisions
 
     def _probabilities(self, decisions: Any) -> Any:
@@ -208,8 +229,8 @@ class Classifier(SupportVectorMachine):
             return keras.ops.concatenate([1 - second, second], axis=-1)
         return second / keras.ops.sum(second, axis=-1, keepdims=True)
 
-    def _outputs(self, inputs: Any) -> Any:
-        decisions = self.decisions(inputs)
+    def _outputs(self, x: Any) -> Any:
+        decisions = self.decisions(x)
         scores = self._scores(decisions)
         if not self.probability:
             return scores

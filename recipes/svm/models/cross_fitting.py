@@ -10,6 +10,7 @@ from layers import kernels
 from recipes.svm.models.platt import fit_sigmoid
 from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.float64_product import compute_kernel_product
+from recipes.svm.solver.rows import Rows
 from recipes.svm.solver.solution import Solution
 
 FOLDS = 5
@@ -65,7 +66,7 @@ def split_folds(
 
 def fit_sigmoids(
     kernel: kernels.Kernel,
-    x: np.ndarray,
+    x: Rows,
     weight: np.ndarray,
     folds: Sequence[Sequence[Fold]],
     solutions: Sequence[Solution],
@@ -93,7 +94,7 @@ def fit_sigmoids(
 
 
 def _compute_decisions(
-    kernel: kernels.Kernel, x: np.ndarray, solution: Solution, rows: np.ndarray
+    kernel: kernels.Kernel, x: Rows, solution: Solution, rows: np.ndarray
 ) -> np.ndarray:
     product = compute_kernel_product(
         kernel, x, solution.problem.rows, solution.coefficients, at=rows

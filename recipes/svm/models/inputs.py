@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from layers import kernels
 from recipes.checks import inputs, labels
 from recipes.checks.inputs import TrainingData
+from recipes.checks.sparse import get_entries
+from recipes.svm.solver.rows import Rows
 
 
 def check_training_data(
@@ -27,12 +30,14 @@ def check_training_data(
             `(x, y)` or `(x, y, sample_weight)`.
         y: `[n]` or `[n, 1]`; `None` with a dataset.
         sample_weight: `[n]`, or `None`.
-        dtype: The dtype that `x` is converted to: `"float32"` or `"float64"`.
-        kernel: The model's kernel: `"precomputed"` requires a square `x`.
+        dtype: The least precise dtype that `x` is converted to: `"float32"` keeps
+            float64 rows, too, unless all their values are float32 numbers.
+        kernel: The model's kernel: `"precomputed"` requires a square `x`. Sparse rows
+            stay sparse if it takes them; see `kernels.Kernel.takes_sparse`.
         is_labelled: Whether there is a `y`; zeros take its place otherwise.
 
     Returns:
-        The data; `weight` is never `None`.
+        The data; `weight` is never `None`, and `x` a `csr_array` if it stays sparse.
 
     Raises:
         ValueError: If shapes do not match, or values are not finite.
@@ -40,7 +45,15 @@ def check_training_data(
     if isinstance(x, tf.data.Dataset):
         inputs.check_dataset(x, y, sample_weight)
         x, y, sample_weight = _concatenate(x)
-    data = inputs.check_data(x, y, sample_weight, dtype, is_labelled=is_labelled)
+    is_single = getattr(x, "dtype", None) in (np.float32, tf.float32)
+    data = inputs.check_data(
+        x,
+        y,
+        sample_weight,
+        dtype if is_single else "float64",
+        is_labelled=is_labelled,
+        keeps_sparse=kernels.get(kernel).takes_sparse,
+    )
     rows, columns = data.x.shape
     if kernel == "precomputed" and rows != columns:
         raise ValueError(
@@ -49,7 +62,19 @@ def check_training_data(
         )
     inputs.check_finite("x", data.x)
     inputs.check_some_weight(data.weight)
-    return data if data.weight is not None else data._replace(weight=np.ones(rows))
+    return TrainingData(
+        _shorten(data.x, dtype),
+        data.y,
+        np.ones(rows) if data.weight is None else data.weight,
+    )
+
+
+def _shorten(x: Rows, dtype: str) -> Rows:
+    """Return `x` as `dtype` if that loses nothing, and as it is otherwise."""
+    with np.errstate(over="ignore"):
+        short = x.astype(dtype, copy=False)
+    is_same = get_entries(short) == get_entries(x)
+    return short if is_same.all() else x
 
 
 def as_labels(y: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -94,7 +119,8 @@ def weigh_rows(
 
     Args:
         class_weight: `{label: weight}`, where omitted labels count 1; `"balanced"`
-            for n / (classes · rows of the class), rows counted by `weight`; `None`.
+            for n / (classes · rows of the class), as scikit-learn's SVC: every row
+            counts once, whatever its weight; `None`.
         classes: The labels.
         index: Each row's class, `[n]`.
         weight: Each row's weight, `[n]`.
@@ -102,7 +128,7 @@ def weigh_rows(
     Raises:
         ValueError: If a label is unknown, or a weight not a positive, finite number.
     """
-    counts = np.bincount(index[weight > 0], minlength=len(classes))
+    counts = np.bincount(index, minlength=len(classes))
     factors = labels.class_factors(class_weight, classes, counts)
     return weight * factors[index]
 

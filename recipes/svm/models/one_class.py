@@ -8,8 +8,9 @@ import numpy as np
 from recipes.checks.settings import configured_by, documented_by
 from recipes.svm.config import OneClassSettings
 from recipes.svm.models.base import SupportVectorMachine
+from recipes.svm.models.fit_arguments import check_arguments
 from recipes.svm.models.inputs import check_training_data
-from recipes.svm.solver.dual import one_class
+from recipes.svm.solver.dual import one_class, warm_start
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -35,6 +36,8 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
         ArgumentError: If an argument is out of its range; a `ValueError` too.
     """
 
+    _sums_to_zero = False
+
     @configured_by(OneClassSettings)
     def __init__(self, settings: OneClassSettings) -> None:
         super().__init__(settings)
@@ -47,8 +50,12 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
         verbose: Any = "auto",
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
+        **refused: Any,
     ) -> keras.callbacks.History:
         """Solve the dual problem of all rows.
+
+        If a callback raises an error, or Ctrl-C is pressed, the model is what was
+        solved so far, with the `stop_reason` `"interrupted"`.
 
         Args:
             x: `[n, d]`; see `SupportVectorClassifier.fit`. A dataset's batches are
@@ -57,6 +64,7 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
             verbose: As in Keras.
             callbacks: Keras callbacks; a batch is an outer iteration.
             initial_dual_coefficients: Where to start, `[n]`.
+            **refused: Keras's other arguments, which have no meaning here.
 
         Returns:
             Keras's `History`.
@@ -67,11 +75,11 @@ class OneClassSupportVectorMachine(SupportVectorMachine):
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
+        check_arguments(refused)
         data = check_training_data(
-            x, None, sample_weight, self.kernel_dtype, self.kernel, is_labelled=False
+            x, None, sample_weight, self._first_dtype, self.kernel, is_labelled=False
         )
         rows = np.flatnonzero(data.weight)
         problem = one_class(rows, data.weight[rows], self.nu)
-        return self._fit_one(
-            data.x, problem, initial_dual_coefficients, verbose, callbacks
-        )
+        problems = warm_start([problem], initial_dual_coefficients, data.x.shape[0])
+        return self._solve(data.x, problems, verbose, callbacks)

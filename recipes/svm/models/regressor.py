@@ -13,8 +13,9 @@ from recipes.svm.config import (
     SupportVectorRegressorSettings,
 )
 from recipes.svm.models.base import SupportVectorMachine
+from recipes.svm.models.fit_arguments import check_arguments
 from recipes.svm.models.inputs import check_training_data
-from recipes.svm.solver.dual import DualProblem, epsilon_svr, nu_svr
+from recipes.svm.solver.dual import DualProblem, epsilon_svr, nu_svr, warm_start
 
 
 class Regressor(SupportVectorMachine):
@@ -37,11 +38,15 @@ class Regressor(SupportVectorMachine):
         verbose: Any = "auto",
         callbacks: Any = None,
         initial_dual_coefficients: Any = None,
+        **refused: Any,
     ) -> keras.callbacks.History:
         """Solve the dual problem of all rows.
 
+        If a callback raises an error, or Ctrl-C is pressed, the model is what was
+        solved so far, with the `stop_reason` `"interrupted"`.
+
         Args:
-            x: `[n, d]`; an array, a SciPy sparse array (made dense), or a
+            x: `[n, d]`; an array, a SciPy sparse array, or a
                 `tf.data.Dataset` of batches `(x, y)` or `(x, y, sample_weight)`. For
                 the kernel `"precomputed"`, its matrix `[n, n]`.
             y: `[n]` or `[n, 1]`, numbers.
@@ -49,6 +54,7 @@ class Regressor(SupportVectorMachine):
             verbose: As in Keras.
             callbacks: Keras callbacks; a batch is an outer iteration.
             initial_dual_coefficients: Where to start, `[n]`.
+            **refused: Keras's other arguments, which have no meaning here.
 
         Returns:
             Keras's `History`.
@@ -59,15 +65,18 @@ class Regressor(SupportVectorMachine):
         Warns:
             ConvergenceWarning: If the tolerance was not reached.
         """
-        data = check_training_data(x, y, sample_weight, self.kernel_dtype, self.kernel)
-        if data.y.dtype.kind not in "fiub" or not np.isfinite(data.y).all():
-            raise ValueError("`y` should hold finite numbers.")
+        check_arguments(refused)
+        data = check_training_data(x, y, sample_weight, self._first_dtype, self.kernel)
+        target = self._check_targets(data.y)
         rows = np.flatnonzero(data.weight)
-        target = data.y[rows].astype(np.float64)
-        problem = self._problem(rows, target, data.weight[rows])
-        return self._fit_one(
-            data.x, problem, initial_dual_coefficients, verbose, callbacks
-        )
+        problem = self._problem(rows, target[rows], data.weight[rows])
+        problems = warm_start([problem], initial_dual_coefficients, data.x.shape[0])
+        return self._solve(data.x, problems, verbose, callbacks)
+
+    def _check_targets(self, y: np.ndarray) -> np.ndarray:
+        if y.dtype.kind not in "fiub" or not np.isfinite(y).all():
+            raise ValueError("`y` should hold finite numbers.")
+        return y.astype(np.float64)
 
     @property
     def metrics(self) -> list[keras.Metric]:

@@ -16,18 +16,6 @@ Vector = npt.NDArray[np.float64]
 _FLOOR = 1e-16  # shown for 0 on a logarithmic axis
 
 
-def is_convex(parameters: Mapping[str, Any]) -> bool:
-    """Return whether the kernel makes the problem convex: a small gap is then a proof.
-
-    Args:
-        parameters: as in `metrics.json`.
-    """
-    kernel = parameters["kernel"]
-    if kernel == "polynomial":
-        return bool(parameters["coef0"] >= 0)
-    return bool(kernel != "sigmoid")
-
-
 def _describe_gap(fit: Mapping[str, Any]) -> str:
     """Describe the relative duality gap in words; empty if it is not a number."""
     gap = fit["relative_duality_gap"]
@@ -36,24 +24,29 @@ def _describe_gap(fit: Mapping[str, Any]) -> str:
     return report.one_part_in(gap)
 
 
-def describe_outcome(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+def describe_outcome(fit: Mapping[str, Any]) -> str:
     """Say how close the model is to the optimum, as the second half of a sentence."""
+    if _is_stationary(fit):
+        return "SMO has reached a stationary point, which its kernel may have many of"
     if not fit["converged"]:
         return "SMO has not converged"
-    if not is_convex(parameters):
-        return "SMO has converged, but its kernel allows no proof of the optimum"
     gap = _describe_gap(fit)
     return f"the fit is optimal to {gap}" if gap else "the fit is optimal"
 
 
-def list_key_numbers(
-    fit: Mapping[str, Any], parameters: Mapping[str, Any], rows: int
-) -> tuple[report.KeyNumber, ...]:
+def _is_stationary(fit: Mapping[str, Any]) -> bool:
+    """Return whether the descent reached its tolerance, but maybe no optimum."""
+    return fit["stop_reason"] == "tolerance" and not fit["convex"]
+
+
+def list_key_numbers(fit: Mapping[str, Any], rows: int) -> tuple[report.KeyNumber, ...]:
     """List convergence and support vectors, for the top of the page."""
     gap, label = _describe_gap(fit), "SMO"
     if fit["converged"]:
-        note = f"optimal to {gap}" if gap and is_convex(parameters) else ""
+        note = f"optimal to {gap}" if gap else ""
         state = report.KeyNumber(label, "Converged", note, "good")
+    elif _is_stationary(fit):
+        state = report.KeyNumber(label, "Not proven", "a stationary point", "bad")
     else:
         note = f"KKT violation {report.number(fit['max_kkt_violation'], 2)}"
         state = report.KeyNumber(label, "Not converged", note, "bad")
@@ -73,6 +66,10 @@ _STOP_REASONS = {
         "A larger --tolerance, a smaller --C or --precision=float64 may help.",
     ),
     "interrupted": ("it was interrupted", "Let it run to the end."),
+    "rounding": (
+        "the values that the model computes are rounded by more than that",
+        "A larger --tolerance may help, or columns of other units.",
+    ),
 }
 _EXPLANATIONS = {
     "dual_objective": "What SMO maximises.",
@@ -90,7 +87,11 @@ _EXPLANATIONS = {
     "gap and the violation are those of the worst.",
     "iterations": "Each solves the small dual of a working set.",
     "two_variable_steps": "Each moves two coefficients to their joint optimum.",
-    "converged": "Whether the violation over all rows fell below the tolerance.",
+    "max_rounding_error": "How far the values that the model computes for the training "
+    "rows are from those of its coefficients in float64.",
+    "converged": "Whether the violation over all rows fell below the tolerance and the "
+    "gap below a hundredth of the objective: proof of the optimum if it is convex.",
+    "convex": "Whether no direction was found in which the dual curves the wrong way.",
     "stop_reason": "Why SMO stopped.",
 }
 
@@ -109,7 +110,7 @@ def build_certificate_section(
         traces: the model's `traces`.
         initial_gaps: each problem at β = 0.
     """
-    failures = ("converged", "stop_reason", "max_kkt_violation")
+    failures = ("converged", "convex", "stop_reason", "max_kkt_violation")
     several = fit["problems"] > 1
     explanations = {
         key: text for key, text in _EXPLANATIONS.items() if key != "problems" or several
@@ -122,14 +123,14 @@ def build_certificate_section(
         _TITLES,
     )
     body: list[report.Block] = [_summarise(fit, parameters)]
-    convex = is_convex(parameters)
-    if not convex:
+    if not fit["convex"]:
         body.append(
             report.Notice(
                 "No proof of the optimum.",
-                f"With the {parameters['kernel']} kernel the problem may have many "
-                "local minima. SMO has reached one of them; the duality gap says "
-                "nothing about the others.",
+                f"The {parameters['kernel']} kernel is not positive semidefinite on "
+                "these rows, so that the problem may have many local minima. The "
+                "duality gap speaks of the one that SMO came to; it says nothing about "
+                "the others.",
             )
         )
     hardest = max(
@@ -139,7 +140,7 @@ def build_certificate_section(
     descent = _Descent.from_trace(traces[hardest], initial_gaps[hardest])
     figures = report.Grid(
         (
-            _plot_objectives(descent, convex),
+            _plot_objectives(descent, fit["convex"]),
             _plot_violations(descent, parameters["tolerance"]),
         )
     )
@@ -149,6 +150,7 @@ def build_certificate_section(
 
 _TITLES = {
     "max_kkt_violation": "Max KKT violation",
+    "max_rounding_error": "Max rounding error",
     "two_variable_steps": "Two-variable steps",
 }
 
@@ -162,6 +164,12 @@ def _summarise(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> report.
     worst = report.number(fit["max_kkt_violation"], 2)
     tolerance = _format_short(parameters["tolerance"])
     gap = _describe_gap(fit)
+    text = (
+        f"After {steps}, no row violates the conditions of optimality by more than "
+        f"{worst} (the tolerance is {tolerance})."
+    )
+    if _is_stationary(fit):
+        return report.Notice("A stationary point.", text, "bad")
     if not fit["converged"]:
         reason, advice = _STOP_REASONS.get(fit["stop_reason"], (fit["stop_reason"], ""))
         text = (
@@ -169,12 +177,6 @@ def _summarise(fit: Mapping[str, Any], parameters: Mapping[str, Any]) -> report.
             f"still violated by {worst}; the tolerance is {tolerance}. {advice}"
         )
         return report.Notice("Not converged.", text.rstrip(), "bad")
-    text = (
-        f"After {steps}, no row violates the conditions of optimality by more than "
-        f"{worst} (the tolerance is {tolerance})."
-    )
-    if not is_convex(parameters):
-        return report.Notice("Converged.", text, "good")
     if gap:
         text += (
             f" The model's cost is proven to be within {gap} of the least possible: no "

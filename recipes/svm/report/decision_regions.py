@@ -17,7 +17,8 @@ MAX_ROWS = 600  # to draw
 MAX_CLASSES = 30  # whose rows are drawn
 _MAX_SIDE, _MIN_SIDE = 160, 40  # of the grid, in points
 _MAX_PRODUCTS = 2e10  # to compute the scores on the grid
-_BATCH_SIZE = 8192  # points whose scores are computed at a time
+_BATCH_SIZE = 8192  # points whose scores are computed at a time, if they fit into
+_BATCH_BYTES = 32 << 20
 _TIE_LEAD = 1e-9  # the least lead of a class that only the votes decide for
 _PADDING = 0.06  # around the rows, as a share of their spread
 _HUES = ("orange", "accent", "teal", "purple", "pink", "grey")
@@ -66,11 +67,22 @@ def _score_grid(run: Run, plane: Plane) -> tuple[Matrix, Matrix, Matrix]:
     """Span a grid over the rows except outliers; compute the classes' leads on it."""
     low, high = np.quantile(plane.points, (0.005, 0.995), axis=0)
     spread = np.maximum(high - low, 1e-6 * np.maximum(np.abs(high), 1e-6))
-    products = run.model.support_vectors.size + run.model.dual_coefficients.size
+    expansion, features = run.model.expansion, run.model.row_shape[0]
+    products = expansion.num_vectors * (features + expansion.units)
     side = int(np.clip(np.sqrt(_MAX_PRODUCTS / products), _MIN_SIDE, _MAX_SIDE))
     x, y = np.linspace(low - _PADDING * spread, high + _PADDING * spread, side, axis=1)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    return x, y, _compute_leads(run, plane.lift(grid)).reshape(side, side, -1)
+    return x, y, _compute_leads_at(run, plane, grid).reshape(side, side, -1)
+
+
+def _compute_leads_at(run: Run, plane: Plane, points: Matrix) -> Matrix:
+    """Compute the leads at points of the plane: `[g, 2]` → `[g, k]`."""
+    step = max(1, _BATCH_BYTES // (8 * run.model.row_shape[0]))
+    leads = [
+        _compute_leads(run, plane.lift(points[i : i + step]))
+        for i in range(0, len(points), step)
+    ]
+    return np.concatenate(leads)
 
 
 def _compute_leads(run: Run, features: Matrix) -> Matrix:
@@ -112,7 +124,7 @@ def _write_caption(run: Run, picture: _Picture) -> list[str]:
     if plane.is_complete:
         sentences.append("The background is the class that the model predicts there.")
     else:
-        on_plane = _compute_leads(run, plane.lift(plane.points[shown])).argmax(axis=1)
+        on_plane = _compute_leads_at(run, plane, plane.points[shown]).argmax(axis=1)
         predicted = run.predictions[0].predicted[shown]
         agreement = report.percent(float(np.mean(on_plane == predicted)))
         sentences.append(

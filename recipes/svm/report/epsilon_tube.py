@@ -119,9 +119,10 @@ def _plot_curve(run: Run, column: Column) -> report.Figure:
     raw = run.data.train.features
     raw = raw.toarray() if hasattr(raw, "toarray") else raw
     values = run.serving_model.preprocessing.imputation(raw).numpy()[:, 0]
-    x = np.linspace(values.min(), values.max(), _CURVE_POINTS, dtype=np.float32)
+    x = np.linspace(values.min(), values.max(), _CURVE_POINTS)
     features = run.serving_model.preprocessing(x[:, np.newaxis])
     y = np.asarray(run.model(features), np.float64)[:, 0]
+    y += run.data.description.target_offset
     target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
     chosen = report.sample(len(values))
     is_vector = np.isin(chosen, run.model.support_indices)

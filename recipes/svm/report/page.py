@@ -32,7 +32,7 @@ def build_page(
     metrics, about = run.metrics, run.data.description
     fit, parameters = metrics["certificate"], metrics["parameters"]
     headline = report.headline("the support vector machine", run.data, metrics)
-    key_numbers = list_key_numbers(fit, parameters, len(run.data.train.target))
+    key_numbers = list_key_numbers(fit, len(run.data.train.target))
     if about.task == "regression":
         sections = _build_regression_sections(run)
     else:
@@ -42,7 +42,7 @@ def build_page(
     )
     return report.build_page(
         f"Support vector machine on {about.name}",
-        f"{headline.outcome}; {describe_outcome(fit, parameters)}.",
+        f"{headline.outcome}; {describe_outcome(fit)}.",
         (*headline.highlights, *key_numbers),
         [headline.scores, certificate, *sections],
         run.data,

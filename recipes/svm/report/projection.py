@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+import scipy.sparse
 from sklearn.decomposition import PCA
 
 from recipes.pipeline import report
 from recipes.pipeline.run import Run
 
-Matrix = npt.NDArray[Any]
+Matrix = Any  # an array, or a `scipy.sparse.csr_array` of features
 # The matrix from which the directions are computed has at most this many entries
 _MAX_ENTRIES = 2**24
 # and rows.
@@ -63,7 +63,7 @@ def _span_columns(run: Run) -> Plane:
     return Plane(
         preprocessing.imputation(raw).numpy(),
         (first, second),
-        lambda points: preprocessing(points.astype(np.float32)).numpy(),
+        lambda points: preprocessing(points).numpy(),
         True,
         "The axes are the two columns.",
     )
@@ -72,8 +72,15 @@ def _span_columns(run: Run) -> Plane:
 def _fit_principal_plane(features: Matrix) -> Plane:
     """Return the plane with the largest variance of the rows."""
     rows, width = features.shape
-    chosen = report.sample(rows, min(_MAX_ROWS, max(_MAX_ENTRIES // width, 50)))
-    pca = PCA(2, random_state=0).fit(features[chosen].astype(np.float64))
+    # ARPACK takes sparse rows, if there are more columns than components.
+    is_sparse = scipy.sparse.issparse(features) and min(rows, width) > 2
+    entries = features.nnz // rows + 1 if is_sparse else width
+    chosen = report.sample(rows, min(_MAX_ROWS, max(_MAX_ENTRIES // entries, 50)))
+    sample = features[chosen].astype(np.float64)
+    if scipy.sparse.issparse(sample) and not is_sparse:
+        sample = sample.toarray()
+    solver = "arpack" if is_sparse else "auto"
+    pca = PCA(2, svd_solver=solver, random_state=0).fit(sample)
     directions, mean = pca.components_, pca.mean_
     shares = pca.explained_variance_ratio_
     first, second = (
@@ -81,7 +88,7 @@ def _fit_principal_plane(features: Matrix) -> Plane:
         for number, share in enumerate(shares, 1)
     )
     return Plane(
-        (features - mean) @ directions.T,
+        features @ directions.T - mean @ directions.T,
         (first, second),
         lambda points: (points @ directions + mean).astype(np.float32),
         width == 2,

@@ -45,7 +45,7 @@ def build_support_vectors_section(run: Run) -> report.Section:
     if not len(support.rows):
         text = "No row has a coefficient: the model predicts its bias everywhere."
         return report.Section(title, (report.Paragraph(text),))
-    weight = np.abs(support.coefficients).sum(axis=1)
+    weight = np.array([np.abs(row).sum() for row in support.coefficients])
     order = np.lexsort((-support.misfit, -weight.round(9)))[:MAX_ROWS]
     about = run.data.description
     summary = report.summarise(run.data.train.features)
@@ -76,13 +76,14 @@ def build_support_vectors_section(run: Run) -> report.Section:
 
 def _collect(run: Run) -> _SupportVectors:
     rows = run.model.support_indices
-    size = np.abs(run.model.dual_coefficients[: len(rows)])
-    bound = compute_bounds(run)[rows][:, np.newaxis]
+    coefficients = run.model.dual_coefficients[: len(rows)]
+    bound = _AT_BOUND * compute_bounds(run)[rows][:, np.newaxis]
     return _SupportVectors(
         rows,
-        run.model.dual_coefficients[: len(rows)],
-        np.count_nonzero(size, axis=1),
-        np.count_nonzero(size >= _AT_BOUND * bound, axis=1),
+        coefficients,
+        np.count_nonzero(coefficients, axis=1),
+        # No absolute values, which would take the memory of all coefficients again.
+        np.count_nonzero((coefficients >= bound) | (coefficients <= -bound), axis=1),
         _compute_misfit(run)[rows],
     )
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse
 import tensorflow as tf
 
 from layers import kernels
@@ -12,11 +13,18 @@ from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.kernel_cache import (
     CHUNK_SHARE,
     KernelCache,
-    KernelFunction,
     choose_chunk_size,
 )
-from recipes.svm.solver.optimality import DualTensors, Optimality, measure_optimality
+from recipes.svm.solver.optimality import (
+    DualTensors,
+    Optimality,
+    compute_margin,
+    compute_multipliers,
+    measure_optimality,
+)
+from recipes.svm.solver.rows import Rows
 from recipes.svm.solver.smo_steps import COLUMNS, solve_block
+from recipes.svm.solver.sparse_kernel import make_kernel_function
 from recipes.svm.solver.working_set import choose_working_set, compute_kkt_violation
 
 # A working set is solved to this share of the violation at which it was chosen,
@@ -46,9 +54,10 @@ class Decomposition(tf.Module):
         features: Number of columns of the data.
         variables_per_row: Number of variables per row.
         groups: Number of groups of variables.
+        unit_margin: That of the problems.
         dtype: Dtype of kernel values, float32 or float64.
-        tolerance: KKT violation to stop at.
         cache_bytes: Memory for kernel values.
+        sparse: Whether the rows are a `csr_array`.
 
     Raises:
         ValueError: If `cache_bytes` cannot hold the smallest working set.
@@ -61,14 +70,15 @@ class Decomposition(tf.Module):
         features: int,
         variables_per_row: int,
         groups: int,
+        unit_margin: bool,
         dtype: tf.DType,
-        tolerance: float,
         cache_bytes: float,
+        *,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
         self.rows, self.variables_per_row, self.groups = rows, variables_per_row, groups
-        self.precomputed = isinstance(kernel, kernels.PrecomputedKernel)
-        self.tolerance = tolerance
+        self.unit_margin = unit_margin
         size = rows * variables_per_row
         self.working_set_size = _choose_working_set_size(
             size, rows, features, dtype, cache_bytes
@@ -78,9 +88,15 @@ class Decomposition(tf.Module):
         def state(shape: list[int], dtype: tf.DType = tf.float64) -> tf.Variable:
             return tf.Variable(tf.zeros(shape, dtype), trainable=False)
 
-        columns = rows if self.precomputed else features
+        if isinstance(kernel, kernels.PrecomputedKernel):
+            features = rows
+        empty = (
+            scipy.sparse.csr_array((rows, features), dtype=dtype.as_numpy_dtype)
+            if sparse
+            else tf.zeros([rows, features], dtype)
+        )
         self.kernel_cache = KernelCache(
-            KernelFunction(kernel, tf.zeros([rows, columns], dtype)),
+            make_kernel_function(kernel, empty),
             min(slots, rows),
             rows,
             choose_chunk_size(rows, dtype, cache_bytes),
@@ -92,24 +108,22 @@ class Decomposition(tf.Module):
             state([size]), state([size]), state([size]), state([size], tf.int32)
         )
         self.working_set = state([self.working_set_size], tf.int32)
+        self.tolerance = state([])
 
-    def load_problems(self, x: tf.Tensor, problems: Sequence[DualProblem]) -> None:
-        """Load a problem over the rows of `x` `[all, d]`."""
+    def load_problems(
+        self,
+        x: tf.Tensor | Rows,
+        problems: Sequence[DualProblem],
+        tolerances: Sequence[float],
+    ) -> None:
+        """Load a problem over the rows of `x` `[all, d]`, to solve to a violation."""
         (problem,) = problems
-        extra = self.rows - len(problem.rows)
-        if extra == 0 and len(problem.rows) == x.shape[0]:
-            own = x
-        else:
-            own = tf.gather(x, problem.rows)
-            if self.precomputed:
-                own = tf.gather(own, problem.rows, axis=1)
-            columns = extra if self.precomputed else 0
-            own = tf.pad(own, [[0, extra], [0, columns]])
-        self.kernel_cache.function.assign(own)
+        self.kernel_cache.function.load(x, problem.rows)
         self.kernel_cache.clear()
         for variable, name in zip(self.dual, DualTensors._fields, strict=True):
             variable.assign(self._pad(problem, getattr(problem, name)))
-        self.set_points([problem], [problem.start], [np.zeros(len(problem.rows))])
+        zero = np.zeros(len(problem.rows))
+        self.set_points([problem], [problem.start], [zero], tolerances)
         self.working_set.assign(
             choose_working_set(
                 self._compute_gradient(),
@@ -128,8 +142,10 @@ class Decomposition(tf.Module):
         problems: Sequence[DualProblem],
         beta: Sequence[np.ndarray],
         product: Sequence[np.ndarray],
+        tolerances: Sequence[float],
     ) -> None:
-        """Continue from β `[V]` and `product` = Kβ `[n]`."""
+        """Continue from β `[V]` and `product` = Kβ `[n]`, to a KKT violation."""
+        self.tolerance.assign(tolerances[0])
         self.beta.assign(self._pad(problems[0], beta[0]))
         self.product.assign(np.pad(product[0], (0, self.rows - len(product[0]))))
 
@@ -143,8 +159,13 @@ class Decomposition(tf.Module):
         """Choose a working set, solve its dual and update Kβ: one outer iteration."""
         beta, dual = tf.identity(self.beta), self.dual
         gradient = self._compute_gradient()
-        worst = compute_kkt_violation(
-            gradient, beta, dual.lower, dual.upper, dual.group, groups=self.groups
+        inner_tolerance = choose_inner_tolerance(
+            gradient,
+            beta,
+            dual,
+            self.tolerance,
+            groups=self.groups,
+            unit_margin=self.unit_margin,
         )
         chosen = choose_working_set(
             gradient,
@@ -165,7 +186,7 @@ class Decomposition(tf.Module):
             tf.gather(dual.lower, chosen),
             tf.gather(dual.upper, chosen),
             tf.gather(dual.group, chosen),
-            _choose_inner_tolerance(worst, self.tolerance),
+            inner_tolerance,
             tf.constant(STEPS_PER_VARIABLE * self.working_set_size),
             groups=self.groups,
         )
@@ -188,6 +209,7 @@ class Decomposition(tf.Module):
             tf.size(moved) > 0,
             variables_per_row=self.variables_per_row,
             groups=self.groups,
+            unit_margin=self.unit_margin,
         )
 
     def _compute_gradient(self) -> tf.Tensor:
@@ -200,8 +222,36 @@ class Decomposition(tf.Module):
         return np.pad(by_row, ((0, 0), (0, extra))).reshape(-1)
 
 
-def _choose_inner_tolerance(worst: tf.Tensor, tolerance: float) -> tf.Tensor:
-    return tf.maximum(INNER_VIOLATION_SHARE * worst, INNER_TOLERANCE_SHARE * tolerance)
+def choose_inner_tolerance(
+    gradient: tf.Tensor,
+    beta: tf.Tensor,
+    dual: DualTensors,
+    tolerance: tf.Tensor,
+    *,
+    groups: int,
+    unit_margin: bool,
+) -> tf.Tensor:
+    """Return the violation, in units of f, to which a working set is solved.
+
+    Args:
+        gradient: f at `beta`, float64, `[V]`.
+        beta: β, float64, `[V]`.
+        dual: The problem.
+        tolerance: The problem's, in units of its margin; float64, `[]`.
+        groups: Number of groups.
+        unit_margin: That of the problem.
+
+    Returns:
+        float64, `[]`.
+    """
+    worst = compute_kkt_violation(
+        gradient, beta, dual.lower, dual.upper, dual.group, groups=groups
+    )
+    multipliers = compute_multipliers(gradient, beta, dual, groups=groups)
+    margin = compute_margin(multipliers, unit_margin=unit_margin)
+    return tf.maximum(
+        INNER_VIOLATION_SHARE * worst, INNER_TOLERANCE_SHARE * tolerance * margin
+    )
 
 
 def _choose_working_set_size(

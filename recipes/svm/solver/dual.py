@@ -35,6 +35,8 @@ class DualProblem(NamedTuple):
         groups: Number of groups, 1 or 2.
         unit_margin: Whether to divide coefficients and bias by half the distance
             between the groups' multipliers, which puts the margins of ν-SVC at ±1.
+        origin: The target from which those of a regression are measured, to preserve
+            their digits. As Σ β = 0 it changes nothing but the bias.
     """
 
     rows: npt.NDArray[np.int64]
@@ -45,6 +47,7 @@ class DualProblem(NamedTuple):
     group: npt.NDArray[np.int32]
     groups: int = 1
     unit_margin: bool = False
+    origin: float = 0.0
 
     @property
     def variables_per_row(self) -> int:
@@ -70,11 +73,14 @@ def epsilon_svr(
 ) -> DualProblem:
     """Return the dual of ε-SVR: losses |y − f(x)| − ε outside a tube of width 2ε."""
     zero = np.zeros_like(cost)
+    origin = _compute_origin(target)
+    target = target - origin
     return _build_problem(
         rows,
         linear=np.concatenate([epsilon - target, -epsilon - target]),
         lower=np.concatenate([zero, -cost]),
         upper=np.concatenate([cost, zero]),
+        origin=origin,
     )
 
 
@@ -116,6 +122,8 @@ def nu_svr(
 ) -> DualProblem:
     """Return the dual of ν-SVR: the tube leaves out at most a share ν of the rows."""
     zero = np.zeros_like(cost)
+    origin = _compute_origin(target)
+    target = target - origin
     start = _fill_to_total(cost, nu * cost.sum() / 2)
     return _build_problem(
         rows,
@@ -124,6 +132,7 @@ def nu_svr(
         upper=np.concatenate([cost, zero]),
         start=np.concatenate([start, -start]),
         group=np.repeat(np.array([0, 1], np.int32), len(target)),
+        origin=origin,
     )
 
 
@@ -195,6 +204,7 @@ def _build_problem(
     start: Floats | None = None,
     group: npt.NDArray[np.int32] | None = None,
     unit_margin: bool = False,
+    origin: float = 0.0,
 ) -> DualProblem:
     if group is None:
         group = np.zeros(len(linear), np.int32)
@@ -207,7 +217,14 @@ def _build_problem(
         group=group,
         groups=int(group.max()) + 1,
         unit_margin=unit_margin,
+        origin=origin,
     )
+
+
+def _compute_origin(target: Floats) -> float:
+    """Return the middle of the targets: exact where all are the same."""
+    least, most = float(target.min()), float(target.max())
+    return least + (most - least) / 2
 
 
 def _fill_to_total(capacity: Floats, total: float) -> Floats:

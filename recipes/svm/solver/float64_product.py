@@ -16,10 +16,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 import threadpoolctl
 
 from layers import kernels
 from recipes.svm.solver.kernel_cache import compile_vector_kernel
+from recipes.svm.solver.rows import (
+    Rows,
+    compute_squares,
+    find_center,
+    multiply,
+    transpose,
+)
 
 # A tile's values and one block of vectors fit in the processor's cache.
 TILE_ROWS = 256
@@ -33,7 +41,7 @@ Vector = npt.NDArray[np.float64]
 
 def compute_kernel_product(
     kernel: kernels.Kernel,
-    x: npt.NDArray[Any],
+    x: Rows,
     rows: npt.NDArray[Any],
     coefficients: Vector,
     at: npt.NDArray[Any] | None = None,
@@ -42,7 +50,7 @@ def compute_kernel_product(
 
     Args:
         kernel: The kernel.
-        x: All training rows, `[all, d]`.
+        x: All training rows, `[all, d]`; an array or a `csr_array`.
         rows: Indices j of rows, `[n]`.
         coefficients: c, float64, `[n]`.
         at: Indices i of rows, `[m]`; `None` for `rows`.
@@ -55,9 +63,13 @@ def compute_kernel_product(
     product = np.zeros(len(at))
     if not len(used):
         return product
-    apply = _NUMPY_KERNELS.get(type(kernel))
-    if apply:
-        tiles: Any = _ProductTiles(apply, kernel, x[rows[used]], coefficients[used])
+    is_sparse = scipy.sparse.issparse(x)
+    apply = _NUMPY_KERNELS.get(type(kernel), _apply_any if is_sparse else None)
+    tiles: Any
+    if type(kernel) is kernels.LinearKernel:
+        tiles = _LinearTiles(kernel, x[rows[used]], coefficients[used])
+    elif apply:
+        tiles = _ProductTiles(apply, kernel, x[rows[used]], coefficients[used])
     else:
         tiles = _ValueTiles(kernel, x, rows[used], coefficients[used])
 
@@ -66,7 +78,8 @@ def compute_kernel_product(
         product[start : start + len(tile)] = tiles.sum_values(x[tile])
 
     starts = range(0, len(at), TILE_ROWS)
-    if len(at) * len(used) * x.shape[1] < MIN_PARALLEL_PRODUCTS:
+    width = x.nnz / x.shape[0] if is_sparse else x.shape[1]
+    if len(at) * len(used) * width < MIN_PARALLEL_PRODUCTS:
         for start in starts:
             fill(start)
         return product
@@ -88,25 +101,30 @@ class _ProductTiles:
         self,
         apply: Callable[[Any, Matrix, Vector, Vector], None],
         kernel: kernels.Kernel,
-        vectors: npt.NDArray[Any],
+        vectors: Rows,
         coefficients: Vector,
     ) -> None:
         self.apply, self.kernel = apply, kernel
-        self.vectors = vectors.astype(np.float64)
-        self.squares = _compute_squares(self.vectors)
+        vectors = vectors.astype(np.float64)
+        self.center = find_center(kernel, vectors)
+        vectors = _subtract(vectors, self.center)
+        self.squares = compute_squares(vectors)
+        self.blocks = [
+            transpose(vectors[start : start + TILE_VECTORS])
+            for start in range(0, vectors.shape[0], TILE_VECTORS)
+        ]
         self.coefficients = coefficients
         self.scratch = threading.local()
 
-    def sum_values(self, own: npt.NDArray[Any]) -> Vector:
+    def sum_values(self, own: Rows) -> Vector:
         """Compute Σⱼ cⱼ k(x, xⱼ) for at most `TILE_ROWS` rows x: `[t, d]` → `[t]`."""
-        own = own.astype(np.float64)
-        squares = _compute_squares(own)
-        total = np.zeros(len(own))
-        for start in range(0, len(self.vectors), TILE_VECTORS):
-            block = slice(start, start + TILE_VECTORS)
-            vectors = self.vectors[block]
-            values = self._get_scratch(len(own), len(vectors))
-            np.matmul(own, vectors.T, out=values)
+        own = _subtract(own.astype(np.float64), self.center)
+        squares = compute_squares(own)
+        total = np.zeros(len(squares))
+        for number, vectors in enumerate(self.blocks):
+            block = slice(number * TILE_VECTORS, (number + 1) * TILE_VECTORS)
+            values = self._get_scratch(len(squares), vectors.shape[1])
+            multiply(own, vectors, out=values)
             self.apply(self.kernel, values, squares, self.squares[block])
             total += values @ self.coefficients[block]
         return total
@@ -123,10 +141,10 @@ class _ProductTiles:
 # xᵢ·xᵢ `[a]` and zⱼ·zⱼ `[b]`.
 
 
-def _apply_linear(
-    _: Any, products: Matrix, x_squares: Vector, z_squares: Vector
+def _apply_any(
+    kernel: Any, products: Matrix, x_squares: Vector, z_squares: Vector
 ) -> None:
-    pass
+    products[...] = kernel.of_products(products, x_squares, z_squares)
 
 
 def _apply_polynomial(
@@ -160,11 +178,26 @@ def _apply_sigmoid(
 
 # By exact type: a subclass may compute something else.
 _NUMPY_KERNELS: dict[type, Callable[[Any, Matrix, Vector, Vector], None]] = {
-    kernels.LinearKernel: _apply_linear,
     kernels.PolynomialKernel: _apply_polynomial,
     kernels.RBFKernel: _apply_rbf,
     kernels.SigmoidKernel: _apply_sigmoid,
 }
+
+
+class _LinearTiles:
+    """Sums for the linear kernel: products with the weighted sum of all vectors."""
+
+    def __init__(
+        self, kernel: kernels.LinearKernel, vectors: Rows, coefficients: Vector
+    ) -> None:
+        vectors = vectors.astype(np.float64)
+        self.center = find_center(kernel, vectors)
+        self.weights = _subtract(vectors, self.center).T @ coefficients
+
+    def sum_values(self, own: Rows) -> Vector:
+        """Compute Σⱼ cⱼ k(x, xⱼ) for rows x: `[t, d]` → `[t]`."""
+        own = _subtract(own.astype(np.float64), self.center)
+        return np.asarray(own @ self.weights)
 
 
 class _ValueTiles:
@@ -199,8 +232,8 @@ class _ValueTiles:
         return total[:rows]
 
 
-def _compute_squares(rows: Matrix) -> Vector:
-    return np.einsum("ij,ij->i", rows, rows)
+def _subtract(rows: Rows, center: Vector | None) -> Rows:
+    return rows if center is None else rows - center
 
 
 def _round_up(count: int) -> int:

@@ -2,7 +2,9 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
+import numpy.typing as npt
 import tensorflow as tf
 
 from layers import kernels
@@ -36,6 +38,17 @@ class KernelFunction(tf.Module):
         """Replace the rows by others of the same shape."""
         self.x.assign(x)
         self.squares.assign(self._compute_squares(x))
+
+    def load(self, x: tf.Tensor, rows: npt.NDArray[Any]) -> None:
+        """Replace the rows by the rows `rows` of `x`, followed by zeros."""
+        extra = self.x.shape[0] - len(rows)
+        if extra == 0 and len(rows) == x.shape[0]:
+            self.assign(x)
+            return
+        own, columns = tf.gather(x, rows), 0
+        if isinstance(self.kernel, kernels.PrecomputedKernel):
+            own, columns = tf.gather(own, rows, axis=1), extra
+        self.assign(tf.pad(own, [[0, extra], [0, columns]]))
 
     def compute_rows(self, indices: tf.Tensor) -> tf.Tensor:
         """Compute K between the rows `indices` `[m]` and all rows, `[m, n]`."""

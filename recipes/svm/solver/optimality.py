@@ -24,7 +24,8 @@ class Optimality(NamedTuple):
         dual_objective: −W(β), which rises to the optimum.
         duality_gap: Primal minus dual objective, at the best known bias; never
             negative.
-        max_kkt_violation: max f[may fall] − min f[may rise], never negative.
+        max_kkt_violation: max f[may fall] − min f[may rise], never negative, in units
+            of the margin; see `compute_margin`.
         support_vectors: Rows with a nonzero variable.
         steps: Two-variable steps that the last iteration took.
         moved: Whether the last iteration changed β; bool.
@@ -69,6 +70,25 @@ def compute_multipliers(
     return tf.stack(multipliers)
 
 
+def compute_margin(multipliers: tf.Tensor, *, unit_margin: bool) -> tf.Tensor:
+    """Return the distance from the decision boundary to the margin, in units of f.
+
+    It is 1, but for problems of unit margin: their solution is divided by this, half
+    the distance between the two multipliers, to put the margins at ±1. Not positive
+    where the multipliers are the wrong way round, far from the optimum.
+
+    Args:
+        multipliers: As of `compute_multipliers`, float64, `[groups]`.
+        unit_margin: That of the `DualProblem`.
+
+    Returns:
+        float64, `[]`.
+    """
+    if not unit_margin:
+        return tf.constant(1.0, tf.float64)
+    return (multipliers[1] - multipliers[0]) / 2
+
+
 def measure_optimality(
     product: tf.Tensor,
     beta: tf.Tensor,
@@ -78,6 +98,7 @@ def measure_optimality(
     *,
     variables_per_row: int,
     groups: int,
+    unit_margin: bool,
 ) -> Optimality:
     """Measure how close β is to the optimum, given `product` = Kβ, float64 `[V]`."""
     gradient = product + dual.linear
@@ -91,10 +112,12 @@ def measure_optimality(
     worst = compute_kkt_violation(
         gradient, beta, dual.lower, dual.upper, dual.group, groups=groups
     )
+    margin = compute_margin(multiplier, unit_margin=unit_margin)
+    violation = tf.where(margin > 0, tf.maximum(worst, 0.0) / margin, HUGE)
     return Optimality(
         dual_objective=-tf.reduce_sum(beta * (product / 2 + dual.linear)),
         duality_gap=tf.reduce_sum(slack * beta - best),
-        max_kkt_violation=tf.maximum(worst, 0.0),
+        max_kkt_violation=violation,
         support_vectors=tf.math.count_nonzero(is_support_vector, dtype=tf.int32),
         steps=steps,
         moved=moved,

@@ -5,7 +5,7 @@ vectors is computed afresh.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,13 @@ from recipes.svm.solver.optimality import (
     compute_multipliers,
     measure_optimality,
 )
+from recipes.svm.solver.rows import Rows, compute_diagonal
+
+# Where the cost is high, or the objective small, rows within the tolerance may still be
+# far from the optimum. A solution's gap is at most this share of the objective.
+LARGEST_RELATIVE_GAP = 0.01
+# The objective counts as this share of the problem's scale at least.
+NEGLIGIBLE_OBJECTIVE = 1e-8
 
 
 class Proof(NamedTuple):
@@ -38,13 +45,13 @@ class Proof(NamedTuple):
 
 
 def prove(
-    kernel: kernels.Kernel, x: np.ndarray, problem: DualProblem, beta: np.ndarray
+    kernel: kernels.Kernel, x: Rows, problem: DualProblem, beta: np.ndarray
 ) -> Proof:
     """Measure afresh how close β is to the optimum.
 
     Args:
         kernel: The kernel.
-        x: All training rows, `[all, d]`.
+        x: All training rows, `[all, d]`; an array or a `csr_array`.
         problem: The problem; its `rows` are indices into `x`.
         beta: β, float64, `[V]`.
     """
@@ -52,7 +59,12 @@ def prove(
     product = compute_kernel_product(kernel, x, problem.rows, coefficients)
     dual = DualTensors(*(getattr(problem, name) for name in DualTensors._fields))
     optimality, multipliers = _measure(
-        product, beta, dual, problem.variables_per_row, problem.groups
+        product,
+        beta,
+        dual,
+        problem.variables_per_row,
+        problem.groups,
+        problem.unit_margin,
     )
     return Proof(
         beta,
@@ -62,6 +74,73 @@ def prove(
     )
 
 
+def compute_relative_gap(
+    kernel: kernels.Kernel, x: Rows, problem: DualProblem, proof: Proof
+) -> float:
+    """Return the duality gap as a share of the larger objective, at least 0.
+
+    The objective may be zero at the optimum, and a gap is then all that there is. So
+    the objective counts as a tiny share of the problem's scale at least.
+
+    Args:
+        kernel: The kernel.
+        x: All training rows, `[all, d]`.
+        problem: The problem.
+        proof: The proof of a β.
+    """
+    dual = float(proof.optimality.dual_objective)
+    gap = float(proof.optimality.duality_gap)
+    larger = max(abs(dual), abs(dual + gap))
+    if not gap > LARGEST_RELATIVE_GAP * larger:  # the scale takes longer than the rest
+        return gap / max(larger, np.finfo(float).tiny)
+    least = NEGLIGIBLE_OBJECTIVE * _measure_scale(kernel, x, problem, proof.beta)
+    return gap / max(larger, least, np.finfo(float).tiny)
+
+
+def _measure_scale(
+    kernel: kernels.Kernel, x: Rows, problem: DualProblem, beta: np.ndarray
+) -> float:
+    """Compute ½ Σ βᵢ² k(xᵢ, xᵢ): how large W is where its parts do not cancel."""
+    coefficients = beta.reshape(problem.variables_per_row, -1).sum(axis=0)
+    used = coefficients != 0
+    rows = x[problem.rows[used]].astype(np.float64)
+    if isinstance(kernel, kernels.PrecomputedKernel):
+        diagonal = rows[np.arange(len(rows)), problem.rows[used]]
+    else:
+        diagonal = compute_diagonal(kernel, rows)
+    return float(np.square(coefficients[used]) @ np.abs(diagonal)) / 2
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def measure_batch(
+    product: tf.Tensor,
+    beta: tf.Tensor,
+    dual: DualTensors,
+    groups: int,
+    unit_margin: bool,
+) -> tuple[Optimality, tf.Tensor]:
+    """Measure how close each of p problems of n rows and variables is to its optimum.
+
+    Args:
+        product: Kβ, float64, `[p, n]`.
+        beta: β, float64, `[p, n]`.
+        dual: The constants, `[p, n]` each.
+        groups: Number of groups.
+        unit_margin: That of the problems.
+
+    Returns:
+        The optimality of each, `[p]`, and its multipliers, `[p, groups]`.
+    """
+
+    def measure_one(problem: Any) -> tuple[Optimality, tf.Tensor]:
+        product, beta, *constants = problem
+        return _measure.python_function(
+            product, beta, DualTensors(*constants), 1, groups, unit_margin
+        )
+
+    return tf.vectorized_map(measure_one, (product, beta, *dual))
+
+
 @tf.function(autograph=False, reduce_retracing=True)
 def _measure(
     product: tf.Tensor,
@@ -69,7 +148,9 @@ def _measure(
     dual: DualTensors,
     variables_per_row: int,
     groups: int,
+    unit_margin: bool,
 ) -> tuple[Optimality, tf.Tensor]:
+    beta = tf.convert_to_tensor(beta)  # an array, where functions run eagerly
     with tf.GradientTape() as tape:
         tape.watch(beta)
         objective = compute_objective(beta, product, dual.linear, variables_per_row)
@@ -82,6 +163,7 @@ def _measure(
         tf.constant(False),
         variables_per_row=variables_per_row,
         groups=groups,
+        unit_margin=unit_margin,
     )
     return optimality, compute_multipliers(gradient, beta, dual, groups=groups)
 

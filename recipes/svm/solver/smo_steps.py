@@ -16,8 +16,9 @@ from typing import Any
 
 import tensorflow as tf
 
-# Below this, the kernel cannot tell two rows apart, or is not positive definite: the
-# step is then as long as the box allows (LIBSVM's TAU).
+# Below this share of the largest k(x, x), the kernel cannot tell two rows apart, or is
+# not positive definite: the step is then as long as the box allows (LIBSVM's TAU, which
+# is no share).
 SMALLEST_CURVATURE = 1e-12
 # Gains are float32, in which smaller numbers count as zero.
 SMALLEST_GAIN = 1e-37
@@ -70,7 +71,7 @@ def solve_block(
         β `[m]`, in which a variable at its bound equals it exactly; f at that β, `[m]`;
         and the number of steps, int32, `[]`.
     """
-    block = _Block(kernel, lower, upper, group, tolerance, groups)
+    block = _Block(kernel, gradient, lower, upper, group, tolerance, groups)
 
     def step(f: tf.Tensor, beta: tf.Tensor, steps: tf.Tensor, _: tf.Tensor) -> Any:
         f, beta, moved = block.step(f, beta)
@@ -91,11 +92,15 @@ class _Block:
     vectors. So an arg-min takes one pass, not three: the index is embedded in the
     lowest bits of the numbers (`_embed_index`) and extracted from the winner. That
     costs relative precision: 2⁻⁴⁰ in the choice of i, and 2⁻¹¹ in the choice of j.
+
+    Gains are float32. So they are computed in the block's own units, of the kernel and
+    of the gradient: the columns' and the target's may be of any magnitude.
     """
 
     def __init__(
         self,
         kernel: tf.Tensor,
+        gradient: tf.Tensor,
         lower: tf.Tensor,
         upper: tf.Tensor,
         group: tf.Tensor,
@@ -106,6 +111,10 @@ class _Block:
         self.kernel = kernel
         self.flat_diagonal = tf.cast(tf.linalg.diag_part(kernel), kernel.dtype)
         self.flat_lower, self.flat_upper = lower, upper
+        self.kernel_unit = _reciprocal(tf.reduce_max(tf.abs(self.flat_diagonal)))
+        self.gradient_unit = _reciprocal(
+            tf.reduce_max(gradient) - tf.reduce_min(gradient)
+        )
         self.diagonal = self.fold(self.flat_diagonal)
         self.lower, self.upper = self.fold(lower), self.fold(upper)
         self.members = [self.fold(group) == g for g in range(groups)]
@@ -155,8 +164,10 @@ class _Block:
         curvature = (
             self.diagonal + tf.gather(self.flat_diagonal, i) - 2 * self._kernel_row(i)
         )
-        curvature = tf.maximum(tf.cast(curvature, tf.float32), SMALLEST_CURVATURE)
-        small = tf.cast(tf.minimum(violation, 1e12), tf.float32)
+        curvature = tf.maximum(
+            tf.cast(curvature * self.kernel_unit, tf.float32), SMALLEST_CURVATURE
+        )
+        small = tf.cast(tf.minimum(violation * self.gradient_unit, 1e12), tf.float32)
         gain = tf.square(small) / curvature
         gain = tf.where(violation > self.tolerance, tf.minimum(gain, 1e38), 0.0)
         return tf.where(member, gain, 0.0) if len(self.members) > 1 else gain
@@ -180,10 +191,14 @@ class _Block:
 
         diagonal = self.flat_diagonal
         curvature = at(diagonal, i) + at(diagonal, j) - 2 * at(self._kernel_row(i), j)
-        curvature = tf.maximum(tf.cast(curvature, tf.float64), SMALLEST_CURVATURE)
+        unit = tf.cast(self.kernel_unit, tf.float64)
+        curvature = tf.maximum(
+            tf.cast(curvature, tf.float64) * unit, SMALLEST_CURVATURE
+        )
         upper, lower = at(self.flat_upper, i), at(self.flat_lower, j)
         room_i, room_j = upper - at(beta, i), at(beta, j) - lower
-        t = tf.minimum((at(f, j) - at(f, i)) / curvature, tf.minimum(room_i, room_j))
+        best = (at(f, j) - at(f, i)) * unit / curvature
+        t = tf.minimum(best, tf.minimum(room_i, room_j))
         t = tf.where(moved, t, 0.0)
         # The bound itself, not β + t, which may miss it by rounding.
         beta_i = tf.where(t == room_i, upper, at(beta, i) + t)
@@ -208,6 +223,11 @@ class _Block:
         """Return the index in a number's lowest bits."""
         lowest = tf.bitcast(number, integer) & ((1 << self.bits) - 1)
         return tf.cast(lowest, tf.int32)
+
+
+def _reciprocal(number: tf.Tensor) -> tf.Tensor:
+    """Return 1/x, and 1 for zero."""
+    return tf.where(number > 0, 1 / number, tf.ones_like(number))
 
 
 def _reduce_rows(matrix: tf.Tensor, pairwise: Any, reduce: Any) -> tf.Tensor:

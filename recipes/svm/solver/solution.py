@@ -1,5 +1,6 @@
 """The solution of a dual problem, and the course of its descent."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.proof import Proof
+from recipes.svm.solver.smo_steps import HUGE
 
 
 class Trace(NamedTuple):
@@ -24,9 +26,15 @@ class Solution:
     Attributes:
         problem: The problem.
         proof: Its β, and the proof of how close it is to the optimum.
-        stop_reason: `"tolerance"`, `"max_iterations"` or `"stalled"`.
+        stop_reason: `"tolerance"`, `"max_iterations"`, `"stalled"`, `"interrupted"`; or
+            `"rounding"` where the function that is exported is not within the
+            tolerance, though β is.
         steps: Two-variable steps taken.
         trace: The course of the descent.
+        relative_duality_gap: As of `proof.compute_relative_gap`.
+        max_kkt_violation: In units of the margin; after `compare`, that of the
+            function that is exported.
+        max_rounding_error: After `compare`, how far that function is from f at most.
     """
 
     problem: DualProblem
@@ -34,23 +42,60 @@ class Solution:
     stop_reason: str
     steps: int
     trace: Trace
+    relative_duality_gap: float
+    max_rounding_error: float = 0.0
 
-    @property
+    def __post_init__(self) -> None:
+        """Start from the violation of the proof."""
+        self.max_kkt_violation = float(self.proof.optimality.max_kkt_violation)
+
+    @functools.cached_property
     def coefficients(self) -> np.ndarray:
         """Each row's coefficient in the decision function, float64, `[n]`."""
         problem = self.problem
-        return (
-            self.proof.beta.reshape(problem.variables_per_row, -1).sum(0) / self._scale
-        )
+        by_row = self.proof.beta.reshape(problem.variables_per_row, -1).sum(0)
+        return by_row / self._margin
 
     @property
     def bias(self) -> float:
         """The bias b of f(x) = Σ βᵢ k(xᵢ, x) + b."""
-        return -float(self.proof.multipliers.mean()) / self._scale
+        return self.problem.origin - float(self.proof.multipliers.mean()) / self._margin
+
+    def compare(self, decisions: np.ndarray, tolerance: float) -> None:
+        """Measure the violation of a function that is computed with rounding.
+
+        Args:
+            decisions: What the function gives for the rows of the problem, `[n]`.
+            tolerance: The largest violation that the function may have.
+        """
+        problem, proof = self.problem, self.proof
+        errors = decisions.astype(np.float64) - (
+            proof.product / self._margin + self.bias
+        )
+        product = proof.product + errors * self._margin
+        gradient = np.tile(product, problem.variables_per_row) + problem.linear
+        violation = max(
+            _violation(problem, proof.beta, gradient, problem.group == g)
+            for g in range(problem.groups)
+        )
+        self.max_rounding_error = float(np.abs(errors).max())
+        if self.max_kkt_violation < HUGE:  # there is a margin
+            self.max_kkt_violation = max(violation, 0.0) / self._margin
+        if self.stop_reason == "tolerance" and not self.max_kkt_violation <= tolerance:
+            self.stop_reason = "rounding"
 
     @property
-    def _scale(self) -> float:
+    def _margin(self) -> float:
+        """What β is divided by; see `optimality.compute_margin`."""
         if not self.problem.unit_margin:
             return 1.0
         negative, positive = self.proof.multipliers
-        return float(positive - negative) / 2 or 1.0
+        return float(positive - negative) / 2 if positive > negative else 1.0
+
+
+def _violation(
+    problem: DualProblem, beta: np.ndarray, gradient: np.ndarray, member: np.ndarray
+) -> float:
+    falls = gradient[member & (beta > problem.lower)]
+    rises = gradient[member & (beta < problem.upper)]
+    return float(falls.max() - rises.min()) if falls.size and rises.size else 0.0

@@ -32,7 +32,7 @@ def may_fall(problem, beta, g):
     return (problem.group == g) & (beta > problem.lower)
 
 
-def kkt_violation(K, problem, beta):
+def violation(K, problem, beta):
     """Return max f[may fall] − min f[may rise] of the worst group, or 0."""
     f = gradient(K, problem, beta)
     worst = 0.0
@@ -41,6 +41,20 @@ def kkt_violation(K, problem, beta):
         if rises.any() and falls.any():
             worst = max(worst, f[falls].max() - f[rises].min())
     return worst
+
+
+def kkt_violation(K, problem, beta):
+    """Return the violation in units of the margin, or, where there is none, 1e300."""
+    distance = margin(K, problem, beta)
+    return violation(K, problem, beta) / distance if distance > 0 else 1e300
+
+
+def margin(K, problem, beta):
+    """Return half the distance between the groups' multipliers where it is made 1."""
+    if not problem.unit_margin:
+        return 1.0
+    negative, positive = multipliers(K, problem, beta)
+    return (positive - negative) / 2
 
 
 def multipliers(K, problem, beta):

@@ -16,6 +16,7 @@ from tests.recipes.svm.fitting import (
     data,
     fit,
     fit_unfinished,
+    three_classes,
 )
 
 
@@ -27,7 +28,9 @@ def large():
 
 def a_machine(**arguments):
     """One that takes some iterations for `large`."""
-    return SupportVectorClassifier(**{"C": 100.0, "gamma": 5.0, **arguments})
+    return SupportVectorClassifier(
+        **{"C": 100.0, "gamma": 5.0, "tolerance": 2e-3, **arguments}
+    )
 
 
 # ---- callbacks
@@ -93,11 +96,79 @@ def test_the_bar_shows_the_logs(capsys):
         assert name in shown
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # of h5py and NumPy 2
 def test_tensorboard_and_checkpoints_work(tmp_path):
     board = keras.callbacks.TensorBoard(tmp_path / "logs", write_graph=False)
+    whole, weights = tmp_path / "a.keras", tmp_path / "a.weights.h5"
     model = SupportVectorClassifier()
-    fit(model, *data(), callbacks=[board])
+    x, y = data()
+    callbacks = [
+        board,
+        keras.callbacks.ModelCheckpoint(whole),
+        keras.callbacks.ModelCheckpoint(weights, save_weights_only=True),
+    ]
+    fit(model, x, y, callbacks=callbacks)
     assert list(tmp_path.glob("logs/train/events*"))
+    expected = model.predict(x, verbose=0)
+    loaded = keras.saving.load_model(whole)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+    loaded.expansion.bias.assign([7.0])
+    loaded.load_weights(weights)
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+
+
+class Fails(keras.callbacks.Callback):
+    """Raises an error at one of its calls."""
+
+    def __init__(self, at, error):
+        super().__init__()
+        setattr(self, at, lambda *_, **__: self.fail(error))
+
+    def fail(self, error):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("at", "error"),
+    [
+        ("on_train_batch_end", KeyboardInterrupt("Ctrl-C")),
+        ("on_epoch_end", OSError("disk full")),
+        ("on_train_end", OSError("disk full")),
+    ],
+)
+def test_no_error_loses_the_fit(at, error):
+    x, y = three_classes()
+    model = SupportVectorClassifier(probability=True)
+    with pytest.raises(type(error), match=str(error)):
+        fit(model, x, y, callbacks=Fails(at, error))
+    # These few problems are solved in the first iteration.
+    assert model.certificate["converged"]
+    assert model.classes.tolist() == [0, 1, 2]
+    assert np.isfinite(model.probabilities(x)).all()
+
+
+def test_an_error_amid_the_descent_leaves_the_machine_so_far(large):
+    model = a_machine()
+    with pytest.raises(OSError, match="disk full"):
+        fit(model, *large, callbacks=Fails("on_train_batch_end", OSError("disk full")))
+    assert model.certificate["stop_reason"] == "interrupted"
+    assert model.certificate["iterations"] == 1
+    assert 0 < len(model.support_indices) < len(large[0])
+    assert np.isfinite(model.predict(large[0][:5], verbose=0)).all()
+
+
+def test_an_error_before_the_descent_leaves_the_machine_before():
+    model = fit(SupportVectorClassifier(), *data())
+    before = model.get_weights(), dict(model.certificate)
+    with pytest.raises(OSError, match="disk full"):
+        fit(
+            model,
+            *data(seed=1),
+            callbacks=Fails("on_train_begin", OSError("disk full")),
+        )
+    for found, expected in zip(model.get_weights(), before[0], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert model.certificate == before[1]
 
 
 # ---- memory and compilation

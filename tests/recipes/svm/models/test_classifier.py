@@ -190,7 +190,7 @@ def test_rows_in_another_order(rows, fitted):
 def test_sparse_is_dense(rows, fitted):
     x, y = rows
     model = classify(sparse.csr_array(x), y, tolerance=TOLERANCE)
-    np.testing.assert_array_equal(decisions(model, x), decisions(fitted, x))
+    assert_same_function(model, fitted, x)
 
 
 def test_twice_the_same_to_the_bit(rows, fitted):

@@ -1,9 +1,12 @@
 """The machines as Keras models: `evaluate`, configs, precision, what they refuse."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 
 from layers import kernels
 from recipes.svm import (
@@ -190,6 +193,51 @@ def test_evaluate_is_the_mean_squared_error():
         assert found == pytest.approx(squares.mean(), rel=1e-5)
     found = model.evaluate(x, y, sample_weight=weight, verbose=0)
     assert found == pytest.approx(squares @ weight / weight.sum(), rel=1e-5)
+
+
+def test_evaluate_takes_what_fit_takes(fitted):
+    x, y = data()
+    expected = fitted.evaluate(x, y, verbose=0)
+    rows = tf.data.Dataset.from_tensor_slices((x, y)).batch(7)
+    for given in ((x.tolist(), y.tolist()), (sparse.csr_matrix(x), y), (rows,)):
+        assert fitted.evaluate(*given, verbose=0) == pytest.approx(expected)
+
+
+def test_evaluate_refuses_what_fit_refuses(fitted):
+    x, y = data()
+    bad = x.copy()
+    bad[3, 1] = np.nan
+    rows = tf.data.Dataset.from_tensor_slices((bad, y)).batch(60)
+    for given, message in (
+        ((bad, y), "`x` should be finite"),
+        ((rows,), "`x` should be finite"),
+        ((rows, y), "brings its own"),
+        ((x[:, :2], y), "`x` should have shape [n, 3]"),
+        ((x, y[1:]), "`y` should have shape [60]"),
+        ((x, None), "`y` should be given"),
+        ((x, y + 0.5), "`y` should hold labels"),
+        ((x, y.astype(str)), "such as 0. Received: "),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)) as caught:
+            fitted.evaluate(*given, verbose=0)
+        assert "\n" not in str(caught.value)
+    machine = fit(OneClassSupportVectorMachine(), x)
+    with pytest.raises(ValueError, match="no labels to evaluate"):
+        machine.evaluate(x, y, verbose=0)
+
+
+def test_no_rows_become_a_class_that_no_one_can_tell(fitted):
+    x, _ = data()
+    x[3, 1] = np.nan
+    for ask in (fitted.predict_classes, fitted.predict):
+        with pytest.raises(ValueError, match="`x` should be finite"):
+            ask(x, verbose=0)
+    with pytest.raises(ValueError, match="`x` should be finite"):
+        fitted.decisions(x)
+    assert np.isnan(fitted(x)[3])
+    linear = classify(*data(), kernel="linear")
+    with pytest.raises(ValueError, match="`scores` should be finite"):
+        linear.predict_classes(np.full((1, 3), 3e38), verbose=0)
 
 
 def test_another_number_of_features_is_refused(fitted):

@@ -1,10 +1,12 @@
 """The machines saved, and loaded where the process is new or the project unknown."""
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from recipes.pipeline.preprocessing import learn
 from recipes.pipeline.run import export
@@ -114,6 +116,35 @@ def test_a_loaded_machine_can_be_asked_and_fitted(machines, tmp_path, name):
     else:
         fit(again, x, targets(x) if name == "regressor" else np.arange(len(x)) % 2)
     assert again.certificate["converged"]
+
+
+@pytest.mark.parametrize("name", ["two", "names", "regressor", "one class"])
+def test_keras_exports_it(machines, tmp_path, name):
+    model, x = machines[name]
+    model.export(tmp_path / "export", verbose=False)
+    served = tf.saved_model.load(tmp_path / "export")
+    found = served.serve(tf.constant(x))
+    expected = outputs_of(model, x)
+    if not isinstance(found, dict):
+        found = {"scores": found}
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_loaded_or_written_says_how(machines, tmp_path):
+    model, _ = machines["two"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation")
+        model.save_weights(tmp_path / "a.weights.h5")
+    fresh = SupportVectorClassifier()
+    with pytest.raises(ValueError, match=r"`keras\.saving\.load_model` reads it"):
+        fresh.load_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(ValueError, match="is not fitted yet"):
+        fresh.export(tmp_path / "export")
+    with pytest.raises(ValueError, match=r"should end in \.keras"):
+        model.save(tmp_path / "model.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
 
 
 def test_a_function_that_is_not_registered_is_reported(tmp_path):

@@ -8,6 +8,7 @@ from layers import kernels
 from recipes.svm.solver import kernel_cache, small_problems
 from recipes.svm.solver.decomposition import Decomposition
 from recipes.svm.solver.float64_product import compute_kernel_product
+from recipes.svm.solver.precision import prepare_rows
 from recipes.svm.solver.proof import compute_objective
 from recipes.svm.solver.small_problems import SmallProblemBatch
 from recipes.svm.solver.smo_steps import solve_block
@@ -85,7 +86,7 @@ def test_memory_stays_within_its_limit(dtype, monkeypatch):
     size = tf.as_dtype(dtype).size
     for cache in (1.5e6, 2e6, 5e6, 1e9):
         solver = Decomposition(
-            RBF, 1000, 3, 1, 1, tf.as_dtype(dtype), 1e-3, cache * size / 4
+            RBF, 1000, 3, 1, 1, False, tf.as_dtype(dtype), cache * size / 4
         )
         stored = np.prod(solver.kernel_cache.storage.shape) * size
         assert solver.kernel_cache.slots >= solver.working_set_size
@@ -97,7 +98,7 @@ def test_too_little_memory_raises_an_error_that_names_the_least(monkeypatch):
     force_decomposition(monkeypatch)
 
     def make(cache_bytes):
-        Decomposition(RBF, 1003, 3, 1, 1, tf.float32, 1e-3, cache_bytes)
+        Decomposition(RBF, 1003, 3, 1, 1, False, tf.float32, cache_bytes)
 
     with pytest.raises(ValueError, match="`cache_mb` should be at least") as error:
         make(1e4)
@@ -108,7 +109,7 @@ def test_too_little_memory_raises_an_error_that_names_the_least(monkeypatch):
 
 
 def test_working_sets_are_no_larger_than_the_problem():
-    solver = Decomposition(RBF, 100, 3, 1, 1, tf.float64, 1e-3, 1e9)
+    solver = Decomposition(RBF, 100, 3, 1, 1, False, tf.float64, 1e9)
     assert solver.working_set_size == 64
 
 
@@ -283,9 +284,9 @@ def test_eager_and_graph_agree(monkeypatch):
 
 def test_padding_is_not_counted():
     x = tf.constant(make_rows(40).x)
-    solver = SmallProblemBatch(RBF, x, 40, 1, 1, 1e-6, CACHE_BYTES)
+    solver = SmallProblemBatch(RBF, x, 40, 1, 1, False, CACHE_BYTES)
     problem = build_problem("c_svc", make_rows(40))
-    solver.load_problems(x, [problem])
+    solver.load_problems(x, [problem], [1e-6])
     optimality = solver.iterate()
     (beta,) = solver.get_points([problem])
     assert len(beta) == 40
@@ -301,10 +302,11 @@ def test_as_many_small_problems_at_a_time_as_cores_and_memory_allow(
 ):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     rows = make_rows(60)
-    solver = SmallProblemBatch(RBF, tf.constant(rows.x), 60, 1, 1, 1e-6, cache_bytes)
+    x = tf.constant(prepare_rows(RBF, rows.x, "float64"))
+    solver = SmallProblemBatch(RBF, x, 60, 1, 1, False, cache_bytes)
     assert solver.parallel_problems == parallel  # 64² · 8 bytes, twice, for each
     problems = [build_problem("c_svc", rows, cost=cost) for cost in range(1, 9)]
-    solver.load_problems(solver.function.x, problems)
+    solver.load_problems(x, problems, [1e-6] * len(problems))
     tf.function(solver.iterate)()
     for problem, beta in zip(problems, solver.get_points(problems), strict=True):
         (alone,) = solve(RBF, rows.x, [problem])

@@ -27,8 +27,9 @@ def test_c_svc():
 
 def test_epsilon_svr():
     problem = dual.epsilon_svr(ROWS, TARGET, COST, 0.5)
+    assert problem.origin == 1.0  # from which the targets are 2, −2, −0.5 and 1
     np.testing.assert_array_equal(
-        problem.linear, [-2.5, 1.5, 0, -1.5, -3.5, 0.5, -1, -2.5]
+        problem.linear, [-1.5, 2.5, 1, -0.5, -2.5, 1.5, 0, -1.5]
     )
     np.testing.assert_array_equal(problem.lower, [0, 0, 0, 0, -1, -2, 0, -4])
     np.testing.assert_array_equal(problem.upper, [1, 2, 0, 4, 0, 0, 0, 0])

@@ -5,14 +5,22 @@ import gc
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 
 from layers import kernels
-from recipes.svm.solver import kernel_cache
+from recipes.svm.solver import kernel_cache, rows
 from recipes.svm.solver.kernel_cache import KernelCache, KernelFunction, sum_rows
+from recipes.svm.solver.sparse_kernel import make_kernel_function
 from tests.recipes.svm.solver.solving import RBF, compute_matrix, make_rows
 
 N = 40
 CHUNK = 8
+INNER_PRODUCTS = [
+    kernels.LinearKernel(),
+    kernels.PolynomialKernel(degree=2, gamma=0.5, coef0=1.0),
+    RBF,
+    kernels.SigmoidKernel(gamma=0.3, coef0=0.1),
+]
 
 
 def make(slots, kernel=RBF, dtype="float64", n=N):
@@ -40,10 +48,7 @@ def cauchy(x, z):
 @pytest.mark.parametrize(
     "kernel",
     [
-        kernels.LinearKernel(),
-        kernels.PolynomialKernel(degree=2, gamma=0.5, coef0=1.0),
-        RBF,
-        kernels.SigmoidKernel(gamma=0.3, coef0=0.1),
+        *INNER_PRODUCTS,
         kernels.LaplacianKernel(gamma=0.5),
         kernels.PrecomputedKernel(),
         kernels.CallableKernel(cauchy),
@@ -185,3 +190,39 @@ def test_equal_kernels_share_compiled_functions():
     assert kernel_cache.compile_vector_kernel(
         laplacian(0.7)
     ) is kernel_cache.compile_vector_kernel(laplacian(0.7))
+
+
+@pytest.mark.parametrize(
+    "kernel", INNER_PRODUCTS, ids=lambda kernel: type(kernel).__name__
+)
+def test_rows_and_block_of_sparse_rows(kernel, monkeypatch):
+    monkeypatch.setattr(rows, "PRODUCTS", 100)  # in several parts
+    x = make_sparse_rows()
+    K = compute_matrix(kernel, x.toarray())
+    function = make_kernel_function(kernel, x)
+    indices = np.array([3, 39, 0, 3], np.int32)
+    for compute, expected in (
+        (function.compute_rows, K[indices]),
+        (function.compute_block, K[np.ix_(indices, indices)]),
+    ):
+        for call in (compute, tf.function(compute)):
+            values = call(tf.constant(indices))
+            np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_sparse_rows_are_replaced_by_some_of_others():
+    x = make_sparse_rows()
+    function = make_kernel_function(RBF, sparse.csr_array(x.shape))
+    compute = tf.function(function.compute_rows)
+    for chosen in (np.arange(N), np.array([7, 2, 30])):
+        function.load(x, chosen)
+        others = np.zeros(x.shape)
+        others[: len(chosen)] = x.toarray()[chosen]
+        expected = compute_matrix(RBF, others)
+        values = compute(tf.constant([0, 2, N - 1]))
+        np.testing.assert_allclose(values, expected[[0, 2, N - 1]], rtol=1e-12)
+
+
+def make_sparse_rows():
+    random = np.random.default_rng(0)
+    return sparse.csr_array(sparse.random_array((N, 9), density=0.3, rng=random))

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 
 from layers import kernels
 from recipes.errors import ConvergenceWarning
@@ -13,6 +14,7 @@ from recipes.svm.models.certificate import build_certificate, warn_unless_conver
 from recipes.svm.solver import float64_product
 from recipes.svm.solver.float64_product import compute_kernel_product
 from recipes.svm.solver.proof import compute_objective, prove
+from recipes.svm.solver.rows import compute_diagonal
 from tests.recipes.svm import reference
 from tests.recipes.svm.solver.solving import (
     KINDS,
@@ -150,6 +152,38 @@ def test_products_in_tiles(kernel, rows, vectors, monkeypatch):
     )
 
 
+class Quotient(kernels.InnerProductKernel):
+    """A kernel that NumPy code does not know."""
+
+    def of_products(self, products, x_squares, z_squares):
+        return products / (1 + x_squares[:, None] + z_squares)
+
+    def diagonal(self, x):
+        squares = tf.reduce_sum(x**2, axis=1)
+        return squares / (1 + 2 * squares)
+
+
+@pytest.mark.parametrize(
+    "kernel", [*KERNELS[:4], Quotient()], ids=lambda kernel: type(kernel).__name__
+)
+def test_products_of_sparse_rows(kernel, monkeypatch):
+    monkeypatch.setattr(float64_product, "TILE_ROWS", 16)
+    monkeypatch.setattr(float64_product, "TILE_VECTORS", 7)
+    monkeypatch.setattr(float64_product, "MIN_PARALLEL_PRODUCTS", 0)
+    random = np.random.default_rng(0)
+    x = sparse.csr_array(sparse.random_array((90, 9), density=0.3, rng=random))
+    rows = random.permutation(90)[:37]
+    coefficients = random.standard_normal(37)
+    coefficients[::3] = 0
+    at = np.arange(5, 60)
+    product = compute_kernel_product(kernel, x, rows, coefficients, at)
+    K = compute_matrix(kernel, x.toarray())
+    expected = K[np.ix_(at, rows)] @ coefficients
+    np.testing.assert_allclose(product, expected, rtol=1e-12, atol=1e-12)
+    diagonal = compute_diagonal(kernel, x)
+    np.testing.assert_allclose(diagonal, np.diag(K), rtol=1e-12, atol=1e-12)
+
+
 def test_products_of_float32_rows_are_float64():
     x = make_rows(60, dtype="float32").x
     coefficients = np.where(np.arange(60) % 2, 1e6, -1e6)
@@ -214,7 +248,7 @@ def test_the_certificate_of_several_problems():
     rows = make_rows(N)
     problems = [build_problem("c_svc", rows, cost=c) for c in (0.1, 1.0)]
     solutions = solve(RBF, rows.x, problems)
-    certificate = build_certificate(solutions)
+    certificate = build_certificate(solutions, convex=True)
     proofs = [solution.proof.optimality for solution in solutions]
     assert certificate["converged"]
     assert certificate["stop_reason"] == "tolerance"
@@ -230,7 +264,7 @@ def test_the_certificate_of_several_problems():
     assert certificate["problems"] == 2
     assert certificate["iterations"] == sum(len(s.trace.duality_gap) for s in solutions)
     solutions[1].stop_reason = "stalled"
-    certificate = build_certificate(solutions)
+    certificate = build_certificate(solutions, convex=True)
     assert not certificate["converged"]
     assert certificate["stop_reason"] == "stalled"
 
@@ -247,9 +281,10 @@ def test_a_nan_in_one_problem_is_not_lost_among_others():
         changed[place] = dataclasses.replace(
             changed[place],
             proof=proof._replace(optimality=optimality),
+            relative_duality_gap=np.nan,
             stop_reason="stalled",
         )
-        certificate = build_certificate(changed)
+        certificate = build_certificate(changed, convex=True)
         assert np.isnan(certificate["max_kkt_violation"])
         assert np.isnan(certificate["relative_duality_gap"])
         assert not certificate["converged"]
@@ -261,6 +296,8 @@ def test_a_nan_in_one_problem_is_not_lost_among_others():
         ("stalled", "no longer decreases"),
         ("max_iterations", "max_iterations"),
         ("interrupted", "interrupted"),
+        ("rounding", "rounded by up to 0.125"),
+        ("tolerance", "not positive semidefinite"),
     ],
 )
 def test_a_run_that_has_not_converged_warns(reason, words):
@@ -269,6 +306,7 @@ def test_a_run_that_has_not_converged_warns(reason, words):
         "stop_reason": reason,
         "max_kkt_violation": 0.5,
         "relative_duality_gap": 0.25,
+        "max_rounding_error": 0.125,
     }
     x = np.random.default_rng(0).standard_normal((20, 2))
     with pytest.warns(ConvergenceWarning, match=words) as caught:

@@ -94,7 +94,7 @@ def test_blocks(case):
         )
         assert reference.duality_gap(K, problem, beta) >= -1e-12 * scale
     if int(taken) < 100_000:
-        assert reference.kkt_violation(K, problem, beta) <= 1e-6 + 1e-9 * scale
+        assert reference.violation(K, problem, beta) <= 1e-6 + 1e-9 * scale
 
 
 @given(problems(), st.sampled_from(["float32", "float64"]))
@@ -107,6 +107,9 @@ def test_whole_problems(case, dtype):
     solution = solve_one(kernel, x, problem, tolerance=1e-4, eager=True, most=500)
     beta, optimality = solution.proof.beta, solution.proof.optimality
     reference.assert_feasible(problem, beta)
+    if reference.margin(K, problem, beta) < 1e-9:  # the kernel sees no difference
+        assert solution.stop_reason == "stalled"
+        return
     left = reference.kkt_violation(K, problem, beta)
     assert float(optimality.max_kkt_violation) == pytest.approx(left, abs=1e-9)
     assert solution.stop_reason == "tolerance"

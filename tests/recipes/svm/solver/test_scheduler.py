@@ -255,8 +255,8 @@ def test_a_tolerance_below_rounding_is_a_stall(dtype, decomposed, monkeypatch):
     if decomposed:
         force_decomposition(monkeypatch)
     rows = make_rows(70, dtype=dtype)
-    rows = rows._replace(target=rows.target + 1e9)
-    problem = build_problem("epsilon_svr", rows)
+    rows = rows._replace(target=1e9 * rows.target)
+    problem = build_problem("epsilon_svr", rows, cost=1e9)
     solution = solve_one(RBF, rows.x, problem, tolerance=1e-12, most=400)
     assert solution.stop_reason == "stalled"
     assert 1e-12 < solution.proof.optimality.max_kkt_violation < 1e-2

@@ -205,7 +205,8 @@ def test_problems_of_a_batch_finish_one_by_one(monkeypatch):
 def test_octaves():
     sizes = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 66, 200]
     problems = [
-        _ActiveProblem(n, dual.one_class(np.arange(n), np.ones(n), 0.5)) for n in sizes
+        _ActiveProblem(n, dual.one_class(np.arange(n), np.ones(n), 0.5), 1e-3)
+        for n in sizes
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("recipes.svm.solver.scheduler.SMALL_PROBLEM_SIZE", 32)
