@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The tested versions; `make lock` writes them anew.
-LOCK ?= requirements.lock
-INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(LOCK)
+# The environment of the tests: like run and bench a name in requirements/.
+TESTED ?= dev
+# Builds use the setuptools of build.lock: pip's own choice would have no hash.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation
 
 # The layers, the solvers and the pure functions, but for what is marked as slow.
 FAST := tests/layers tests/recipes/pipeline/preprocessing $(wildcard \
@@ -16,7 +17,7 @@ FAST := tests/layers tests/recipes/pipeline/preprocessing $(wildcard \
 run: $(VENV)/.run
 	$(BIN)/python -m recipes
 
-test: $(VENV)/.dev
+test: $(VENV)/.$(TESTED)
 	@# One more than cores: many tests wait for a process of their own.
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
@@ -46,32 +47,28 @@ notebooks: $(VENV)/.dev
 
 # The tests at the lower end of the supported versions, what Colab has had since 2025.
 test-oldest:
-	$(MAKE) test VENV=.venv-oldest LOCK=requirements-oldest.lock
+	$(MAKE) test VENV=.venv-oldest TESTED=oldest
 
+# In this order: each keeps the versions of those that its .in file names.
 lock: $(VENV)/.dev
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-		--no-annotate --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-		--no-annotate --constraint requirements-oldest.in \
-		--output-file requirements-oldest.lock pyproject.toml
+	for name in build run dev bench oldest; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+			--generate-hashes --no-annotate --no-emit-package descent-recipes \
+			--custom-compile-command 'make lock' \
+			--output-file requirements/$$name.lock requirements/$$name.in || exit; \
+	done
 
 clean:
 	rm -rf .venv .venv-oldest build dist *.egg-info runs
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
+$(VENV)/.build: requirements/build.lock
 	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.run: pyproject.toml $(LOCK) | $(BIN)/python
-	$(INSTALL) --editable .
+	$(INSTALL) --require-hashes --requirement $<
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
-	$(INSTALL) --editable '.[dev]'
-	touch $@
-
-$(VENV)/.bench: pyproject.toml $(LOCK) | $(BIN)/python
-	$(INSTALL) --editable '.[bench]'
+$(VENV)/.%: requirements/%.lock pyproject.toml $(VENV)/.build
+	$(INSTALL) --require-hashes --requirement $<
+	$(INSTALL) --no-deps --editable .
 	touch $@
