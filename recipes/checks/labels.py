@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.checks.arguments import check_positive
+from recipes.errors import shorten
 
 Array = npt.NDArray[Any]
 
@@ -83,8 +84,8 @@ def class_index(y: Array, classes: Array) -> npt.NDArray[np.int64]:
     if not known.all():
         strange = y[~known][0].item()
         raise ValueError(
-            f"`y` should hold the labels {_listed(classes)}. Received: {strange!r} in "
-            f"{np.count_nonzero(~known)} of {len(y)} rows"
+            f"`y` should hold the labels {_listed(classes)}. Received: "
+            f"{shorten(repr(strange))} in {np.count_nonzero(~known)} of {len(y)} rows"
         )
     return place
 
@@ -112,7 +113,7 @@ def class_factors(
     if not isinstance(class_weight, Mapping):
         raise ValueError(
             '`class_weight` should be a dict, "balanced" or None. '
-            f"Received: class_weight={class_weight!r}"
+            f"Received: class_weight={shorten(repr(class_weight))}"
         )
     factors = np.ones(len(classes))
     for label, factor in class_weight.items():
@@ -120,14 +121,14 @@ def class_factors(
         if not len(place):
             raise ValueError(
                 f"`class_weight` should have keys among the labels {_listed(classes)}. "
-                f"Received: {label!r}"
+                f"Received: {shorten(repr(label))}"
             )
-        check_positive(**{f"class_weight[{label!r}]": factor})
+        check_positive(**{f"class_weight[{shorten(repr(label))}]": factor})
         factors[place] = factor
     return factors
 
 
 def _listed(classes: Array, most: int = 20) -> str:
     """Return the labels in brackets, or the first of many."""
-    listed = ", ".join(repr(label.item()) for label in classes[:most])
+    listed = ", ".join(shorten(repr(label.item())) for label in classes[:most])
     return f"[{listed}{', …' if len(classes) > most else ''}]"

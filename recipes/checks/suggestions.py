@@ -2,6 +2,11 @@
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
+
+# Nobody mistypes longer words, and to compare many takes minutes.
+_LONGEST_WORD = 60
+_MOST_WORDS = 10_000
 
 
 def suggest(written: str, known: Iterable[str], form: str = "{}") -> str:
@@ -12,5 +17,8 @@ def suggest(written: str, known: Iterable[str], form: str = "{}") -> str:
         known: The words that would be right.
         form: How to show the word: "'{}'" in quotes, "--{}" as a flag.
     """
-    nearest = difflib.get_close_matches(written, list(known), n=1)
+    if len(written) > _LONGEST_WORD:
+        return ""
+    words = (word for word in known if len(word) <= _LONGEST_WORD)
+    nearest = difflib.get_close_matches(written, islice(words, _MOST_WORDS), n=1)
     return f" (did you mean {form.format(nearest[0])}?)" if nearest else ""

@@ -11,6 +11,7 @@ import scipy.sparse
 import tensorflow as tf
 from sklearn import metrics
 
+from recipes.checks import memory
 from recipes.checks.sparse import make_batches
 from recipes.pipeline.datasets import Data, Examples, batches
 from recipes.pipeline.datasets.description import FeatureMatrix
@@ -285,6 +286,28 @@ def preprocess(rows: Examples, preprocessing: Any) -> FeatureMatrix:
     if scipy.sparse.issparse(rows.features) and preprocessing.keeps_zeros:
         return preprocessing.scale_sparse(rows.features)
     return np.concatenate([preprocessing(x).numpy() for x in _cut(rows.features)])
+
+
+def check_memory(data: Data, preprocessing: Any, rows_at_a_time: int = 0) -> None:
+    """Check that there is memory for preprocessed rows.
+
+    Args:
+        data: The data set.
+        preprocessing: Its preprocessing.
+        rows_at_a_time: The most rows that are dense at a time. Defaults to 0: all
+            rows, unless they stay sparse.
+
+    Raises:
+        InputError: There is not.
+    """
+    rows = sum(part.features.shape[0] for part in data.parts.values())
+    if rows_at_a_time:
+        rows = min(rows, rows_at_a_time)
+    elif scipy.sparse.issparse(data.train.features) and preprocessing.keeps_zeros:
+        return
+    width = len(preprocessing.output_names)
+    what = f"{rows:,} preprocessed rows of {width:,} columns"
+    memory.require(4 * rows * width, f"{data.description.source}: {what}")
 
 
 def _cut(features: FeatureMatrix) -> tf.data.Dataset:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels, look_up
@@ -96,8 +96,8 @@ def _merge_levels(
     if ours.kind != theirs.kind:
         kinds = {"numeric": "numbers", "categorical": "text"}
         raise InputError(
-            f"--test_dataset: '{ours.name}' holds {kinds[theirs.kind]} in {where}, but "
-            f"{kinds[ours.kind]} in the training set"
+            f"--test_dataset: {quote(ours.name)} holds {kinds[theirs.kind]} in "
+            f"{where}, but {kinds[ours.kind]} in the training set"
         )
     if ours.kind == "numeric":
         return ours, values

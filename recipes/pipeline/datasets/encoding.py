@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
 BLANKS = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
@@ -24,7 +24,7 @@ _FEW_LEVELS = 20
 
 def is_number(text: str) -> bool:
     """Return whether a cell's text is a number."""
-    return _NUMBER.fullmatch(text.strip()) is not None
+    return _NUMBER.fullmatch(text.strip(string.whitespace)) is not None
 
 
 def is_blank(text: str) -> bool:
@@ -135,8 +135,8 @@ def encode_target(
     unseen = np.setdiff1d(test, keys)
     if len(unseen):
         raise InputError(
-            f"{where}: the target '{target.name}' has the class '{name(unseen[0])}', "
-            "which no training row has"
+            f"{where}: the target {quote(target.name)} has the class "
+            f"{quote(name(unseen[0]))}, which no training row has"
         )
     names = [name(key) for key in keys]
     classes = sort_naturally(names)
@@ -180,7 +180,7 @@ def encode_features(
         coded[place] = dataclasses.replace(column, levels=tuple(texts))
         if unseen := int(np.isnan(test[:, place]).sum()) - blank:
             notes.append(
-                f"in {unseen} test row{'s' * (unseen > 1)} '{column.name}' is a text "
-                "that no training row has; it is treated as blank"
+                f"in {unseen} test row{'s' * (unseen > 1)} {quote(column.name)} is a "
+                "text that no training row has; it is treated as blank"
             )
     return tuple(coded), notes

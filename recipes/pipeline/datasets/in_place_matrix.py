@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recipes.checks import memory
+
 _BLOCK_BYTES = 4 << 20  # moved at a time; small compared with a large matrix
 
 
@@ -65,7 +67,12 @@ class GrowingMatrix:
         # No view of the buffer outlives a method, so the reference check, which fails
         # under debuggers and tracers, is not needed.
         if size > self._flat.size:
-            self._flat.resize(size + size // 8, refcheck=False)
+            size += size // 8
+            memory.require(
+                (size - self._flat.size) * self._flat.itemsize,
+                f"after {self.rows:,} rows of {self.width:,} numbers: the next rows",
+            )
+            self._flat.resize(size, refcheck=False)
 
 
 def keep_in_place(

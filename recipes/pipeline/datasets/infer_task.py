@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Task
 from recipes.pipeline.datasets.source import Source, quote_first_five
 
@@ -26,14 +26,14 @@ def infer_task(requested: RequestedTask, source: Source) -> Task:
     target, labels = source.target, source.train.target
     if target.kind == "categorical" and requested == "regression":
         raise InputError(
-            f"--task: the target '{target.name}' of {source.where} has classes "
+            f"--task: the target {quote(target.name)} of {source.where} has classes "
             f"({quote_first_five(target.levels)}); regression needs a numeric target"
         )
     different, counts = np.unique(labels, return_counts=True)
     if len(different) < 2:
-        held = f"{labels[0]:g}" if target.kind == "numeric" else f"'{target.levels[0]}'"
+        held = f"{labels[0]:g}" if target.kind == "numeric" else quote(target.levels[0])
         raise InputError(
-            f"{source.where}: the target '{target.name}' is {held} in every row; "
+            f"{source.where}: the target {quote(target.name)} is {held} in every row; "
             "there is nothing to learn"
         )
     if requested == "regression":
@@ -49,7 +49,7 @@ def infer_task(requested: RequestedTask, source: Source) -> Task:
         not whole or len(labels) < _ROWS_PER_CLASS * len(different)
     ):
         raise InputError(
-            f"--target: '{target.name}' of {source.where} has {len(different)} "
+            f"--target: {quote(target.name)} of {source.where} has {len(different)} "
             f"different values in {len(labels)} rows, too many for classes; name "
             "another column"
             + (", or use --task=regression" if target.kind == "numeric" else "")
@@ -63,7 +63,8 @@ def explain_task(requested: RequestedTask, source: Source, task: Task) -> Iterat
     different = np.unique(labels)
     if requested != "auto" or target.kind == "categorical" or np.any(different % 1):
         return
-    values = f"the {len(different)} different values of '{target.name}' are taken as "
+    name = quote(target.name)
+    values = f"the {len(different)} different values of {name} are taken as "
     if task == "classification" and len(different) > 2:
         yield values + "classes; --task=regression takes them as numbers"
     elif task == "regression" and len(labels) >= _ROWS_PER_CLASS * len(different):

@@ -1,12 +1,13 @@
 """Loading the data that the flags name."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 
 from recipes.checks.suggestions import suggest
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
@@ -64,10 +65,14 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
     if value in embedded.NAMES:
         return source.retarget(embedded.read(value), target)
     path = Path(value)
-    if not path.exists() and not files.detect_format(path) and path.name == value:
+    if (
+        not os.path.exists(path)
+        and not files.detect_format(path)
+        and path.name == value
+    ):
         hint = suggest(value, embedded.NAMES, "'{}'")
         raise InputError(
-            f"{flag}: no data set '{value}'{hint}; use an embedded one "
+            f"{flag}: no data set {quote(value)}{hint}; use an embedded one "
             f"({' '.join(embedded.NAMES)}), tfds:NAME or the path of a file"
         )
     files.check_file(flag, path)
@@ -143,8 +148,8 @@ def _check_rows(found: Source, train: Examples, test: Examples) -> None:
         )
     if np.ptp(train.target) == 0:
         raise InputError(
-            f"{found.where}: the target '{found.target.name}' is the same in every "
-            "training row; there is nothing to learn"
+            f"{found.where}: the target {quote(found.target.name)} is the same in "
+            "every training row; there is nothing to learn"
         )
 
 
@@ -156,7 +161,7 @@ def _refuse_blank_columns(found: Source, train: Examples) -> None:
     for column, count in zip(found.columns, counts, strict=True):
         if count == len(train.target):
             raise InputError(
-                f"{found.where}: column '{column.name}' is blank in all {count} "
+                f"{found.where}: column {quote(column.name)} is blank in all {count} "
                 "training rows; remove it"
             )
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from recipes.errors import quote
 from recipes.pipeline.datasets.description import Examples, FeatureMatrix
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
 from recipes.pipeline.datasets.source import Source, quote_first_five
@@ -106,8 +107,8 @@ def choose_offset(
         return 0.0, ()
     offset = float(np.partition(target, len(target) // 2)[len(target) // 2])
     return offset, (
-        f"'{name}' is learned less {offset:.17g} and predicted as a 64-bit float, as "
-        "32 bits would merge values",
+        f"{quote(name)} is learned less {offset:.17g} and predicted as a 64-bit float, "
+        "as 32 bits would merge values",
         *describe_merged([name], column),
     )
 
@@ -124,8 +125,8 @@ def describe_large_labels(
     if np.abs(labels).max() < 2**53:
         return ()
     return (
-        f"'{name}' has whole numbers from 2^53 on, which 64-bit floats round; classes "
-        "that are neighbours become one: write them as text",
+        f"{quote(name)} has whole numbers from 2^53 on, which 64-bit floats round; "
+        "classes that are neighbours become one: write them as text",
     )
 
 

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from recipes.checks import memory
 from recipes.checks.suggestions import suggest
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import in_place_matrix
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels, is_too_varied
+
+_COLUMN_BYTES = 400  # of memory that the description of a column takes
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Source:
     dropped: tuple[str, ...] = ()  # columns left out as useless
     first_index: int | None = None  # of a LIBSVM file: index of its first column
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+
+
+def check_width(width: int, where: str) -> None:
+    """Check that so many columns can be described.
+
+    Raises:
+        InputError: They would not fit into the memory.
+    """
+    memory.require(width * _COLUMN_BYTES, f"{where}: {width:,} columns")
 
 
 def number_columns(width: int) -> tuple[Column, ...]:
@@ -63,7 +75,7 @@ def list_first_five(texts: Iterable[str]) -> str:
 
 def quote_first_five(names: Iterable[str]) -> str:
     """List the first five names in quotes, and count the rest."""
-    return list_first_five(f"'{name}'" for name in names)
+    return list_first_five(map(quote, names))
 
 
 def describe_blanks(levels: Mapping[str, Levels]) -> Iterator[str]:
@@ -77,7 +89,7 @@ def missing_column_error(target: str, where: str, names: Iterable[str]) -> Input
     """Return the error for a target column that does not exist."""
     names = list(names)
     hint = suggest(target, names, "'{}'") or f"; there are {quote_first_five(names)}"
-    return InputError(f"--target: no column '{target}' in {where}{hint}")
+    return InputError(f"--target: no column {quote(target)} in {where}{hint}")
 
 
 def check_rows(
@@ -105,13 +117,13 @@ def check_rows(
     if (place := in_place_matrix.find_first_infinite(cast)) is not None:
         row, column = place
         raise InputError(
-            f"{where}, row {row + 1}, column '{columns[column].name}': "
+            f"{where}, row {row + 1}, column {quote(columns[column].name)}: "
             f"{features[place]} is infinite or too large for 32-bit floats"
         )
     bad = np.flatnonzero(~np.isfinite(target))
     if len(bad):
         raise InputError(
-            f"{where}, row {bad[0] + 1}: the target '{target_name}' is "
+            f"{where}, row {bad[0] + 1}: the target {quote(target_name)} is "
             f"{target[bad[0]]}; it must be a finite number in every row"
         )
     return Examples(cast, np.asarray(target, np.float64))
@@ -158,7 +170,9 @@ def drop_useless_columns(found: Source) -> Source:
             test=found.test and _select_columns(found.test, places),
             dropped=(*found.dropped, *useless),
         )
-    notes = [f"dropped '{name}': too many different texts" for name in found.dropped]
+    notes = [
+        f"dropped {quote(name)}: too many different texts" for name in found.dropped
+    ]
     return dataclasses.replace(found, notes=(*found.notes, *notes))
 
 
@@ -192,7 +206,10 @@ def retarget(source: Source, name: str) -> Source:
         target=source.columns[place],
         train=_move_to_target(source.train, place, source),
         test=source.test and _move_to_target(source.test, place, source),
-        notes=(*source.notes, f"left out '{source.target.name}', the usual target"),
+        notes=(
+            *source.notes,
+            f"left out {quote(source.target.name)}, the usual target",
+        ),
         image_shape=(),
     )
 

@@ -107,7 +107,7 @@ def shorten(text: str, width: int) -> str:
     line = "".join(c for c in " ".join(text.split()) if c.isprintable())
     if columns(line) <= width:
         return line
-    head, tail = line, line
+    head, tail = line[:width], line[-width:]
     while columns(head) > (width - 1) * 2 // 3:
         head = head[:-1]
     while columns(tail) > width - 1 - columns(head):

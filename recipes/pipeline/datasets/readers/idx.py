@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from recipes.checks import memory
 from recipes.errors import InputError
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
@@ -76,6 +77,11 @@ def _read_values(
     with files.open_decompressed(path) as stream:
         stored, (count, *rest) = _read_header(path, stream, dimensions)
         width = math.prod(rest)
+        each = f" of {source.format_size(tuple(rest))}" if rest else ""
+        if files.strip_compression(path) != path:  # the end of a plain file is near
+            size = count * width * np.dtype(dtype).itemsize
+            memory.require(size, f"{path} announces {count:,} rows{each}, which")
+        source.check_width(width, str(path))
         matrix = GrowingMatrix(width, dtype)
         with np.errstate(over="ignore"):  # infinities are reported later
             for block in _read_blocks(path, stream, count, width * stored.itemsize):

@@ -1,15 +1,15 @@
 """Files in LIBSVM's sparse format: a label and index:value pairs on each line."""
 
-from collections.abc import Iterator
+import re
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from sklearn.datasets import load_svmlight_file
 
-from recipes.errors import InputError
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples, FeatureMatrix
 from recipes.pipeline.datasets.in_place_matrix import GrowingMatrix
@@ -18,6 +18,7 @@ from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
 _BLOCK_BYTES = 8 << 20
+_WIDEST = np.iinfo(np.int32).max
 _LARGEST = np.finfo(np.float32).max
 # Of the entries: below it CSR, with 32-bit indices, takes less than half the memory.
 _DENSE_FROM = 1 / 4
@@ -38,11 +39,9 @@ def read(path: Path, like: Source | None = None) -> Source:
         InputError: A line is not in LIBSVM's format, or a number is not finite.
     """
     collector = _Collector()
-    line = 1
     with files.open_decompressed(path) as stream:
-        for block in _read_whole_lines(stream):
+        for line, block in files.read_whole_lines(path, stream, _BLOCK_BYTES):
             collector.add(*_parse_block(path, block, line))
-            line += block.count(b"\n")
     if not collector.labels.rows or not collector.width:
         what = "features" if collector.labels.rows else "rows"
         raise InputError(f"{path} has no {what}; expected lines such as '1 3:0.5 7:2'")
@@ -126,23 +125,10 @@ class _Collector:
         self._lengths.append(np.diff(block.indptr))
 
 
-def _read_whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    while chunk := stream.read(_BLOCK_BYTES):
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            yield rest + chunk[:cut]
-            rest = chunk[cut:]
-        else:
-            rest += chunk
-    if rest:
-        yield rest
-
-
 def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
     try:
         return _parse(block)
-    except ValueError:
+    except (ValueError, OverflowError):
         lines = block.splitlines(keepends=True)
     low, high = 0, len(lines)  # the first bad line is in lines[low:high]
     while high - low > 1:
@@ -150,14 +136,24 @@ def _parse_block(path: Path, block: bytes, line: int) -> tuple[Any, Any]:
         try:
             _parse(b"".join(lines[low:middle]))
             low = middle
-        except ValueError:
+        except (ValueError, OverflowError):
             high = middle
-    text = lines[low].decode(errors="replace").strip()
-    shown = text if len(text) <= 40 else text[:40] + "…"
+    where, text = f"{path}, line {line + low}", lines[low].decode(errors="replace")
+    _check_indices(where, text)
     raise InputError(
-        f"{path}, line {line + low}: '{shown}' is not a LIBSVM line; expected a label "
-        "and index:value pairs with rising indices, all finite, as in '1 3:0.5 7:2'"
+        f"{where}: {quote(text.strip())} is not a LIBSVM line; expected a label and "
+        "index:value pairs with rising indices, all finite, as in '1 3:0.5 7:2'"
     )
+
+
+def _check_indices(where: str, text: str) -> None:
+    for index in re.findall(r"\s0*(\d+):", text):
+        if len(index) > len(str(_WIDEST)) or int(index) >= _WIDEST:
+            raise InputError(
+                f"{where}: the index {shorten(index)} is too large; indices go up to "
+                f"{_WIDEST - 1}"
+            )
+        source.check_width(int(index), where)
 
 
 def _parse(block: bytes) -> tuple[Any, Any]:
@@ -167,8 +163,9 @@ def _parse(block: bytes) -> tuple[Any, Any]:
     finite = np.abs(features.data).max(initial=0) <= _LARGEST
     if not (finite and np.isfinite(labels).all()):
         raise ValueError("not finite")
-    if features.shape[1] > np.iinfo(np.int32).max:
+    if features.shape[1] > _WIDEST:
         raise ValueError("index too large")
+    source.check_width(features.shape[1], "this block")
     return features, labels
 
 

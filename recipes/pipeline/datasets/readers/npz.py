@@ -1,6 +1,6 @@
 """Arrays saved by NumPy in an `.npz` file."""
 
-import shutil
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -11,13 +11,21 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from recipes.errors import InputError
+from recipes.checks import memory
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import Levels
 from recipes.pipeline.datasets.readers import files
 from recipes.pipeline.datasets.source import Source
 
+_SUFFIX = ".npy"
+_ZIP_MAGIC = b"PK"
+_COPIED_BYTES = 16 << 20  # at a time
+_HEADERS: Any = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _PAIRS = (("x", "y"), ("features", "target"), ("data", "target"))
 _CHANNELS_FIRST = (
     "the images are taken as {} × {} pixels in {} channels; if the channels come "
@@ -39,6 +47,8 @@ def read(path: Path) -> Source:
     with files.open_decompressed(path) as stream, _open_seekable(path, stream) as file:
         arrays = _open_arrays(path, file)
         x_name, y_name, parts = _find_names(path, arrays)
+        for part in parts:
+            _check_lengths(path, part, x_name, y_name, arrays)
         read_part = [
             (
                 _read_features(path, x_name + part, arrays),
@@ -47,6 +57,7 @@ def read(path: Path) -> Source:
             for part in parts
         ]
     shape = read_part[0][0].shape[1:]
+    source.check_width(math.prod(shape), str(path))
     columns = (
         source.name_pixels(shape) if len(shape) > 1 else source.number_columns(*shape)
     )
@@ -79,7 +90,13 @@ def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
         yield stream
         return
     with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(stream, file)
+        chunk = stream.read(_COPIED_BYTES)
+        if not chunk.startswith(_ZIP_MAGIC):
+            raise _not_npz_error(path)
+        while chunk:
+            file.write(chunk)
+            memory.require(file.tell(), f"{path}, unpacked,")
+            chunk = stream.read(_COPIED_BYTES)
         file.seek(0)
         yield file
 
@@ -87,20 +104,25 @@ def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
 class _Arrays(dict[str, str]):
     """Names in the file by their names in lower case, and the file itself."""
 
-    file: Any
+    file: zipfile.ZipFile
 
 
 def _open_arrays(path: Path, stream: IO[bytes]) -> _Arrays:
     try:
-        file = np.load(stream, allow_pickle=False)
-        names = file.files
-    except (ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is not an .npz file, or is damaged; numpy.savez writes one"
-        ) from error
+        file = zipfile.ZipFile(stream)
+    except Exception as error:  # of a dozen types
+        raise _not_npz_error(path) from error
+    members = [name for name in file.namelist() if name.endswith(_SUFFIX)]
+    names = [name.removesuffix(_SUFFIX) for name in members]
     arrays = _Arrays({name.lower(): name for name in names})
     arrays.file = file
     return arrays
+
+
+def _not_npz_error(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not an .npz file, or is damaged; numpy.savez writes one"
+    )
 
 
 def _find_names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
@@ -116,35 +138,91 @@ def _find_names(path: Path, arrays: _Arrays) -> tuple[str, str, list[str]]:
 
 
 def _read_array(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
+    shape, dtype = _read_header(path, name, arrays)
+    what = f"{path}: array {quote(arrays[name])}"
+    size = math.prod(shape) * dtype.itemsize
+    memory.require(size, f"{what} of {_describe(shape, dtype)}")
     try:
-        return np.asarray(arrays.file[arrays[name]])
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+        with arrays.file.open(arrays[name] + _SUFFIX) as stream:
+            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    except MemoryError:
+        raise
+    except Exception as error:  # of a dozen types
+        raise InputError(f"{what} is damaged") from error
+
+
+def _read_header(
+    path: Path, name: str, arrays: _Arrays
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return the shape and the type that an array's header announces.
+
+    Raises:
+        InputError: The header is damaged or untrue, or announces Python objects.
+    """
+    what = f"{path}: array {quote(arrays[name])}"
+    member = arrays.file.getinfo(arrays[name] + _SUFFIX)
+    try:
+        with arrays.file.open(member) as stream:
+            version = np.lib.format.read_magic(stream)
+            shape, _, dtype = _HEADERS[version](stream)
+            held = member.file_size - stream.tell()
+    except Exception as error:  # of a dozen types
+        raise InputError(f"{what} is damaged") from error
+    if dtype.hasobject:
         raise InputError(
-            f"{path}: '{arrays[name]}' holds Python objects, which are refused because "
-            "loading them could run arbitrary code; save it as numbers: "
+            f"{path}: {quote(arrays[name])} holds Python objects, which are refused "
+            "because loading them could run arbitrary code; save it as numbers: "
             f"numpy.savez(path, {name}={name}.astype(float), …)"
-        ) from error
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path}: array '{arrays[name]}' is damaged") from error
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size != held:
+        raise InputError(
+            f"{what} is damaged: its header announces {_describe(shape, dtype)}, "
+            f"{size:,} bytes, but there are {held:,}"
+        )
+    return shape, dtype
+
+
+def _describe(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    sizes = " × ".join(f"{size:,}" for size in shape)
+    return f"{shorten(sizes)} {shorten(str(dtype))}"
+
+
+def _check_lengths(
+    path: Path, part: str, x_name: str, y_name: str, arrays: _Arrays
+) -> None:
+    """Check that there is a target for each row, before the rows are read."""
+    (x, _), (y, _) = (
+        _read_header(path, name + part, arrays) for name in (x_name, y_name)
+    )
+    if x and y and x[0] != y[0]:
+        raise InputError(
+            f"{_name_part(path, part)} has {x[0]} rows of features but {y[0]} targets"
+        )
+
+
+def _name_part(path: Path, part: str) -> str:
+    return f"{path} (the {part[1:]} part)" if part else str(path)
 
 
 def _read_features(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
     x = _read_array(path, name, arrays)
     if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(x.shape)}; expected "
+            f"{path}: {quote(arrays[name])} has the shape {list(x.shape)}; expected "
             "[rows, features], or for images [rows, height, width] or [rows, height, "
             "width, channels]"
         )
     if x.dtype.kind not in "biuf":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {x.dtype}; expected real numbers"
+            f"{path}: {quote(arrays[name])} holds {shorten(str(x.dtype))}; "
+            "expected real numbers"
         )
     if x.dtype.kind == "f":
         return x
-    return x.astype(np.float32 if x.dtype.itemsize <= 2 else np.float64)
+    dtype = np.dtype(np.float32 if x.dtype.itemsize <= 2 else np.float64)
+    memory.require(x.size * dtype.itemsize, f"{path}: {quote(arrays[name])} as {dtype}")
+    return x.astype(dtype)
 
 
 def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
@@ -153,13 +231,13 @@ def _read_target(path: Path, name: str, arrays: _Arrays) -> npt.NDArray[Any]:
         y = y[:, 0]
     if y.ndim != 1:
         raise InputError(
-            f"{path}: '{arrays[name]}' has the shape {list(y.shape)}; expected "
+            f"{path}: {quote(arrays[name])} has the shape {list(y.shape)}; expected "
             "[rows] or [rows, 1]"
         )
     if y.dtype.kind not in "biufUS":
         raise InputError(
-            f"{path}: '{arrays[name]}' holds {y.dtype}; expected real numbers or class "
-            "names"
+            f"{path}: {quote(arrays[name])} holds {shorten(str(y.dtype))}; expected "
+            "real numbers or class names"
         )
     return y
 
@@ -194,9 +272,7 @@ def _make_examples(
     shape: tuple[int, ...],
     target: str,
 ) -> Examples:
-    where = f"{path} (the {part[1:]} part)" if part else str(path)
-    if len(x) != len(y):
-        raise InputError(f"{where} has {len(x)} rows of features but {len(y)} targets")
+    where = _name_part(path, part)
     if x.shape[1:] != shape:
         raise InputError(
             f"{where} has rows of {source.format_size(x.shape[1:])} features, the "

@@ -26,6 +26,7 @@ from recipes.pipeline.datasets.readers.table_layout import (
     detect_layout,
     find_first_fault,
     make_arrow_options,
+    widen_blocks,
 )
 from recipes.pipeline.datasets.source import Source
 
@@ -51,13 +52,30 @@ def read(path: Path, target: str, like: Source | None = None) -> Source:
     if like is not None:
         names = [name for name in layout.names if name != target]
         source.check_same_columns(like, str(path), names)
+    try:
+        found = _read_table(layout, head, target, like)
+    except pa.ArrowInvalid:  # a row may be longer than a block
+        found = _read_table(widen_blocks(layout), head, target, like)
+    return found if like is not None else source.drop_useless_columns(found)
+
+
+def _read_table(
+    layout: Layout, head: bytes, target: str, like: Source | None
+) -> Source:
+    """Read a table of known layout.
+
+    Raises:
+        pyarrow.ArrowInvalid: A row does not fit into a block of the layout.
+        InputError: A row is malformed, or a cell is wrong.
+    """
     kinds: dict[str, Kind] = dict.fromkeys(layout.names, "categorical")
     try:
         kinds = _choose_kinds(layout, head, target, like)
-        found = _read_columns(layout, kinds, target, head)
+        return _read_columns(layout, kinds, target, head)
     except pa.ArrowInvalid as error:
+        if layout != widen_blocks(layout):
+            raise
         raise find_first_fault(layout, kinds, target) from error
-    return found if like is not None else source.drop_useless_columns(found)
 
 
 def _choose_kinds(

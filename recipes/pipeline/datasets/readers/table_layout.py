@@ -4,8 +4,12 @@ They are detected in the first megabyte, before the table is streamed.
 """
 
 import csv
+import dataclasses
 import io
-from collections.abc import Iterator, Mapping
+import string
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
-from recipes.errors import InputError
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import encoding, source
 from recipes.pipeline.datasets.readers import files
 
@@ -24,8 +28,10 @@ Kind = Literal["numeric", "categorical", "useless"]
 # A cell may have spaces around it; Arrow strips them from numbers, not from markers.
 NULLS = [a + text + b for text in encoding.BLANKS for a in ("", " ") for b in ("", " ")]
 _HEAD_BYTES = 1 << 20
-_MOST_LINES_IN_A_CELL = 100
-_LONGEST_CELL = 1 << 20  # a longer one means an unclosed quotation mark
+_LEAST_BLOCK = 1 << 20
+_LARGEST_BLOCK = 2 * files.LONGEST_LINE
+# In a wrong row, a longer last one of several lines means an unclosed quotation mark.
+_LONG_CELL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Layout:
     names: tuple[str, ...]
     header: bool  # whether the first line has names; otherwise they are x1, x2, …
     skipped_lines: int  # lines before the first row
-    line_bytes: int  # length of a typical line
+    block_bytes: int  # that Arrow reads at a time; a row has to fit
 
 
 def detect_layout(path: Path) -> tuple[Layout, bytes]:
@@ -47,15 +53,16 @@ def detect_layout(path: Path) -> tuple[Layout, bytes]:
         InputError: The table has no rows, no usable names, or is not UTF-8 text.
     """
     with files.open_decompressed(path) as stream:
-        head = _read_head(stream)
+        head = _read_head(path, stream)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = head[: error.start].count(b"\n") + 1
         raise InputError(f"{path}, line {line}: not UTF-8 text") from error
     separator = "\t" if files.detect_format(path) == ".tsv" else _detect_separator(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    lines = [(cells, reader.line_num) for cells in islice(filter(None, reader), 2)]
+    with _long_cells():
+        reader = csv.reader(_split_lines([head]), delimiter=separator)
+        lines = [(cells, reader.line_num) for cells in islice(filter(None, reader), 2)]
     if not lines:
         raise InputError(f"{path} is empty; expected a header line and rows")
     first, line = lines[0]
@@ -64,7 +71,7 @@ def detect_layout(path: Path) -> tuple[Layout, bytes]:
         raise InputError(f"{path} has a header line but no rows")
     if len(first) == 1:
         raise InputError(
-            f"{path} has one column, '{first[0][:40]}'; expected two or more, "
+            f"{path} has one column, {quote(first[0])}; expected two or more, "
             "separated by commas, semicolons, tabs or bars"
         )
     names = tuple(cell.strip() for cell in first)
@@ -73,8 +80,17 @@ def detect_layout(path: Path) -> tuple[Layout, bytes]:
     else:
         names = tuple(column.name for column in source.number_columns(len(first)))
         line = 0
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(f"{path}, line {line}: a NUL byte; expected UTF-8 text")
     typical = max(len(part) for part in head.split(b"\n", 3)[:3])
-    return Layout(path, separator, names, header, line, typical), head
+    block = min(max(_LEAST_BLOCK, 16 * typical), _LARGEST_BLOCK)
+    return Layout(path, separator, names, header, line, block), head
+
+
+def widen_blocks(layout: Layout) -> Layout:
+    """Return the layout with blocks that the longest row fits into."""
+    return dataclasses.replace(layout, block_bytes=_LARGEST_BLOCK)
 
 
 def detect_kinds(layout: Layout, head: bytes) -> dict[str, Kind]:
@@ -94,7 +110,7 @@ def describe_equal_codes(
     table = _read_texts(layout, head)
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
     found = [
-        f"{pair[0]} and {pair[1]} in '{name}'"
+        f"{shorten(pair[0])} and {shorten(pair[1])} in {quote(name)}"
         for name in numeric
         if (pair := _find_equal_codes(table[name]))
     ]
@@ -110,7 +126,7 @@ def make_arrow_options(
         "read_options": pa.csv.ReadOptions(
             column_names=list(layout.names),
             skip_rows=layout.skipped_lines,
-            block_size=max(1 << 20, 16 * layout.line_bytes),
+            block_size=layout.block_bytes,
         ),
         "parse_options": pa.csv.ParseOptions(
             delimiter=layout.separator, newlines_in_values=True
@@ -130,27 +146,48 @@ def find_first_fault(layout: Layout, kinds: dict[str, Kind], target: str) -> Inp
     This is slow, but only needed for tables that Arrow refuses or with numbers that are
     not finite.
     """
-    with files.open_decompressed(layout.path) as stream:
-        text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-        line = 0
+    good = 0  # line of the last good row
+    with files.open_decompressed(layout.path) as stream, _long_cells():
+        blocks = files.read_whole_lines(layout.path, stream, _HEAD_BYTES)
         try:
-            csv.field_size_limit(_LONGEST_CELL)
-            for line, cells in _read_rows(text, layout):
+            for line, cells in _read_rows((block for _, block in blocks), layout):
                 if fault := _find_row_fault(cells, layout, kinds, target):
+                    if len(cells[-1]) > _LONG_CELL and "\n" in cells[-1]:
+                        raise csv.Error
                     return InputError(f"{layout.path}, line {line}{fault}")
+                good = line
         except UnicodeDecodeError:
-            return InputError(f"{layout.path}, after line {line}: not UTF-8 text")
+            return InputError(f"{layout.path}, after line {good}: not UTF-8 text")
         except csv.Error:
             return InputError(
-                f"{layout.path}, after line {line}: a quotation mark is never closed"
+                f"{layout.path}, after line {good}: a quotation mark is never closed"
             )
     return InputError(f"{layout.path} cannot be read as a table")
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let the csv module read cells as long as a line may be."""
+    before = csv.field_size_limit(files.LONGEST_LINE)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _split_lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Yield decoded lines with their ends, of blocks of whole lines."""
+    encoding = "utf-8-sig"  # the first line may begin with a byte order mark
+    for block in blocks:
+        for line in block.splitlines(keepends=True):
+            yield line.decode(encoding)
+            encoding = "utf-8"
+
+
 def _read_rows(
-    text: io.TextIOWrapper, layout: Layout
+    blocks: Iterable[bytes], layout: Layout
 ) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text, delimiter=layout.separator)
+    reader = csv.reader(_split_lines(blocks), delimiter=layout.separator)
     before = 0
     for cells in reader:
         if cells and reader.line_num > layout.skipped_lines:
@@ -164,31 +201,37 @@ def _find_row_fault(
     if len(cells) != len(layout.names):
         return f": {len(cells)} cells, but {len(layout.names)} are expected"
     for name, cell in zip(layout.names, cells, strict=True):
-        shown = f"'{' '.join(cell.split())[:40]}'"
+        largest = 1.7e308 if name == target else 3.4028235e38
         if encoding.is_blank(cell):
-            if name == target:
-                return f", column '{name}': the target is blank; remove the row"
-        elif kinds[name] == "numeric":
-            if not encoding.is_number(cell):
-                return f", column '{name}': {shown} is not a number"
-            if not abs(float(cell)) <= (1.7e308 if name == target else 3.4028235e38):
-                return f", column '{name}': {shown} is not finite or too large"
+            fault = "the target is blank; remove the row" if name == target else ""
+        elif kinds[name] == "numeric" and (what := _find_number_fault(cell, largest)):
+            fault = f"{quote(cell.strip(string.whitespace))} is {what}"
+        else:
+            fault = ""
+        if fault:
+            return f", column {quote(name)}: {fault}"
     return ""
 
 
-def _read_head(stream: IO[bytes]) -> bytes:
-    """Read the first megabyte, or three lines if longer, up to the end of a row."""
-    head = stream.read(_HEAD_BYTES)
-    while head.count(b"\n") < 3 and (more := stream.read(_HEAD_BYTES)):
-        head += more
-    if not stream.read(1):
-        return head
-    end = head.rfind(b"\n") + 1
-    for _ in range(_MOST_LINES_IN_A_CELL):
-        if head.count(b'"', 0, end) % 2 == 0:  # outside any quoted cell
+def _find_number_fault(cell: str, largest: float) -> str:
+    if not encoding.is_number(cell):
+        return "not a number"
+    return "" if abs(float(cell)) <= largest else "not finite or too large"
+
+
+def _read_head(path: Path, stream: IO[bytes]) -> bytes:
+    """Read a megabyte, or three lines if longer, and on to the end of a row."""
+    head: list[bytes] = []
+    size = lines = quotes = 0
+    for _, block in files.read_whole_lines(path, stream, _HEAD_BYTES // 4):
+        head.append(block)
+        size += len(block)
+        lines += block.count(b"\n")
+        quotes += block.count(b'"')
+        ends_row = quotes % 2 == 0 or size > files.LONGEST_LINE
+        if size >= _HEAD_BYTES and lines >= 3 and ends_row:
             break
-        end = head.rfind(b"\n", 0, end - 1) + 1
-    return head[:end]
+    return b"".join(head)
 
 
 def _detect_separator(text: str) -> str:
@@ -226,17 +269,17 @@ def _is_row(path: Path, first: list[str], second: list[str]) -> bool:
 
 
 def _check_names(path: Path, names: tuple[str, ...]) -> None:
-    for place, name in enumerate(names):
-        if not name:
-            raise InputError(
-                f"{path}: column {place + 1} has no name in the header; name it, or "
-                "remove it if it only numbers the rows"
-            )
-        if name in names[:place]:
-            raise InputError(
-                f"{path}: two columns are called '{name}'; rename one, or add a header "
-                "line if there is none"
-            )
+    if "" in names:
+        raise InputError(
+            f"{path}: column {names.index('') + 1} has no name in the header; name it, "
+            "or remove it if it only numbers the rows"
+        )
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise InputError(
+            f"{path}: two columns are called {quote(name)}; rename one, or add a "
+            "header line if there is none"
+        )
 
 
 def _read_texts(layout: Layout, head: bytes) -> pa.Table:

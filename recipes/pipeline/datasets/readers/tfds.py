@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from recipes.checks.suggestions import suggest
-from recipes.errors import InputError
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import source
 from recipes.pipeline.datasets.description import Column
 from recipes.pipeline.datasets.encoding import Levels
@@ -44,7 +44,7 @@ def read(value: str, target: str, flag: str) -> Source:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise InputError(
-            f"{flag}: '{value}' needs TensorFlow Datasets: "
+            f"{flag}: {quote(value)} needs TensorFlow Datasets: "
             "pip install 'descent-recipes[tfds]'"
         ) from error
     name = value.removeprefix(PREFIX)
@@ -58,10 +58,10 @@ def read(value: str, target: str, flag: str) -> Source:
             splits["test"] = tfds.load(name, split="test", data_dir=folder)
     except tfds.core.DatasetNotFoundError as error:
         hint = suggest(_short_name(value), tfds.list_builders(), "'{}'")
-        raise InputError(f"{flag}: TFDS has no data set '{name}'{hint}") from error
+        raise InputError(f"{flag}: TFDS has no data set {quote(name)}{hint}") from error
     except (ValueError, AssertionError, OSError, ImportError) as error:
-        words = " ".join(str(error).split())[:200]
-        raise InputError(f"{flag}: TFDS cannot load '{name}': {words}") from error
+        words = shorten(" ".join(str(error).split()), 200)
+        raise InputError(f"{flag}: TFDS cannot load {quote(name)}: {words}") from error
     return read_splits(splits, info.features, info.supervised_keys, target, value)
 
 
@@ -192,17 +192,18 @@ def _check_shapes(inputs: list[_Leaf], label: _Leaf, where: str) -> tuple[int, .
     shape = inputs[0].shape if len(inputs) == 1 else ()
     if len(shape) > 1 and None in shape:
         raise InputError(
-            f"{where}: the images in '{inputs[0].name}' have the shape {list(shape)}, "
-            "of unequal or unknown size; expected images of equal size, [height, "
-            "width] or [height, width, channels]"
+            f"{where}: the images in {quote(inputs[0].name)} have the shape "
+            f"{list(shape)}, of unequal or unknown size; expected images of equal "
+            "size, [height, width] or [height, width, channels]"
         )
     alone = 0 < len(shape) < 4 and None not in shape
     for leaf in [label] if alone else [label, *inputs]:
         if leaf.shape:
             raise InputError(
-                f"{where}: feature '{leaf.name}' has the shape {list(leaf.shape)}; "
-                "expected single values, or as the only feature one vector [d] or one "
-                "image [height, width] or [height, width, channels]"
+                f"{where}: feature {quote(leaf.name)} has the shape "
+                f"{list(leaf.shape)}; expected single values, or as the only feature "
+                "one vector [d] or one image [height, width] or [height, width, "
+                "channels]"
             )
     return tuple(shape)
 
