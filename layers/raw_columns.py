@@ -96,14 +96,14 @@ class RawColumns(keras.layers.Layer):
         tables = {
             name: t for (name, _), t in zip(self.levels, self.tables, strict=True)
         }
+        dtype = "float64" if self.float64 else self.compute_dtype
         columns = [
-            tables[name].lookup(tf.strings.strip(inputs[name]))
+            _look_up(tables[name], inputs[name], dtype)
             if name in tables
-            else inputs[name]
+            else keras.ops.cast(inputs[name], dtype)
             for name in self.names
         ]
-        dtype = "float64" if self.float64 else self.compute_dtype
-        return keras.ops.stack([keras.ops.cast(c, dtype) for c in columns], axis=-1)
+        return keras.ops.stack(columns, axis=-1)
 
     def compute_output_shape(
         self, input_shape: Mapping[str, tuple[int | None, ...]]
@@ -122,8 +122,15 @@ class RawColumns(keras.layers.Layer):
 
 
 def _code_table(levels: Sequence[str]) -> tf.lookup.StaticHashTable:
-    codes = tf.range(len(levels), dtype=tf.float32)
+    # Whole numbers, because LiteRT has tables from strings to no others.
+    codes = tf.range(len(levels), dtype=tf.int64)
     keys = tf.strings.strip(tf.constant(levels, tf.string, (len(levels),)))
     return tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(keys, codes), default_value=float("nan")
+        tf.lookup.KeyValueTensorInitializer(keys, codes), default_value=-1
     )
+
+
+def _look_up(table: tf.lookup.StaticHashTable, texts: Any, dtype: str) -> Any:
+    codes = table.lookup(tf.strings.strip(texts))
+    nan = tf.constant(float("nan"), dtype)
+    return tf.where(codes < 0, nan, tf.cast(codes, dtype))

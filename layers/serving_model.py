@@ -93,11 +93,7 @@ class ServingModel(keras.Model):
         return super().predict(x, batch_size=batch_size, **kwargs)
 
     def signature(self) -> tf.TensorSpec | dict[str, tf.TensorSpec]:
-        """Return the specification of the raw inputs, as `call` takes them.
-
-        The specs of named columns are called `input_0`, `input_1`, …, because
-        TensorFlow does not accept every column name.
-        """
+        """Return the specification of the raw inputs, as `call` takes them."""
         if self.raw_columns is None:
             shape = self.image_shape or (self.num_features,)
             dtype = tf.float64 if self.float64 else tf.float32
@@ -108,8 +104,7 @@ class ServingModel(keras.Model):
             **{name: tf.string for name, _ in self.raw_columns.levels},
         }
         return {
-            name: tf.TensorSpec((None,), dtype, f"input_{number}")
-            for number, (name, dtype) in enumerate(dtypes.items())
+            name: tf.TensorSpec((None,), dtype, name) for name, dtype in dtypes.items()
         }
 
     @property

@@ -7,4 +7,7 @@ before TensorFlow is imported.
 
 import lazy_loader
 
+from recipes.keras_registration import register_models
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+register_models(__name__)

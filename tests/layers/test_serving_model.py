@@ -48,8 +48,8 @@ def test_images():
 def test_signature_of_a_table():
     model = table_model()
     assert model.signature() == {
-        "age": tf.TensorSpec((None,), tf.float32, "input_0"),
-        "sex": tf.TensorSpec((None,), tf.string, "input_1"),
+        "age": tf.TensorSpec((None,), tf.float32, "age"),
+        "sex": tf.TensorSpec((None,), tf.string, "sex"),
     }
     assert len(model.tables) == 1
 

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from layers.preprocessing import Preprocessing
+from recipes.errors import quote
 from recipes.pipeline.datasets import Column, precision
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 
@@ -132,7 +133,7 @@ class DesignMatrix:
             (self.blank_categories, "taken as the commonest level"),
         ):
             if blanks:
-                places = [f"{count} in {name!r}" for name, count in blanks.items()]
+                places = [f"{count} in {quote(name)}" for name, count in blanks.items()]
                 yield (
                     f"{sum(blanks.values())} blanks in the training rows, {how}: "
                     f"{list_first_five(places)}"

@@ -6,6 +6,7 @@ the result, and for a table the names and categories of its columns, in front of
 trained model.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,16 @@ from layers.image_rescaling import ImageRescaling
 from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
-from recipes.errors import InputError
-from recipes.pipeline.datasets import Data, Description, precision
+from recipes.errors import InputError, quote
+from recipes.pipeline.datasets import Column, Data, Description, precision
+from recipes.pipeline.datasets.source import list_first_five
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
     DesignMatrix,
     find_range,
     iterate_columns,
 )
+from recipes.pipeline.preprocessing.input_names import name_inputs
 
 
 def learn_preprocessing(
@@ -73,7 +76,7 @@ def learn_preprocessing(
         present = values[~np.isnan(values)]
         if not len(present) + zeros:
             raise InputError(
-                f"{data.description.source}: column {column.name!r}: all "
+                f"{data.description.source}: column {quote(column.name)}: all "
                 f"{features.shape[0]} training rows are blank; remove the column"
             )
         blanks = len(values) - len(present)
@@ -81,12 +84,15 @@ def learn_preprocessing(
             design.add_categorical(number, column, present, blanks)
         elif np.isinf(present).any():
             raise InputError(
-                f"{data.description.source}: column {column.name!r}: holds infinity; "
-                "values should be finite or blank"
+                f"{data.description.source}: column {quote(column.name)}: holds "
+                "infinity; values should be finite or blank"
             )
         else:
             design.add_numeric(number, column, present, zeros, blanks)
-    return _build_layer(design, data)
+    layer = _build_layer(design, data)
+    if data.description.tabular:
+        layer.notes += tuple(_describe_renamed(columns))
+    return layer
 
 
 def build_serving_model(
@@ -144,6 +150,16 @@ def _build_layer(design: DesignMatrix, data: Data) -> Preprocessing:
             f"{data.description.source}: no column varies over the training rows"
         )
     return design.build_layer()
+
+
+def _describe_renamed(columns: Sequence[Column]) -> Iterator[str]:
+    renamed = [
+        f"{name.column!r} as {name.keyword}"
+        for name in name_inputs(column.name for column in columns)
+        if name.keyword != name.column
+    ]
+    if renamed:
+        yield f"in Python the SavedModel's signature takes {list_first_five(renamed)}"
 
 
 def _learn_scaling(data: Data) -> Preprocessing:

@@ -1,11 +1,6 @@
-"""The models that a run saves: `model.keras` and the SavedModel under `export/N`.
+"""The models that a run saves: `model.keras` and the SavedModel under `export/N`."""
 
-Both appear complete or not at all.
-"""
-
-import errno
 import functools
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,20 +8,16 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from layers.serving_model import ServingModel
 from recipes.pipeline.datasets.description import Description
-from recipes.pipeline.run.atomic_files import (
-    system_errors_as_input_errors,
-    temporary_beside,
-    write_atomically,
-)
+from recipes.pipeline.preprocessing.input_names import InputName, name_inputs
+from recipes.pipeline.run.signatures import rename_inputs
 
 Outputs = Callable[[Any], Mapping[str, Any]]
 
 
-def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
+def save_keras(model: keras.Model, path: Path) -> Path:
     """Save a model in Keras's own format.
 
     Args:
@@ -34,22 +25,17 @@ def save_keras(model: keras.Model, path: str | os.PathLike[str]) -> Path:
         path: The file, ending in `.keras`; replaced if it exists.
 
     Returns:
-        The file's path.
-
-    Raises:
-        InputError: The disk is full or the folder is not writable.
+        The file.
     """
-    with write_atomically(path, "the model") as temporary, warnings.catch_warnings():
+    with warnings.catch_warnings():
         # Keras reads TensorFlow's variables in a way that NumPy 2 deprecates.
         warnings.filterwarnings("ignore", "__array__ implementation")
-        model.save(temporary)
-    return Path(path)
+        model.save(path)
+    return path
 
 
-def save_model(
-    model: ServingModel, directory: str | os.PathLike[str], outputs: Outputs
-) -> Path:
-    """Save a serving model as the next version of a SavedModel.
+def save_model(model: ServingModel, folder: Path, outputs: Outputs) -> Path:
+    """Save a serving model as a SavedModel.
 
     The signatures `serving_default` and `serve` take the model's raw inputs, named
     columns under their own names. Loaded in Python, `loaded.serve(inputs)` takes them
@@ -58,23 +44,46 @@ def save_model(
 
     Args:
         model: A built model of raw inputs.
-        directory: The folder of the versions; created if necessary. Existing versions
-            are kept; the new one gets the next number.
+        folder: The SavedModel's folder.
         outputs: Turns the model's output for a batch into the named outputs.
 
     Returns:
-        The new version's folder, `directory/N`.
-
-    Raises:
-        InputError: The disk is full or the folder is not writable.
+        The folder.
     """
-    directory = Path(directory)
-    with (
-        system_errors_as_input_errors("the SavedModel", directory),
-        temporary_beside(directory, "version") as temporary,
-    ):
-        _write_saved_model(model, temporary, outputs)
-        return _rename_to_next_version(temporary, directory)
+    specs = model.signature()
+    names: dict[str, InputName] = {}
+    if isinstance(specs, dict):
+        # With leading zeros they are in order for TensorFlow, too.
+        digits = len(str(len(specs)))
+        names = {
+            f"input_{number:0{digits}}": name
+            for number, name in enumerate(name_inputs(specs))
+        }
+        specs = {
+            name.column: tf.TensorSpec.from_spec(specs[name.column], saved)
+            for saved, name in names.items()
+        }
+
+    @tf.function(input_signature=[specs], autograph=False)
+    def serve(inputs: Any) -> Mapping[str, Any]:
+        return outputs(model(inputs))
+
+    # The module holds what the function uses, not the model: so nothing is saved
+    # twice, and neither the optimiser's nor the metrics' state is saved. It has the
+    # function under the signatures' names, where Keras's `TFSMLayer` looks first.
+    module = tf.Module()
+    module.serve = module.serving_default = serve
+    function = serve.get_concrete_function()
+    module.weights = list(function.variables)
+    module.tables = list(model.tables)
+    tf.saved_model.save(
+        module,
+        str(folder),
+        signatures={"serving_default": function, "serve": function},
+    )
+    if names:
+        rename_inputs(folder, names)
+    return folder
 
 
 def outputs(description: Description) -> Outputs:
@@ -142,62 +151,3 @@ def _check_width(tensor: Any, name: str, widths: Sequence[int]) -> None:
         raise ValueError(
             f"{name} should have shape (batch, {wanted}). Received: {tensor.shape}"
         )
-
-
-def _write_saved_model(model: ServingModel, directory: Path, outputs: Outputs) -> None:
-    @tf.function(input_signature=[model.signature()], autograph=False)
-    def serve(inputs: Any) -> Mapping[str, Any]:
-        return outputs(model(inputs))
-
-    # The module holds what the function uses, not the model: so nothing is saved
-    # twice, and neither the optimiser's nor the metrics' state is saved.
-    module = tf.Module()
-    module.serve = serve
-    function = serve.get_concrete_function()
-    module.weights = list(function.variables)
-    module.tables = list(model.tables)
-    tf.saved_model.save(
-        module,
-        str(directory),
-        signatures={"serving_default": function, "serve": function},
-    )
-    if isinstance(model.signature(), dict):
-        names = {spec.name: name for name, spec in model.signature().items()}
-        _rename_inputs(directory, names)
-
-
-def _rename_inputs(directory: Path, names: Mapping[str, str]) -> None:
-    """Give the signatures' inputs their real names.
-
-    A signature allows any string, but `tf.saved_model.save` takes the names for those
-    of Python parameters: it fails for "class" and changes "fixed acidity".
-    """
-    file = directory / "saved_model.pb"
-    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    (graph,) = saved.meta_graphs
-    for signature in graph.signature_def.values():
-        inputs = dict(signature.inputs)
-        signature.ClearField("inputs")
-        for old, tensor in inputs.items():
-            signature.inputs[names[old]].CopyFrom(tensor)
-    for node in graph.object_graph_def.nodes:
-        if node.WhichOneof("kind") == "bare_concrete_function":
-            keywords = node.bare_concrete_function.argument_keywords
-            keywords[:] = [names.get(keyword, keyword) for keyword in keywords]
-    file.write_bytes(saved.SerializeToString(deterministic=True))
-    # An optional file; its checksums are no longer correct.
-    (directory / "fingerprint.pb").unlink(missing_ok=True)
-
-
-def _rename_to_next_version(temporary: Path, directory: Path) -> Path:
-    while True:
-        versions = [int(p.name) for p in directory.iterdir() if p.name.isdecimal()]
-        target = directory / str(max(versions, default=0) + 1)
-        try:
-            os.rename(temporary, target)
-        except OSError as error:
-            # Unless another run has just taken the number.
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-        else:
-            return target

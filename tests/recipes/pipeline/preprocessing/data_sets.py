@@ -61,3 +61,15 @@ def odd_table():
         for j, name in enumerate(ODD)
     }
     return data, raw
+
+
+# What Python, TensorFlow or Keras could take for something else or for each other.
+NASTY = [
+    *("self", "name", "args", "kwargs", "inputs", "features", "training", "mask"),
+    *("prediction", "label", "scores", "class", "None", "1st", "_id", "arg__id"),
+    *("x y", "x_y", "x  y", "X_Y", "input_0", "input_1", "input_00", "Größe", "中文"),
+    *("😀", "👩‍🚀", "ﬁ", "fi", "é", "e\u0301", "price/m²", "a.b", "a/b", "it's", '"'),
+    *("a=b", ";", "a\0b", "a\nb", "\t", "\x7f", "x" * 300, "x" * 299 + "y"),
+    *("class_name", "config", "module", "registered_name", "shared_object_id"),
+    *("build_config", "input_shape", "shapes_dict", "ẞ", "\ufeffid", "\u200b"),
+]

@@ -21,7 +21,7 @@ def exported(tmp_path_factory):
     model = learn.build_serving_model(data.description, layer, inner)
     directory = tmp_path_factory.mktemp("images")
     outputs = export.classification_outputs(["a", "b", "c"])
-    export.save_model(model, directory, outputs)
+    export.save_model(model, directory / "1", outputs)
     return model, pixels.astype("float32"), directory / "1"
 
 

@@ -211,7 +211,7 @@ def test_saved_models_in_a_process_without_the_project(machines, tmp_path):
         import numpy as np, pathlib, tensorflow as tf
         for path in pathlib.Path().glob("*.npy"):
             x = np.load(path)
-            loaded = tf.saved_model.load(path.stem + "/1")
+            loaded = tf.saved_model.load(path.stem)
             for rows in (0, 1, 7, 60):
                 found = loaded.serve(x[:rows])
                 np.savez(f"{path.stem} {rows}.npz", **found)
