@@ -2,13 +2,11 @@
 
 import importlib
 import logging
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from recipes import interrupts, pipeline
-from recipes.errors import InputError
-from recipes.pipeline.cli.tensorflow_import import import_tensorflow
+from recipes import pipeline
+from recipes.pipeline.cli import program, temporary_files
 
 RECIPES = ("linear_regression", "svm", "neural_network")
 _HEADER = ("recipe", "data", "test", "certificate", "seconds", "report", "SavedModel")
@@ -20,13 +18,12 @@ _KEY_NUMBERS = {
 }
 
 
-def main() -> int:
-    """Run the recipes one after the other.
+def main() -> None:
+    """Run the recipes one after the other."""
+    # Imported here, where a signal is heeded.
+    from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
-    Returns:
-        The exit code of the process.
-    """
-    interrupts.watch()
+    temporary_files.keep_in_own_folder()
     import_tensorflow()
     # TensorFlow warns of repeated compilation: each recipe compiles its own functions.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -34,17 +31,8 @@ def main() -> int:
     for name in RECIPES:
         print(f"\n== python -m recipes.{name}", flush=True)
         recipe = importlib.import_module(f"recipes.{name}")
-        try:
-            with interrupts.as_keyboard_interrupt():
-                runs.append(recipe.train_and_evaluate(recipe.Config()))
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt as interrupt:
-            print(f"\ninterrupted: {interrupt}", file=sys.stderr)
-            return 130
+        runs.append(recipe.train_and_evaluate(recipe.Config()))
     print(f"\n{build_table(runs)}")
-    return 0
 
 
 def build_table(runs: Sequence[Any]) -> str:
@@ -79,4 +67,4 @@ def _build_row(run: Any) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program.run(main)

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[1]
+CLOSED = -1  # in place of a stream
 # A terminal's size and the caller's settings are no part of a test.
 _OTHERS = ("TF_CPP_MIN_LOG_LEVEL", "COLUMNS", "PYTHONWARNINGS")
 
@@ -50,12 +51,12 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
-def run_fresh(folder: Path, *words: str) -> Ended:
-    """Runs `python WORDS` in a new process."""
+def run_fresh(folder: Path, *words: str, **variables: str) -> Ended:
+    """Runs `python WORDS` in a new process, with these environment variables."""
     result = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=environment(),
+        env=environment() | variables,
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -83,6 +84,8 @@ class Forks:
         folder: Path,
         *words: str,
         largest_file: int | None = None,
+        out: int | None = None,
+        err: int | None = None,
         meanwhile: Callable[[int], None] | None = None,
     ) -> Ended:
         """Runs `python WORDS`.
@@ -91,6 +94,9 @@ class Forks:
             folder: The working directory.
             *words: Begin with `-m`, `-c` or a file; before that there may be `-I`.
             largest_file: So many bytes may a file have that the command writes.
+            out: The file that is its standard output, or `CLOSED`. By default what it
+                writes there is in the answer.
+            err: The same for its standard error.
             meanwhile: Called with the process's number while it runs.
         """
         request = {
@@ -98,16 +104,21 @@ class Forks:
             "folder": str(folder),
             "environment": environment(),
             "largest_file": largest_file,
+            "closed": [n for n, given in enumerate((out, err), 1) if given == CLOSED],
         }
         with (
             open(os.devnull, "rb") as nothing,
-            tempfile.TemporaryFile() as out,
-            tempfile.TemporaryFile() as err,
+            tempfile.TemporaryFile() as out_file,
+            tempfile.TemporaryFile() as err_file,
         ):
-            streams = [nothing.fileno(), out.fileno(), err.fileno()]
+            streams = [
+                nothing.fileno(),
+                out_file.fileno() if out in (None, CLOSED) else out,
+                err_file.fileno() if err in (None, CLOSED) else err,
+            ]
             code = self.send(request, streams, meanwhile)
             texts = []
-            for file in (out, err):
+            for file in (out_file, err_file):
                 file.seek(0)
                 texts.append(file.read().decode())
         return Ended(code, *texts)
@@ -180,6 +191,14 @@ class Commands:
         """Runs the module; `others` are those of `Forks.run`."""
         return self._forks.run(folder, "-m", self._module, *arguments, **others)
 
+    def after(self, code: str, folder: Path, *arguments: str, **others: Any) -> Ended:
+        """Runs the module after some code, in the same process."""
+        code += (
+            "\nimport runpy, sys\n"
+            f"runpy.run_module({self._module!r}, run_name='__main__', alter_sys=True)"
+        )
+        return self._forks.run(folder, "-c", code, *arguments, **others)
+
 
 def _listen() -> tuple[str, socket.socket]:
     folder = tempfile.mkdtemp()  # nobody else may connect
@@ -234,18 +253,26 @@ def _become(
     folder: str,
     environment: dict[str, str],
     largest_file: int | None,
+    closed: Sequence[int],
 ) -> None:
     os.chdir(folder)
     for descriptor, file in enumerate(files):
         os.dup2(file, descriptor)
         os.close(file)
+    for descriptor in closed:
+        os.close(descriptor)
+        setattr(sys, ("stdin", "stdout", "stderr")[descriptor], None)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # what this process was forked from had another TMPDIR
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     # As in a terminal; tests that were started in the background would ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     code = 1
+    atexit._clear()  # what the process that was forked from has registered
     try:
         _run(*words)
         code = 0
@@ -253,8 +280,9 @@ def _become(
         code = ending.code if isinstance(ending.code, int) else int(bool(ending.code))
     except BaseException:
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     os._exit(code)
 
 
@@ -287,6 +315,7 @@ def _main(task: str, *words: str) -> None:
         "folder": os.getcwd(),
         "environment": dict(os.environ),
         "largest_file": None,
+        "closed": [],
     }
     code = Forks(task).send(request, [0, 1, 2])
     sys.exit(code if code >= 0 else 128 - code)

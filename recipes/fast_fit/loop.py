@@ -79,7 +79,7 @@ class Loop:
             try:
                 self._traced[key] = TracedStep(self._step, spec, self._jit_compile)
             except Exception as error:  # it may succeed in Keras's function
-                if interrupts.was_pressed():
+                if interrupts.has_come():
                     raise
                 self._is_broken = True
                 _warn_not_traced(error)

@@ -107,7 +107,7 @@ class TracedStep:
         try:
             logs, held = self._compiled_loop(batches, tf.constant(count))
         except Exception as error:
-            if count <= capacity or interrupts.was_pressed():
+            if count <= capacity or interrupts.has_come():
                 raise
             self._rule_out_xla(f"XLA cannot compile the step: {error}")
             return None

@@ -41,5 +41,5 @@ class DataConfig(Settings):
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
     resume: bool = setting(
-        False, "go on from the backup that a killed run left in out_dir"
+        False, "go on from what a run that ended early has left in out_dir"
     )

@@ -1,20 +1,19 @@
 """The command line: a recipe's `Config` as absl flags, and the run behind them.
 
-A recipe's `__main__.py` is one call of `run`. TensorFlow is imported only after the
+TensorFlow is imported only after the
 flags have been read and checked, so that help and usage errors appear at once.
 """
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from absl import app, flags, logging
 
-from recipes import interrupts
 from recipes.checks.suggestions import suggest
-from recipes.errors import ArgumentError, InputError
+from recipes.errors import ArgumentError, InputError, quote, shorten
+from recipes.pipeline.cli import temporary_files
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.cli.config_fields import (
     Field,
@@ -26,6 +25,7 @@ from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
 Config = TypeVar("Config", bound=DataConfig)
 
+_LONGEST_NAME = 100  # of a flag; absl compares longer ones until the stack ends
 _NOT_REPEATED = frozenset({"resume"})
 
 
@@ -36,49 +36,31 @@ def run(
     recipe: str,
     doc: str,
 ) -> NoReturn:
-    """Read the flags, run the recipe and end the process with its exit code.
-
-    Exit 0: done. Exit 2: the user's input is wrong, which one line on standard error
-    says. Exit 130: interrupted. Anything else is the program's fault: traceback, 1.
+    """Read the flags and run the recipe.
 
     Args:
         config_class: The recipe's `Config`.
         train_and_evaluate: The recipe's entry point, which imports whatever is heavy.
-            Where it raises `KeyboardInterrupt("what was kept")`, the text is printed.
         recipe: The recipe's name, as in `python -m recipes.NAME`.
         doc: What the recipe does; the first paragraph of `--help`.
+
+    Raises:
+        InputError: If a flag or the data are wrong.
+        SystemExit: If the run is done, or the help is shown.
     """
-    interrupts.watch()
     define(config_class, recipe, doc)
 
     def read(argv: Sequence[str]) -> Config:
-        try:
-            config = parse(config_class, argv)
-        except InputError as error:
-            _complain(error)
-            sys.exit(2)
+        config = parse(config_class, argv)
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = logging.WARNING  # else absl's app makes it INFO
         return config
 
-    def execute(config: Config) -> int:
-        try:
-            with interrupts.as_keyboard_interrupt():
-                import_tensorflow()
-            with (
-                _arguments_as_flags(config_class),
-                _warnings_last(),
-                interrupts.as_keyboard_interrupt(),
-            ):
-                train_and_evaluate(config)
-        except InputError as error:
-            _complain(error)
-            return 2
-        except KeyboardInterrupt as interrupt:
-            kept = str(interrupt) or "the files written so far are whole"
-            print(f"\ninterrupted: {_one_line(kept)}", file=sys.stderr)
-            return 130
-        return 0
+    def execute(config: Config) -> None:
+        temporary_files.keep_in_own_folder()
+        import_tensorflow()
+        with _arguments_as_flags(config_class):
+            train_and_evaluate(config)
 
     app.run(execute, flags_parser=read)
     raise AssertionError("app.run returned")
@@ -128,13 +110,17 @@ def parse(
         InputError: On an unknown flag, a stray argument, or a bad value.
     """
     names = [field.name for field in fields_of(config_class)]
+    for word in argv[1:]:
+        name = word.partition("=")[0]
+        if name.startswith("-") and len(name) > _LONGEST_NAME:
+            raise InputError(f"{shorten(name)}: no such flag; --help lists them")
     try:
         rest = flag_values(list(argv))
     except flags.UnrecognizedFlagError as error:
         known = [*names, *(f"no{name}" for name in names), "flagfile", "help"]
         written = error.flagname.replace("-", "_")
         raise InputError(
-            f"--{error.flagname}: no such flag"
+            f"--{shorten(error.flagname)}: no such flag"
             f"{suggest(written, known, '--{}')}; --help lists them"
         ) from None
     except (flags.Error, ValueError, OSError) as error:
@@ -142,7 +128,7 @@ def parse(
         raise InputError(message) from None
     if len(rest) > 1:
         raise InputError(
-            f"{rest[1]!r}: stray argument; settings are written --flag=value "
+            f"{quote(rest[1])}: stray argument; settings are written --flag=value "
             "(switches --flag or --noflag)"
         )
     with _arguments_as_flags(config_class):
@@ -241,25 +227,6 @@ def _values(config: DataConfig) -> Iterator[tuple[str, Any]]:
 
 
 @contextlib.contextmanager
-def _warnings_last() -> Iterator[None]:
-    """Hold warnings back until the end, and show each as one line without code."""
-    with warnings.catch_warnings(record=True) as held:
-        try:
-            yield
-        except (InputError, KeyboardInterrupt):  # these are reported alone
-            held.clear()
-            raise
-        finally:
-            sys.stdout.flush()
-            for warning in held:
-                print(f"warning: {_one_line(str(warning.message))}", file=sys.stderr)
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.splitlines())
-
-
-@contextlib.contextmanager
 def _arguments_as_flags(config_class: type[DataConfig]) -> Iterator[None]:
     """Report a wrong argument by its flag, as whoever wrote the flag knows it.
 
@@ -271,10 +238,6 @@ def _arguments_as_flags(config_class: type[DataConfig]) -> Iterator[None]:
     except ArgumentError as error:
         if error.argument not in {field.name for field in fields_of(config_class)}:
             raise
-        value = _one_line(as_text(error.value))
+        value = shorten(as_text(error.value))
         message = f"--{error.argument}={value}: should be {error.expected}"
         raise InputError(message) from None
-
-
-def _complain(error: InputError) -> None:
-    print(f"error: {_one_line(str(error))}", file=sys.stderr)

@@ -219,7 +219,7 @@ PROGRAM = """
     from dataclasses import dataclass
     from typing import Any, Literal
     from absl import logging
-    from recipes.pipeline.cli import flags
+    from recipes.pipeline.cli import flags, program
     from recipes.pipeline.cli.config import DataConfig
     from recipes.checks.settings import setting
     from recipes.errors import ArgumentError, InputError
@@ -261,7 +261,11 @@ PROGRAM = """
         return object()
 
     if __name__ == "__main__":
-        flags.run(Config, train_and_evaluate, recipe="example", doc="Does it.")
+        program.run(
+            lambda: flags.run(
+                Config, train_and_evaluate, recipe="example", doc="Does it."
+            )
+        )
         """
 
 
@@ -270,16 +274,17 @@ def program(tmp_path_factory):
     file = tmp_path_factory.mktemp("program") / "program.py"
     file.write_text(textwrap.dedent(PROGRAM))
 
-    def run(*arguments, fresh=False):
-        run_python = run_fresh if fresh else run_forked
-        return run_python(file.parent, str(file), *arguments)
+    def run(*arguments, python=run_forked, **variables):
+        return python(file.parent, str(file), *arguments, **variables)
 
     return run
 
 
 def test_run_ends_with_0(program):
-    # In a new process: TensorFlow's import tells nothing, either.
-    assert program("--rate=0.25", fresh=True) == Ended(0, "0.25\n", "")
+    # In a new process: TensorFlow's import tells nothing, either, nor does
+    # matplotlib's, which misses a folder for its settings.
+    ended = program("--rate=0.25", python=run_fresh, HOME="/dev/null")
+    assert ended == Ended(0, "0.25\n", "")
 
 
 def test_wrong_input_is_one_line_and_2(program):
