@@ -10,9 +10,12 @@ import time
 import numpy as np
 import tensorflow as tf
 
-FILES = {"metrics.json", "report.html", "model.keras", "flags.txt", "logs", "export"}
+FILES = {
+    *("metrics.json", "report.html", "model.keras", "flags.txt", "run.json"),
+    *("logs", "export"),
+}
 # What runs with the same seed may differ in.
-_OF_THE_MACHINE = {"seconds", "peak_memory_bytes", "versions"}
+_OF_THE_RUN = {"run", "seconds", "peak_memory_bytes", "versions"}
 
 
 def names_in(folder):
@@ -28,7 +31,7 @@ def metrics_of(folder):
 
 def numbers_of(metrics):
     """Return what must be identical with the same seed, and may differ with another."""
-    same = _OF_THE_MACHINE | {"recipe", "dataset"}
+    same = _OF_THE_RUN | {"recipe", "dataset"}
     return {name: part for name, part in metrics.items() if name not in same}
 
 
@@ -79,7 +82,7 @@ def refusal_of_flags(ended, folder):
 
 
 # Guards against hanging; long, because another test may have the cores.
-_LONGEST_WAIT = 600.0  # seconds
+LONGEST_WAIT = 600.0  # seconds
 
 
 def is_running(process):
@@ -92,7 +95,7 @@ def is_running(process):
 
 def wait_for(condition, process):
     """Wait until the condition holds, as long as the process runs."""
-    end = time.monotonic() + _LONGEST_WAIT
+    end = time.monotonic() + LONGEST_WAIT
     while not condition():
         assert is_running(process), "it has ended"
         assert time.monotonic() < end, "it never came"
@@ -105,7 +108,7 @@ def press_ctrl_c(process):
     An interrupt that comes in the middle of C code can be lost, so it is repeated; but
     late enough that it does not interrupt the ending, which is slow on busy cores.
     """
-    end = time.monotonic() + _LONGEST_WAIT
+    end = time.monotonic() + LONGEST_WAIT
     next_press = 0.0
     while is_running(process):
         now = time.monotonic()
@@ -131,7 +134,7 @@ def interrupted_when(condition, command, folder, *flags):
 
 
 def epochs_kept(folder):
-    states = (folder / "backup").glob("[0-9]*.npz")
+    states = (folder / ".unfinished/backup").glob("[0-9]*.npz")
     return max((int(path.stem) for path in states), default=0)
 
 

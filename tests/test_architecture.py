@@ -60,12 +60,13 @@ LEARNER = {
         *("recipes.pipeline.cli", "recipes.pipeline"),
         *SHARED,
     ),
-    "": ("recipes.pipeline.cli",),  # __main__
+    "": ("recipes.keras_registration", "recipes.pipeline.cli"),  # __main__
 }
 ROOMS = {
     "layers": (),
     "recipes.errors": (),
     "recipes.interrupts": (),
+    "recipes.keras_registration": (),
     "recipes.checks": ("recipes.errors",),
     "recipes.fast_fit": ("recipes.errors", "recipes.interrupts"),
     "recipes.pipeline.cli": SHARED,

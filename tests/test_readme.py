@@ -98,7 +98,7 @@ def project(folder: Path) -> Path:
     activate = f'export PATH="{binaries}:{Path(sys.executable).parent}:$PATH"\n'
     (binaries / "activate").write_text(activate)
     # make finds everything installed; there is no pip here that could install more.
-    for name in (".run", ".dev", ".bench"):
+    for name in (".build", ".run", ".dev", ".bench"):
         (copy / ".venv" / name).touch()
     return copy
 
@@ -178,7 +178,7 @@ def run_document(document: Path, scratch: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     # A make that runs these tests hands its own options down.
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV", "LOCK"):
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV", "TESTED"):
         environment.pop(name, None)
     blocks = blocks_of(document.read_text(encoding="utf-8"))
     printed = ""

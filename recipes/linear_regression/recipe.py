@@ -17,7 +17,7 @@ from recipes.linear_regression.report.coefficients import Coefficient, Coefficie
 from recipes.linear_regression.report.page import build_page
 from recipes.linear_regression.solver.standard_errors import estimate_coefficients
 from recipes.pipeline.datasets import Data
-from recipes.pipeline.run import Run, Session
+from recipes.pipeline.run import Checkpoint, Run, Session
 
 NAME = "linear_regression"
 
@@ -35,40 +35,45 @@ def train_and_evaluate(config: Config) -> Run:
         InputError: If the data or a setting are wrong, or the training diverges; no
             file is left half-written.
     """
-    session = Session(NAME, config)
-    with session.stage("load"):
-        data = load(config)
-        preprocessing = pipeline.preprocessing.learn_preprocessing(data)
-        data = data.with_notes(*preprocessing.notes)
-        session.open_folder(data.description)
-    with session.stage("fit"):
-        model = fit(config, data, preprocessing, session)
-    serving = pipeline.preprocessing.build_serving_model(
-        data.description, preprocessing, model
-    )
-    with session.stage("evaluate"):
-        predictions = predict(config, data, preprocessing, model)
-        scores = pipeline.evaluation.score(data, predictions)
-        coefficients = list_coefficients(data, preprocessing, model)
-    return session.finish(
-        model,
-        serving,
-        data,
-        predictions,
-        {
-            **scores,
-            "certificate": model.certificate,
-            "coefficients": asdict(coefficients),
-        },
-        page=lambda run, command: build_page(
+    with Session(NAME, config) as session:
+        with session.stage("load"):
+            data = load(config)
+            preprocessing = pipeline.preprocessing.learn_preprocessing(data)
+            data = data.with_notes(*preprocessing.notes)
+            pipeline.evaluation.check_memory(
+                data,
+                preprocessing,
+                rows_at_a_time=0 if config.method == "full" else config.batch_size,
+            )
+            session.open_folder(data)
+        with session.stage("fit"):
+            model, record = fit(config, data, preprocessing, session)
+        serving = pipeline.preprocessing.build_serving_model(
+            data.description, preprocessing, model
+        )
+        with session.stage("evaluate"):
+            predictions = predict(config, data, preprocessing, model)
+            scores = pipeline.evaluation.score(data, predictions)
+        coefficients = Coefficients.from_dict(record["coefficients"])
+        return session.finish(
+            model,
+            serving,
             data,
-            run.metrics,
-            run.predictions,
-            model.loss_history,
-            coefficients,
-            command,
-        ),
-    )
+            predictions,
+            {
+                **scores,
+                "certificate": model.certificate,
+                "coefficients": record["coefficients"],
+            },
+            page=lambda run, command: build_page(
+                data,
+                run.metrics,
+                run.predictions,
+                model.loss_history,
+                coefficients,
+                command,
+            ),
+        )
 
 
 def load(config: Config) -> Data:
@@ -87,26 +92,39 @@ def load(config: Config) -> Data:
 
 def fit(
     config: Config, data: Data, preprocessing: Any, session: Session
-) -> LinearRegression:
+) -> tuple[LinearRegression, dict[str, Any]]:
     """Fit the model to the preprocessed training rows, logging to the run's folder.
+
+    Returns:
+        The model, and with the coefficients what a resumed run needs to know of it.
 
     Raises:
         InputError: If the training diverges.
     """
-    model = LinearRegression(**LinearRegressionSettings.taken_from(config))
-    checkpoint = pipeline.run.checkpoint.create(config, session.folder)
-    logs = pipeline.run.tensorboard(session.folder, resumes=config.resume)
-    rows = data.train_dataset(config.batch_size).map(lambda x, y: (preprocessing(x), y))
-    if config.method == "full":
-        rows = rows.cache()
+
+    def train() -> tuple[LinearRegression, dict[str, Any]]:
+        model = LinearRegression(**LinearRegressionSettings.taken_from(config))
+        folder = session.folder
+        logs = pipeline.run.tensorboard(folder, resumes=folder.is_resumed)
+        checkpoint = Checkpoint(folder.backup, restore=folder.is_resumed)
+        rows = data.train_dataset(config.batch_size)
+        rows = rows.map(lambda x, y: (preprocessing(x), y))
+        if config.method == "full":
+            rows = rows.cache()
+        model.fit(rows, callbacks=[logs, checkpoint], verbose=pipeline.run.verbosity())
+        return model, {
+            "certificate": model.certificate,
+            "loss_history": model.loss_history.tolist(),
+            "coefficients": asdict(list_coefficients(data, preprocessing, model)),
+        }
+
     try:
-        with session.training(has_checkpoints=True):
-            model.fit(
-                rows, callbacks=[logs, checkpoint], verbose=pipeline.run.verbosity()
-            )
+        model, record = session.train(train)
     except DivergenceError as error:
         raise InputError(f"--learning_rate={config.learning_rate}: {error}") from None
-    return model
+    model.certificate = record["certificate"]
+    model.loss_history = np.array(record["loss_history"])
+    return model, record
 
 
 def predict(

@@ -11,7 +11,7 @@ import numpy as np
 
 from recipes import pipeline
 from recipes.checks.suggestions import suggest
-from recipes.errors import DivergenceError, InputError
+from recipes.errors import DivergenceError, InputError, shorten
 from recipes.neural_network.config import (
     ClassifierSettings,
     Config,
@@ -48,41 +48,44 @@ def train_and_evaluate(config: Config) -> Run:
         InputError: If the data or a setting are wrong, or the training diverges; no
             file is left half-written.
     """
-    session = Session(NAME, config)
-    with session.stage("load"):
-        data = hold_out(config, load(config))
-        preprocessing = pipeline.preprocessing.learn_preprocessing(data, images=True)
-        data = data.with_notes(*preprocessing.notes)
-        session.open_folder(data.description)
-    with session.stage("fit"):
-        features = {
-            part: pipeline.evaluation.preprocess(rows, preprocessing)
-            for part, rows in data.parts.items()
-        }
-        result = fit(config, data, features, session)
-    model = result.model
-    inference = model.inference_model()
-    serving = pipeline.preprocessing.build_serving_model(
-        data.description, preprocessing, inference
-    )
-    with session.stage("evaluate"):
-        predictions = pipeline.evaluation.predict(inference, data, features)
-        scores = pipeline.evaluation.score(data, predictions)
-    return session.finish(
-        model,
-        serving,
-        data,
-        predictions,
-        {
-            **scores,
-            "certificate": model.certificate,
-            "parameters": {
-                "learning_rate": result.learning_rate,
-                "weights": int(inference.count_params()),
+    with Session(NAME, config) as session:
+        with session.stage("load"):
+            data = hold_out(config, load(config))
+            preprocessing = pipeline.preprocessing.learn_preprocessing(
+                data, images=True
+            )
+            data = data.with_notes(*preprocessing.notes)
+            pipeline.evaluation.check_memory(data, preprocessing)
+            session.open_folder(data)
+        with session.stage("fit"):
+            features = {
+                part: pipeline.evaluation.preprocess(rows, preprocessing)
+                for part, rows in data.parts.items()
+            }
+            result = fit(config, data, features, session)
+        model = result.model
+        inference = model.inference_model()
+        serving = pipeline.preprocessing.build_serving_model(
+            data.description, preprocessing, inference
+        )
+        with session.stage("evaluate"):
+            predictions = pipeline.evaluation.predict(inference, data, features)
+            scores = pipeline.evaluation.score(data, predictions)
+        return session.finish(
+            model,
+            serving,
+            data,
+            predictions,
+            {
+                **scores,
+                "certificate": model.certificate,
+                "parameters": {
+                    "learning_rate": result.learning_rate,
+                    "weights": int(inference.count_params()),
+                },
             },
-        },
-        page=lambda run, command: build_page(config, run, result, command),
-    )
+            page=lambda run, command: build_page(config, run, result, command),
+        )
 
 
 def load(config: Config) -> Data:
@@ -120,7 +123,9 @@ def check_optimizer(name: str) -> None:
         members = vars(keras.optimizers).values()
         known = [each.__name__.lower() for each in members if isinstance(each, type)]
         hint = suggest(name.lower(), known)
-        raise InputError(f"--optimizer={name}: no such Keras optimiser{hint}") from None
+        raise InputError(
+            f"--optimizer={shorten(name)}: no such Keras optimiser{hint}"
+        ) from None
 
 
 def build_model(
@@ -145,22 +150,36 @@ def fit(
 ) -> TrainingResult:
     """Fit a model to the preprocessed training rows, logging to the run's folder.
 
-    If training diverges at a rate that a range test chose, it restarts at a tenth.
+    Raises:
+        InputError: If the training diverges.
+    """
+    try:
+        model, record = session.train(lambda: train(config, data, features, session))
+    except DivergenceError as error:
+        raise InputError(f"--learning_rate={config.learning_rate}: {error}") from None
+    return TrainingResult.from_record(model, record)
+
+
+def train(
+    config: Config, data: Data, features: dict[str, np.ndarray], session: Session
+) -> tuple[MultilayerPerceptron, dict[str, Any]]:
+    """Train a model; if it diverges at a rate that a range test chose, at a tenth.
+
+    Returns:
+        The model, and what else `TrainingResult.from_record` needs.
 
     Raises:
-        InputError: If the last attempt diverges too.
+        DivergenceError: If the last attempt diverges too.
     """
     rate = config.learning_rate
     for number in range(1, ATTEMPTS + 1):
         attempt = TrainingAttempt(config, session.folder, rate, is_first=number == 1)
         model = build_model(config, data, attempt.learning_rate)
         try:
-            with session.training(has_checkpoints=True):
-                return attempt.fit(model, data, features)
-        except DivergenceError as error:
-            message = str(error)
-        if config.learning_rate != "auto" or number == ATTEMPTS:
-            break
+            return model, attempt.fit(model, data, features)
+        except DivergenceError:
+            if config.learning_rate != "auto" or number == ATTEMPTS:
+                raise
         rate = attempt.resolve_learning_rate(model) / 10
         print(f"training diverged; it restarts at the rate {rate:.3g}", flush=True)
-    raise InputError(f"--learning_rate={config.learning_rate}: {message}")
+    raise AssertionError("the last attempt returned or raised")

@@ -5,7 +5,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from recipes.checks.settings import ModelSettings, Settings, redefined, setting
-from recipes.errors import InputError
 from recipes.pipeline.cli.config import DataConfig
 
 KernelName = Literal["rbf", "linear", "polynomial", "sigmoid", "laplacian"]
@@ -162,16 +161,3 @@ class Config(
     precision: Literal["float32", "float64"] = setting(
         "float32", "precision of kernel values; sums are float64 in any case"
     )
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ArgumentError: If a value is wrong.
-            InputError: If a run is to be resumed.
-        """
-        super().__post_init__()
-        if self.resume:
-            raise InputError(
-                "--resume: support vector machines keep no backup; omit it"
-            )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recipes import pipeline
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
@@ -22,6 +22,7 @@ from recipes.svm.models.base import SupportVectorMachine
 from recipes.svm.models.classifier import SupportVectorClassifier
 from recipes.svm.models.regressor import SupportVectorRegressor
 from recipes.svm.report.page import build_page
+from recipes.svm.solver.solution import Trace
 
 NAME = "svm"
 MANY_ROWS = 50_000
@@ -42,36 +43,39 @@ def train_and_evaluate(config: Config) -> Run:
     Raises:
         InputError: If the data or a setting are wrong; no file is left half-written.
     """
-    session = Session(NAME, config)
-    with session.stage("load"):
-        data = load(config)
-        preprocessing = pipeline.preprocessing.learn_preprocessing(data, sparse=True)
-        data = data.with_notes(*preprocessing.notes)
-        session.open_folder(data.description)
-    with session.stage("fit"):
-        x_train = pipeline.evaluation.preprocess(data.train, preprocessing)
-        model = fit(config, data, x_train, session)
-    inference = model.inference_model()
-    serving = pipeline.preprocessing.build_serving_model(
-        data.description, preprocessing, inference
-    )
-    with session.stage("evaluate"):
-        x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
-        features = {"train": x_train, "test": x_test}
-        predictions = pipeline.evaluation.predict(inference, data, features)
-        scores = pipeline.evaluation.score(data, predictions)
-    return session.finish(
-        model,
-        serving,
-        data,
-        predictions,
-        {
-            **scores,
-            "certificate": model.certificate,
-            "parameters": list_parameters(config, data, model),
-        },
-        page=lambda run, command: build_page(run, x_train, command),
-    )
+    with Session(NAME, config) as session:
+        with session.stage("load"):
+            data = load(config)
+            preprocessing = pipeline.preprocessing.learn_preprocessing(
+                data, sparse=True
+            )
+            data = data.with_notes(*preprocessing.notes)
+            pipeline.evaluation.check_memory(data, preprocessing)
+            session.open_folder(data)
+        with session.stage("fit"):
+            x_train = pipeline.evaluation.preprocess(data.train, preprocessing)
+            model = fit(config, data, x_train, session)
+        inference = model.inference_model()
+        serving = pipeline.preprocessing.build_serving_model(
+            data.description, preprocessing, inference
+        )
+        with session.stage("evaluate"):
+            x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
+            features = {"train": x_train, "test": x_test}
+            predictions = pipeline.evaluation.predict(inference, data, features)
+            scores = pipeline.evaluation.score(data, predictions)
+        return session.finish(
+            model,
+            serving,
+            data,
+            predictions,
+            {
+                **scores,
+                "certificate": model.certificate,
+                "parameters": list_parameters(config, data, model),
+            },
+            page=lambda run, command: build_page(run, x_train, command),
+        )
 
 
 def load(config: Config) -> Data:
@@ -102,7 +106,7 @@ def check_class_sizes(data: Data) -> None:
     if sizes.min() < 2:
         name = data.description.target.levels[int(sizes.argmin())]
         raise InputError(
-            f"--probability: the class '{name}' has a single training row, which "
+            f"--probability: the class {quote(name)} has a single training row, which "
             "cannot be held out to fit probabilities; set --noprobability, or add rows"
         )
 
@@ -136,15 +140,16 @@ def fit(
     config: Config, data: Data, features: np.ndarray, session: Session
 ) -> SupportVectorMachine:
     """Fit a model to the preprocessed training rows, logging to the run's folder."""
-    model = build_model(config, data)
-    # A batch is an iteration.
-    logs = pipeline.run.tensorboard(session.folder, update_freq=1)
-    options: dict[str, Any] = {}
-    if data.description.task == "classification" and config.class_weight != "none":
-        options["class_weight"] = config.class_weight
     for warning in describe_cost(config.multiclass, data):
         print(warning, flush=True)
-    with session.training():
+
+    def train() -> tuple[SupportVectorMachine, dict[str, Any]]:
+        model = build_model(config, data)
+        options: dict[str, Any] = {}
+        if data.description.task == "classification" and config.class_weight != "none":
+            options["class_weight"] = config.class_weight
+        # A batch is an iteration.
+        logs = pipeline.run.tensorboard(session.folder, resumes=False, update_freq=1)
         model.fit(
             features,
             data.targets["train"],
@@ -152,6 +157,16 @@ def fit(
             verbose=pipeline.run.verbosity(),
             **options,
         )
+        return model, {
+            "certificate": model.certificate,
+            "support_indices": model.support_indices.tolist(),
+            "traces": [[part.tolist() for part in trace] for trace in model.traces],
+        }
+
+    model, record = session.train(train)
+    model.certificate = record["certificate"]
+    model.support_indices = np.array(record["support_indices"], np.int64)
+    model.traces = [Trace(*map(np.array, trace)) for trace in record["traces"]]
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,15 @@ class Coefficients:
     intercept: Coefficient
     slopes: Sequence[Coefficient]
     no_errors: str = ""
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Coefficients:
+        """Read what `dataclasses.asdict` has made of one."""
+        return cls(
+            Coefficient(**content["intercept"]),
+            [Coefficient(**slope) for slope in content["slopes"]],
+            content["no_errors"],
+        )
 
 
 def coefficient_section(target: Column, coefficients: Coefficients) -> report.Section:

@@ -28,7 +28,7 @@ def build_page(
         command: The arguments of the command line that repeats the run.
     """
     metrics, description = run.metrics, run.data.description
-    certificate, history = metrics["certificate"], result.history
+    certificate = metrics["certificate"]
     kept_epoch = (
         certificate["best_epoch"] if result.best_kept else certificate["epochs"]
     )
@@ -41,7 +41,7 @@ def build_page(
         [
             headline.scores,
             build_learning_curves_section(
-                history.history,
+                result.history,
                 certificate,
                 result.best_kept,
                 config,
@@ -51,7 +51,7 @@ def build_page(
             build_certificate_section(certificate, kept_epoch),
             *_build_task_sections(run),
             build_norms_section(
-                history.layer_names, history.weight_norms, history.gradient_norms
+                result.layer_names, result.weight_norms, result.gradient_norms
             ),
         ],
         run.data,

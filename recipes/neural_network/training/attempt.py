@@ -1,8 +1,8 @@
 """An attempt to train: the validation rows, the callbacks, and the result."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +11,15 @@ from recipes.neural_network.config import Config
 from recipes.neural_network.training.early_stopping import EarlyStopping
 from recipes.neural_network.training.history_callback import (
     HistoryCallback,
+    Matrix,
     sample_rows,
 )
 from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets import split
 from recipes.pipeline.datasets.description import Data, Examples
-from recipes.pipeline.run import checkpoint, session
+from recipes.pipeline.run import session
+from recipes.pipeline.run.checkpoint import Checkpoint
+from recipes.pipeline.run.folder import RunFolder, reading_backup
 
 # Stands beside the backup of any attempt but the first.
 _LEARNING_RATE_FILE = "learning_rate.txt"
@@ -28,17 +31,42 @@ class TrainingResult:
 
     Attributes:
         model: The fitted network, for preprocessed features.
-        history: What was recorded after each epoch.
+        history: What a `HistoryCallback` recorded of each epoch.
+        layer_names: The layers with a kernel.
+        weight_norms: The norm of each layer's kernel after each epoch, `[epochs,
+            layers]`.
+        gradient_norms: The norm of the loss's gradient by each kernel, likewise.
         best_kept: Whether the weights are those of the best epoch, not of the last.
         learning_rate: The learning rate before any schedule.
         range_test: The range test that found it, if there was one.
     """
 
     model: Any
-    history: HistoryCallback
+    history: dict[str, list[float]]
+    layer_names: list[str]
+    weight_norms: Matrix
+    gradient_norms: Matrix
     best_kept: bool
     learning_rate: float
     range_test: RangeTest | None
+
+    @classmethod
+    def from_record(cls, model: Any, record: Mapping[str, Any]) -> "TrainingResult":
+        """Read the record of a training, which `TrainingAttempt.fit` returned."""
+        model.certificate = record["certificate"]
+        if record["range_test"]:
+            rates, losses, chosen = record["range_test"]
+            model.range_test = RangeTest(np.array(rates), np.array(losses), chosen)
+        return cls(
+            model,
+            record["history"],
+            record["layer_names"],
+            np.array(record["weight_norms"]),
+            np.array(record["gradient_norms"]),
+            record["best_kept"],
+            record["learning_rate"],
+            model.range_test,
+        )
 
 
 class TrainingAttempt:
@@ -55,22 +83,26 @@ class TrainingAttempt:
     Attributes:
         learning_rate: The learning rate; in a resumed run, that of the continued
             attempt.
+
+    Raises:
+        InputError: If that cannot be read from the backup.
     """
 
     def __init__(
         self,
         config: Config,
-        folder: Path,
+        folder: RunFolder,
         learning_rate: float | Literal["auto"],
         *,
         is_first: bool,
     ) -> None:
         self._config, self._folder = config, folder
-        self.learning_rate, self._is_resumed = learning_rate, config.resume and is_first
-        self._learning_rate_path = folder / checkpoint.FOLDER / _LEARNING_RATE_FILE
+        self._is_first, self._is_resumed = is_first, folder.is_resumed and is_first
+        self.learning_rate = learning_rate
+        self._learning_rate_path = folder.backup / _LEARNING_RATE_FILE
         if self._is_resumed and self._learning_rate_path.exists():
-            self.learning_rate = float(self._learning_rate_path.read_text())
-        self._is_first = is_first
+            with reading_backup(self._learning_rate_path):
+                self.learning_rate = float(self._learning_rate_path.read_text())
 
     def resolve_learning_rate(self, model: Any) -> float:
         """Return the rate that the model was trained with, before any schedule."""
@@ -80,13 +112,16 @@ class TrainingAttempt:
 
     def fit(
         self, model: Any, data: Data, features: dict[str, np.ndarray]
-    ) -> TrainingResult:
+    ) -> dict[str, Any]:
         """Fit the network.
 
         Args:
             model: The network, not yet fitted.
             data: The data set.
             features: The preprocessed rows of each part.
+
+        Returns:
+            The record of the training, in values that JSON can hold.
 
         Raises:
             DivergenceError: If the training diverges.
@@ -115,19 +150,28 @@ class TrainingAttempt:
             verbose=session.verbosity(),
             **options,
         )
-        # The model itself knows only the epochs since the run was resumed.
-        model.certificate |= {"best_epoch": history.best_epoch + 1}
-        return TrainingResult(
-            model,
-            history,
-            best_kept=early_stopping is not None,
-            learning_rate=self.resolve_learning_rate(model),
-            range_test=model.range_test,
-        )
+        test = model.range_test
+        return {
+            # The model itself knows only the epochs since the run was resumed.
+            "certificate": {
+                **model.certificate,
+                "epochs": len(history.history["train_loss"]),
+                "best_epoch": history.best_epoch + 1,
+            },
+            "history": history.history,
+            "layer_names": history.layer_names,
+            "weight_norms": history.weight_norms.tolist(),
+            "gradient_norms": history.gradient_norms.tolist(),
+            "best_kept": early_stopping is not None,
+            "learning_rate": self.resolve_learning_rate(model),
+            "range_test": test
+            and (test.rates.tolist(), test.losses.tolist(), test.chosen),
+        }
 
-    def _checkpoint(self, stateful: list[Any]) -> checkpoint.Checkpoint:
-        config = dataclasses.replace(self._config, resume=self._is_resumed)
-        made = checkpoint.create(config, self._folder, stateful)
+    def _checkpoint(self, stateful: list[Any]) -> Checkpoint:
+        made = Checkpoint(
+            self._folder.backup, restore=self._is_resumed, callbacks=stateful
+        )
         if not self._is_first:
             self._learning_rate_path.write_text(repr(self.learning_rate))
         return made

@@ -1,33 +1,32 @@
 """A run's folder, timing and record: all that does not depend on the learner."""
 
 import contextlib
-import importlib.metadata
-import json
-import math
-import os
-import platform
-import resource
 import shutil
 import sys
 import time
-import tomllib
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
+import numpy as np
+import scipy.sparse
 
 from recipes import interrupts
-from recipes.errors import DivergenceError, InputError
+from recipes.errors import InputError
 from recipes.pipeline import report
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.datasets import Data, Description
-from recipes.pipeline.run import atomic_files, checkpoint, export
+from recipes.pipeline.datasets import Data
+from recipes.pipeline.run import checkpoint, export
+from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
+from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
 
-LOGS = "logs"
+CHUNK_ROWS = 8192  # of which a copy may be made
+# The flags that a run may be resumed with other values of.
+OF_FILES = ("--out_dir=", "--report=", "--export=")
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,12 @@ class Run:
     """The result of a recipe's `train_and_evaluate`.
 
     Attributes:
-        model: the trained learner, on preprocessed features.
-        serving_model: from raw inputs to predictions.
-        metrics: as written to `metrics.json`.
-        out_dir: the folder that holds the run's files.
-        data: the data that the learner was trained and tested on.
-        predictions: for the training and for the test rows: `[n, 1]` each, or for
+        model: The trained learner, on preprocessed features.
+        serving_model: From raw inputs to predictions.
+        metrics: As written to `metrics.json`.
+        out_dir: The folder that holds the run's files.
+        data: The data that the learner was trained and tested on.
+        predictions: For the training and for the test rows: `[n, 1]` each, or for
             classes `evaluation.Decisions`.
     """
 
@@ -58,88 +57,100 @@ class Session:
     It sets the random seed, so that runs with the same seed give the same numbers.
 
     Args:
-        recipe: the recipe's name.
-        config: the run's settings.
+        recipe: The recipe's name.
+        config: The run's settings.
 
     Attributes:
-        folder: the run's folder, once it is open.
-        seconds: the time of each stage so far, by name.
+        folder: The run's folder, once it is open.
+        seconds: The time of each stage so far, by name.
+
+    Raises:
+        InputError: If no folder can have the name that the settings give it.
     """
 
     def __init__(self, recipe: str, config: DataConfig) -> None:
         keras.utils.set_random_seed(config.seed)
+        check_path(config.out_dir)
         self._recipe, self._config = recipe, config
-        self.folder = Path(config.out_dir)
+        self.folder = RunFolder(Path(config.out_dir), recipe)
         self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> "Session":
+        """Begin the run."""
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        """Keep what the run can be resumed from if it ends early, and say so.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C; its message says what is kept.
+            InputError: As in the block, with what is kept.
+        """
+        try:
+            kept = self._close(is_done=error is None)
+        finally:
+            self.folder.release()
+        if isinstance(error, KeyboardInterrupt) or (error and interrupts.has_come()):
+            raise KeyboardInterrupt(kept or "nothing of this run is kept") from None
+        if error and kept:
+            if isinstance(error, InputError):
+                raise InputError(f"{error}; {kept}") from error
+            error.add_note(kept)
+
+    def _close(self, *, is_done: bool) -> str:
+        """Leave nothing unfinished but a backup; return what is to be said of it."""
+        folder = self.folder
+        if not folder.is_locked:
+            return ""
+        kept = folder.describe_kept()
+        is_needed = folder.has_backup or folder.is_committed
+        if is_done or folder.is_complete or not is_needed:
+            folder.discard()
+        return kept
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the block."""
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 4)
+        interrupts.check()
+        seconds = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = round(seconds, 4)
 
-    def open_folder(self, description: Description) -> None:
-        """Create the run's folder and check that it is writable.
-
-        Args:
-            description: of the data set, whose name is part of the default folder.
-
-        Raises:
-            InputError: if the folder cannot be created or written to.
-        """
-        default = Path("runs", self._recipe, description.name)
-        self.folder = folder = Path(self._config.out_dir or default)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise InputError(
-                f"--out_dir: cannot write in {str(folder)!r} ({error.strerror}); "
-                "name a folder that you may write to"
-            ) from None
-
-    @contextlib.contextmanager
-    def training(self, *, has_checkpoints: bool = False) -> Iterator[None]:
-        """Train in the block, and clean up if it is interrupted or fails.
-
-        A checkpoint is kept for `--resume`, unless the training diverged: resumed, it
-        would diverge again. Without a checkpoint nothing of the training is kept.
+    def open_folder(self, data: Data) -> None:
+        """Take the run's folder, and create it if necessary.
 
         Args:
-            has_checkpoints: whether the recipe saves checkpoints.
+            data: The data set, whose name is part of the default folder.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C; its message says what is kept.
+            InputError: As of `RunFolder.open`.
         """
-        try:
-            with interrupts.as_keyboard_interrupt():
-                yield
-        except (Exception, KeyboardInterrupt) as error:
-            state = checkpoint.latest_state(self.folder / checkpoint.FOLDER)
-            is_kept = bool(has_checkpoints and state)
-            if not is_kept or isinstance(error, DivergenceError):
-                self._discard()
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            if is_kept:
-                raise KeyboardInterrupt(
-                    f"the backup in {self.folder} is kept; the same command with "
-                    "--resume goes on from there"
-                ) from None
-            end = "first backup" if has_checkpoints else "training was done"
-            raise KeyboardInterrupt(
-                f"before the {end}; nothing is kept in {self.folder}"
-            ) from None
+        config = self._config
+        default = Path("runs", self._recipe, data.description.name)
+        self.folder = RunFolder(Path(config.out_dir or default), self._recipe)
+        check_path(str(self.folder.path))
+        settings = [
+            line
+            for line in flags.flags_text(config).splitlines()
+            if not line.startswith(OF_FILES)
+        ]
+        self.folder.open(settings, fingerprint(data), resume=config.resume)
 
-    def _discard(self) -> None:
-        """Remove what the training has left in the run's folder."""
-        for name in (checkpoint.FOLDER, LOGS):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        with contextlib.suppress(OSError):  # it holds files of an earlier run
-            self.folder.rmdir()
+    def train(
+        self, train: Callable[[], tuple[keras.Model, dict[str, Any]]]
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        """Train a model, or load it if a killed run has trained it.
+
+        Args:
+            train: As of `checkpoint.train_once`.
+
+        Returns:
+            The model and the record of its training.
+        """
+        trained = checkpoint.train_once(self.folder, train)
+        self.seconds["fit"] = trained.seconds
+        return trained.model, trained.record
 
     def finish(
         self,
@@ -153,147 +164,74 @@ class Session:
         """Export the model, write the metrics and the report, and print a summary.
 
         Args:
-            model: the trained learner, on preprocessed features.
-            serving: from raw inputs to predictions.
-            data: the data that the learner was trained and tested on.
-            predictions: for the rows of each part, at least `train` and `test`.
-            contents: the scores of each part and of the `baseline`, the `certificate`,
+            model: The trained learner, on preprocessed features.
+            serving: From raw inputs to predictions.
+            data: The data that the learner was trained and tested on.
+            predictions: For the rows of each part, at least `train` and `test`.
+            contents: The scores of each part and of the `baseline`, the `certificate`,
                 and what else the recipe records.
-            page: builds the report's page from the run and the words of the command
+            page: Builds the report's page from the run and the words of the command
                 that reproduces it.
 
         Returns:
             The run.
 
         Raises:
-            InputError: if a file cannot be written.
+            InputError: If a file cannot be written.
         """
         config, folder = self._config, self.folder
-        if config.export:
-            with self.stage("export"):
-                outputs = export.outputs(data.description)
-                export.save_keras(serving, folder / "model.keras")
-                export.save_model(serving, folder / "export", outputs)
-        metrics = build_metrics(self._recipe, data, contents, self.seconds)
+        metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         both = predictions["train"], predictions["test"]
-        run = Run(model, serving, metrics, folder, data, both)
-        if config.report:
-            with self.stage("report"):
-                html = report.render(page(run, flags.command(config, self._recipe)))
-                atomic_files.write_text(
-                    folder / "report.html",
-                    html,
-                    "the report",
-                    # The command may hold a path that is not valid Unicode.
-                    errors="backslashreplace",
-                )
-        _write_record(run, config)
-        print("\n".join(_summarise(run, config)))
+        run = Run(model, serving, metrics, folder.path, data, both)
+        if not folder.is_complete:
+            if config.export:
+                with self.stage("export"):
+                    self._export(run)
+            if config.report:
+                with self.stage("report"):
+                    words = flags.command(config, self._recipe)
+                    self._write("report.html", report.render(page(run, words)))
+            self._write("metrics.json", metrics_text(metrics))
+            self._write("flags.txt", flags.flags_text(config), "surrogateescape")
+            folder.finish()
+        self._print_summary(run)
         return run
+
+    def _print_summary(self, run: Run) -> None:
+        lines = [*run.data.description.notes, *summarise(run.metrics)]
+        files = self.folder.files
+        if "report.html" in files:
+            lines.append(f"report: {run.out_dir / 'report.html'}")
+        if "model.keras" in files:
+            lines.append(f"SavedModel: {newest_export(run.out_dir)}")
+        print("\n".join(lines))
+
+    def _export(self, run: Run) -> None:
+        with self.folder.writing("model.keras", "the model") as path:
+            export.save_keras(run.serving_model, path)
+        outputs = export.outputs(run.data.description)
+        with self.folder.writing(self.folder.next_version(), "the SavedModel") as path:
+            export.save_model(run.serving_model, path, outputs)
+
+    def _write(self, name: str, text: str, errors: str = "backslashreplace") -> None:
+        # The name of the data may not be valid Unicode; JSON has the same escapes.
+        with self.folder.writing(name, name) as path:
+            path.write_text(text, encoding="utf-8", errors=errors)
 
 
 def tensorboard(
-    folder: Path, *, resumes: bool = False, **options: Any
+    folder: RunFolder, *, resumes: bool, **options: Any
 ) -> keras.callbacks.Callback:
     """Return the callback that logs a training for TensorBoard.
 
     Args:
-        folder: the run's folder.
-        resumes: whether to add to the logs of an earlier training.
-        **options: of Keras's `TensorBoard`.
+        folder: The run's folder.
+        resumes: Whether to add to the logs of an earlier training.
+        **options: Of Keras's `TensorBoard`.
     """
-    logs = folder / LOGS
     if not resumes:
-        shutil.rmtree(logs, ignore_errors=True)
-    return keras.callbacks.TensorBoard(str(logs), write_graph=False, **options)
-
-
-def build_metrics(
-    recipe: str,
-    data: Data,
-    contents: Mapping[str, Any],
-    seconds: dict[str, float],
-) -> dict[str, Any]:
-    """Return the content of `metrics.json`.
-
-    Args:
-        recipe: the recipe's name.
-        data: the data that the learner was trained and tested on.
-        contents: scores under `train`, `test` and `baseline`, the `certificate`, and
-            what else the recipe records.
-        seconds: the time of each stage. The same dict is put into the metrics, so that
-            they include later stages.
-    """
-    description = data.description
-    return {
-        "recipe": recipe,
-        "dataset": {
-            "name": description.name,
-            "train_rows": len(data.train.target),
-            "test_rows": len(data.test.target),
-            "features": len(description.columns),
-            "classes": list(description.target.levels),
-        },
-        **contents,
-        "seconds": seconds,
-        "peak_memory_bytes": _peak_memory_bytes(),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "recipes": _version(),
-        },
-    }
-
-
-def _version() -> str:
-    """Return the project's version, also in a checkout that is not installed."""
-    try:
-        return importlib.metadata.version("descent-recipes")
-    except importlib.metadata.PackageNotFoundError:
-        project = Path(__file__).parents[3] / "pyproject.toml"
-        return tomllib.loads(project.read_text("utf-8"))["project"]["version"]
-
-
-def _write_record(run: Run, config: DataConfig) -> None:
-    metrics = _replace_nan(run.metrics)
-    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_files.write_text(run.out_dir / "metrics.json", text + "\n")
-    atomic_files.write_text(run.out_dir / "flags.txt", flags.flags_text(config))
-
-
-def _summarise(run: Run, config: DataConfig) -> Iterator[str]:
-    yield from run.data.description.notes
-    yield _format_numbers("test", run.metrics["test"])
-    yield _format_numbers("certificate", run.metrics["certificate"])
-    if config.report:
-        yield f"report: {run.out_dir / 'report.html'}"
-    if config.export:
-        yield f"SavedModel: {newest_export(run.out_dir)}"
-
-
-def newest_export(folder: Path) -> Path:
-    """Return the SavedModel that was written last to a run's folder."""
-    versions = (p for p in (folder / "export").iterdir() if p.name.isdecimal())
-    return max(versions, key=lambda version: int(version.name))
-
-
-def _format_numbers(title: str, numbers: Mapping[str, Any]) -> str:
-    words = (
-        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in numbers.items()
-        if value is not None and " " not in str(value)  # sentences are for the report
-    )
-    return f"{title}: {' '.join(words)}"
-
-
-def _replace_nan(value: Any) -> Any:
-    """Return the value with None in place of numbers that JSON cannot represent."""
-    if isinstance(value, Mapping):
-        return {key: _replace_nan(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replace_nan(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        shutil.rmtree(folder.logs, ignore_errors=True)
+    return keras.callbacks.TensorBoard(str(folder.logs), write_graph=False, **options)
 
 
 def verbosity() -> int:
@@ -301,6 +239,20 @@ def verbosity() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def fingerprint(data: Data) -> str:
+    """Return a checksum of rows and names, which tells whether they have changed."""
+    about = data.description
+    checksum = zlib.crc32(repr((about.columns, about.target, about.task)).encode())
+    for rows in data.parts.values():
+        features = rows.features
+        arrays = (
+            (features.data, features.indices, features.indptr)
+            if scipy.sparse.issparse(features)
+            else (features,)
+        )
+        for array in (*arrays, rows.target):
+            checksum = zlib.crc32(f"{array.shape} {array.dtype}".encode(), checksum)
+            for start in range(0, len(array), CHUNK_ROWS):
+                chunk = np.ascontiguousarray(array[start : start + CHUNK_ROWS])
+                checksum = zlib.crc32(chunk.data, checksum)
+    return f"{checksum:08x}"

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from layers import KernelExpansion, PairwiseExpansion, kernels
+from recipes import interrupts
 from recipes.checks import inputs
 from recipes.checks.prediction import ChecksRows
 from recipes.checks.sparse import cut_dense, limit_size, make_batches
@@ -499,6 +500,7 @@ class _RunDescent(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Finish, continue or begin problems."""
+        interrupts.check()
         self.is_under_way = True
         dtype = self.descent.dtype
         if not self.descent.advance():

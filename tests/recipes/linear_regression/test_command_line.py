@@ -166,6 +166,7 @@ def test_without_report_and_export(linear_regression, tmp_path):
     assert names_in(tmp_path / "here") == {
         "metrics.json",
         "flags.txt",
+        "run.json",
         "logs",
     }
     assert names_in(tmp_path) == {"here"}
@@ -244,21 +245,21 @@ ENDLESS = (
 
 
 def test_interrupt(linear_regression, tmp_path):
-    backups = tmp_path / RUN / "backup"
+    backups = tmp_path / RUN / ".unfinished/backup"
     line = interrupted_when(
         lambda: list(backups.glob("[0-9]*.npz")), linear_regression, tmp_path, *ENDLESS
     )
     assert f"the backup in {RUN} is kept" in line
-    assert names_in(tmp_path / RUN) == {"logs", "backup"}
+    assert names_in(tmp_path / RUN) == {".unfinished"}
     assert not list(backups.glob(".*"))
 
 
 def test_interrupt_before_the_first_step(linear_regression, tmp_path):
     # When the logs exist, the first step is being compiled.
-    logs = tmp_path / RUN / "logs"
+    logs = tmp_path / RUN / ".unfinished/files/logs"
     line = interrupted_when(logs.exists, linear_regression, tmp_path, *ENDLESS)
-    assert "nothing is kept" in line
-    assert not (tmp_path / RUN).exists()
+    assert line == "interrupted: nothing of this run is kept"
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_metrics_are_null(linear_regression, tmp_path):

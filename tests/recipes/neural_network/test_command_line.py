@@ -101,6 +101,7 @@ def test_flagfile_repeats_the_run_to_the_bit(neural_network, tmp_path):
     assert names_in(tmp_path / "here") == {
         "metrics.json",
         "flags.txt",
+        "run.json",
         "logs",
     }
 
@@ -226,10 +227,10 @@ def test_divergence_is_one_line_and_leaves_nothing(neural_network, tmp_path):
 
 
 def test_interrupt(neural_network, tmp_path):
-    backups = tmp_path / RUN / "backup"
+    backups = tmp_path / RUN / ".unfinished/backup"
     flags = ("--epochs=100000", "--patience=0")
     line = interrupted_when(
         lambda: list(backups.glob("[0-9]*.npz")), neural_network, tmp_path, *flags
     )
     assert f"the backup in {RUN} is kept" in line
-    assert names_in(tmp_path / RUN) == {"logs", "backup"}
+    assert names_in(tmp_path / RUN) == {".unfinished"}

@@ -1,7 +1,6 @@
 """`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +8,10 @@ import pytest
 
 from recipes.errors import ArgumentError, DivergenceError, InputError
 from recipes.neural_network import Config, train_and_evaluate
+from recipes.neural_network.recipe import NAME
 from recipes.neural_network.training.attempt import TrainingAttempt, hold_out
 from recipes.pipeline.datasets.description import Column, Data, Description, Examples
+from recipes.pipeline.run.folder import RunFolder
 from tests.commands import run_fresh
 from tests.runs import answers, check_elsewhere, table_of_plants
 
@@ -133,7 +134,8 @@ def test_report_shows_the_run(runs):
 def test_a_range_test_rate_that_diverges_is_reduced(monkeypatch, tmp_path, capsys):
     """To a tenth; a resumed run continues with the rate of its attempt."""
     fit, rates = TrainingAttempt.fit, []
-    place = tmp_path / "backup" / "learning_rate.txt"
+    folder = RunFolder(tmp_path, NAME)
+    place = folder.backup / "learning_rate.txt"
 
     def diverging(attempt, model, *args):
         rates.append(attempt.learning_rate)
@@ -151,12 +153,14 @@ def test_a_range_test_rate_that_diverges_is_reduced(monkeypatch, tmp_path, capsy
     assert "training diverged; it restarts at the rate 0.05" in capsys.readouterr().out
     assert not place.exists()
 
-    place.parent.mkdir()
+    place.parent.mkdir(parents=True)
     place.write_text(repr(rates[1]))
-    resumed = replace(config, resume=True)
-    attempt = TrainingAttempt(resumed, tmp_path, "auto", is_first=True)
+    attempt = TrainingAttempt(config, folder, "auto", is_first=True)
+    assert attempt.learning_rate == "auto"
+    folder.is_resumed = True
+    attempt = TrainingAttempt(config, folder, "auto", is_first=True)
     assert attempt.learning_rate == rates[1]
-    attempt = TrainingAttempt(config, tmp_path, "auto", is_first=True)
+    attempt = TrainingAttempt(config, folder, "auto", is_first=False)
     assert attempt.learning_rate == "auto"
 
 

@@ -69,7 +69,7 @@ def test_killed_run_ends_in_the_same_weights(uninterrupted, neural_network, tmp_
     assert found.keys() == weights.keys() and len(found) > 8
     for name, values in weights.items():
         np.testing.assert_array_equal(found[name], values, name)
-    assert not (tmp_path / "backup").exists()
+    assert not (tmp_path / ".unfinished").exists()
 
 
 # The callbacks' states.

@@ -107,7 +107,7 @@ def test_model_is_the_same_without_probabilities(first_metrics, svm, tmp_path):
     ended = svm(tmp_path, *QUICK, "--out_dir=here")
     assert (ended.code, ended.err) == (0, "")
     kept = names_in(tmp_path / "here")
-    assert kept == {"metrics.json", "flags.txt", "logs"}
+    assert kept == {"metrics.json", "flags.txt", "run.json", "logs"}
     found = metrics_of(tmp_path / "here")
     assert found["certificate"] == first_metrics["certificate"]
     assert found["test"]["accuracy"] == first_metrics["test"]["accuracy"]
@@ -227,7 +227,6 @@ def test_numeric_target_that_may_be_a_class_is_reported(svm, tmp_path):
         ("--cache_mb=0", "--cache_mb=0.0: should be a number above 0"),
         ("--class_weight=even", "none or balanced"),
         ("--multiclass=one_vs_all", "one_vs_one or one_vs_rest"),
-        ("--resume", "--resume: support vector machines keep no backup"),
     ],
 )
 def test_bad_flag_is_one_line(flag, words, svm, tmp_path):
@@ -257,13 +256,10 @@ def test_probabilities_of_a_class_with_a_single_row_are_refused(svm, tmp_path):
 
 
 def test_interrupt_leaves_nothing(svm, tmp_path):
-    logs = tmp_path / "here/logs"
-
+    logs = tmp_path / "here/.unfinished/files/logs"
     flags = *ENDLESS, "--out_dir=here"
     line = interrupted_when(logs.exists, svm, tmp_path, *flags)
-    assert line == (
-        "interrupted: before the training was done; nothing is kept in here"
-    )
+    assert line == "interrupted: nothing of this run is kept"
     assert not (tmp_path / "here").exists()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import svm as peer
 
-from recipes.errors import ArgumentError, InputError
+from recipes.errors import ArgumentError
 from recipes.svm import Config, train_and_evaluate
 from tests.commands import run_fresh
 from tests.runs import check_elsewhere, table_of_plants
@@ -130,5 +130,3 @@ def test_warnings_of_a_long_fit_precede_it(capsys, monkeypatch, tmp_path):
 def test_bad_settings_are_refused_in_python_too():
     with pytest.raises(ArgumentError, match=r"`C` should be a number above 0"):
         Config(C=-1)
-    with pytest.raises(InputError, match="--resume"):
-        Config(resume=True)

@@ -3,104 +3,157 @@
 import textwrap
 import tomllib
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from recipes import interrupts
 from recipes.errors import DivergenceError, InputError
 from recipes.pipeline import report
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.datasets import load
+from recipes.pipeline.datasets import Data, load
+from recipes.pipeline.datasets.description import Examples
 from recipes.pipeline.run import Session
+from recipes.pipeline.run.session import fingerprint
 from tests.commands import ROOT, run_forked
 from tests.runs import names_in
+
+DATA = load(DataConfig(dataset="iris"), task="classification")
 
 
 @pytest.fixture
 def session(tmp_path):
-    """A session whose training has written logs, in a folder of its own."""
-    folder = tmp_path / "run"
-    (folder / "logs").mkdir(parents=True)
-    return Session("svm", DataConfig(dataset="iris", out_dir=str(folder)))
+    """A session that has written logs, in a folder of its own."""
+    session = Session("svm", DataConfig(dataset="iris", out_dir=str(tmp_path / "run")))
+    session.open_folder(DATA)
+    session.folder.logs.mkdir(parents=True)
+    return session
 
 
 def save_state(session):
-    (session.folder / "backup").mkdir()
-    (session.folder / "backup/7.npz").touch()
-
-
-def test_training_that_ends_well_keeps_its_files(session):
-    with session.training():
-        pass
-    assert names_in(session.folder) == {"logs"}
+    (session.folder.backup / "7.npz").touch()
 
 
 @pytest.mark.parametrize("error", [InputError, DivergenceError, ValueError, OSError])
 def test_failed_training_leaves_nothing(session, error):
-    with pytest.raises(error, match="why"), session.training(has_checkpoints=True):
+    with pytest.raises(error, match=r"^why$"), session:
         raise error("why")
-    assert not session.folder.exists()
+    assert not session.folder.path.exists()
 
 
-def test_failed_training_leaves_the_files_of_an_earlier_run(session):
-    (session.folder / "metrics.json").touch()
-    with pytest.raises(ValueError), session.training():
-        raise ValueError
-    assert names_in(session.folder) == {"metrics.json"}
+def test_failed_training_leaves_the_folder_and_the_files_of_others(tmp_path):
+    folder = tmp_path / "empty"
+    for name in ("logs", "backup"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own").touch()
+    folder.mkdir()
+    for each in (folder, tmp_path):
+        session = Session("svm", DataConfig(out_dir=str(each)))
+        with pytest.raises(ValueError), session:
+            session.open_folder(DATA)
+            session.folder.logs.mkdir(parents=True)
+            raise ValueError
+    assert names_in(tmp_path) == {"empty", "logs", "backup"}
+    assert not list(folder.iterdir())
+    assert all((tmp_path / name / "own").exists() for name in ("logs", "backup"))
 
 
-@pytest.mark.parametrize("error", [InputError, RuntimeError])
-def test_failed_training_keeps_the_state_it_can_resume_from(session, error):
-    save_state(session)
-    with pytest.raises(error), session.training(has_checkpoints=True):
-        raise error
-    assert names_in(session.folder) == {"logs", "backup"}
+def test_input_error_says_what_is_kept(session):
+    with (
+        pytest.raises(InputError, match=r"^why; the backup in .*run is kept; .*--res"),
+        session,
+    ):
+        save_state(session)
+        raise InputError("why")
+    assert (session.folder.backup / "7.npz").exists()
+
+
+def test_error_of_ours_has_a_note_of_what_is_kept(session):
+    with pytest.raises(RuntimeError) as raised, session:
+        save_state(session)
+        raise RuntimeError
+    (note,) = raised.value.__notes__
+    assert note.startswith("the backup in ")
 
 
 def test_diverged_training_leaves_no_state_to_resume_from(session):
-    save_state(session)
-    with pytest.raises(DivergenceError), session.training(has_checkpoints=True):
+    def train():
+        save_state(session)
         raise DivergenceError
-    assert not session.folder.exists()
+
+    with pytest.raises(DivergenceError), session:
+        session.train(train)
+    assert not session.folder.path.exists()
 
 
-@pytest.mark.parametrize(
-    ("has_checkpoints", "words"),
-    [(True, "before the first backup"), (False, "before the training was done")],
-)
-def test_interrupt_without_a_state_leaves_nothing(session, has_checkpoints, words):
-    with (
-        pytest.raises(KeyboardInterrupt, match=f"{words}; nothing is kept in "),
-        session.training(has_checkpoints=has_checkpoints),
-    ):
+def test_interrupt_without_a_state_leaves_nothing(session):
+    with pytest.raises(KeyboardInterrupt, match="nothing of this run is kept"), session:
         raise KeyboardInterrupt
-    assert not session.folder.exists()
+    assert not session.folder.path.exists()
 
 
 def test_interrupt_keeps_the_state_and_says_so(session, monkeypatch):
     """Also when the interrupt arrives as another exception."""
-    save_state(session)
-    monkeypatch.setattr(interrupts, "was_pressed", lambda: True)
+    monkeypatch.setattr(interrupts, "has_come", lambda: True)
     with (
         pytest.raises(KeyboardInterrupt, match=r"backup in .*run is kept; .*--resume"),
-        session.training(has_checkpoints=True),
+        session,
     ):
+        save_state(session)
         raise RuntimeError("from C++")
-    assert names_in(session.folder) == {"logs", "backup"}
+    assert names_in(session.folder.path) == {".unfinished"}
+
+
+def test_interrupt_that_was_swallowed_ends_the_stage(session, monkeypatch):
+    with pytest.raises(KeyboardInterrupt), session, session.stage("export"):
+        monkeypatch.setattr(interrupts, "has_come", lambda: True)
 
 
 def test_report_shows_a_path_that_is_not_valid_unicode(tmp_path):
     config = DataConfig(dataset="iris", out_dir=str(tmp_path), export=False)
     contents = {"train": {}, "test": {}, "baseline": {}, "certificate": {}}
-    Session("svm", config).finish(
-        model=None,
-        serving=None,
-        data=load(config, task="classification"),
-        predictions={"train": None, "test": None},
-        contents=contents,
-        page=lambda run, command: report.Page("naïve \udcff", "", (), ()),
-    )
+    with Session("svm", config) as session:
+        session.open_folder(DATA)
+        session.finish(
+            model=None,
+            serving=None,
+            data=DATA,
+            predictions={"train": None, "test": None},
+            contents=contents,
+            page=lambda run, command: report.Page("naïve \udcff", "", (), ()),
+        )
     assert "naïve \\udcff" in (tmp_path / "report.html").read_text("utf-8")
-    assert names_in(tmp_path) == {"report.html", "metrics.json", "flags.txt"}
+    assert names_in(tmp_path) == {
+        *("report.html", "metrics.json", "flags.txt", "run.json")
+    }
+
+
+# What the fingerprint sees.
+
+
+def test_fingerprint_tells_any_changed_number():
+    table = load(DataConfig(dataset="iris"), task="classification")
+    before = fingerprint(table)
+    assert fingerprint(DATA) == before
+    for rows in table.parts.values():
+        for array in (rows.features, rows.target):
+            index = (-1,) * array.ndim
+            array[index] += 1
+            assert fingerprint(table) != before
+            array[index] -= 1
+    assert fingerprint(table) == before
+
+
+def test_fingerprint_of_sparse_rows():
+    def made(value):
+        rows = csr_array(np.array([[0, value], [3.0, 0]]))
+        return Examples(rows, np.zeros(2))
+
+    one, two = (
+        fingerprint(Data(made(value), made(1.0), DATA.description))
+        for value in (1.0, 2.0)
+    )
+    assert one != two
 
 
 # A run of a checkout that is on the path, but not installed.
