@@ -37,7 +37,7 @@ def machine(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def outcomes(machine):
+def ended(machine):
     """Run the recipes there without internet, two at a time."""
 
     def run(recipe):
@@ -55,12 +55,12 @@ def outcomes(machine):
 
 
 @pytest.mark.parametrize("recipe", RUNS)
-def test_a_recipe_needs_no_internet(recipe, outcomes, machine):
-    assert outcomes[recipe].code == 0, outcomes[recipe].err
+def test_a_recipe_needs_no_internet(recipe, ended, machine):
+    assert ended[recipe].code == 0, ended[recipe].err
     assert all((machine / "out" / recipe / name).exists() for name in WRITTEN)
 
 
-def test_nothing_is_written_elsewhere(outcomes, machine):
+def test_nothing_is_written_elsewhere(ended, machine):
     allowed = [machine / "out", *(machine / "home" / name for name in CACHES)]
     elsewhere = [
         str(path.relative_to(machine))
