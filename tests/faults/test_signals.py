@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Ended, environment, run_forked, run_fresh
-from tests.runs import LONGEST_WAIT, wait_for
+from tests.runs import FILES, LONGEST_WAIT, names_in, wait_for
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -260,32 +260,38 @@ module.{function} = strike(module.{function})
 """
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_tensorflow_traces(number, linear_regression, tmp_path):
+    code = STRIKE.format(
+        module="recipes.linear_regression.model",
+        function="LinearRegression.train_step",
+        name=number.name,
+    )
+    ended = linear_regression.after(code, tmp_path, "--out_dir=run")
+    assert interruption(ended, number) == "nothing of this run is kept"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
-    ("module", "function", "number", "flags"),
+    ("module", "function"),
     [
-        (
-            "recipes.linear_regression.model",
-            "LinearRegression.train_step",  # while TensorFlow traces it
-            signal.SIGHUP,
-            [],
-        ),
-        ("tensorflow", "saved_model.save", signal.SIGTERM, []),
-        ("recipes.pipeline.report", "render", signal.SIGTERM, ["--noexport"]),
+        ("recipes.pipeline.evaluation", "score"),
+        ("tensorflow", "saved_model.save"),
+        ("recipes.pipeline.report", "render"),
     ],
 )
-def test_while_it_runs(module, function, number, flags, linear_regression, tmp_path):
-    code = STRIKE.format(module=module, function=function, name=number.name)
-    ended = linear_regression.after(code, tmp_path, "--out_dir=run", *flags)
-    interruption(ended, number)
-    check_whole(tmp_path / "run")
-
-
-def check_whole(folder):
-    """Assert that an interrupted run has left no part of a file, and no record."""
-    assert not list(folder.rglob(".tmp-*"))
-    assert not (folder / "metrics.json").exists()
-    for version in folder.glob("export/*"):
-        assert (version / "saved_model.pb").is_file()
+def test_after_the_training(module, function, linear_regression, tmp_path):
+    code = STRIKE.format(module=module, function=function, name="SIGTERM")
+    ended = linear_regression.after(code, tmp_path, "--out_dir=run")
+    assert interruption(ended, signal.SIGTERM) == (
+        "the trained model in run is kept; the same command with --resume goes on from "
+        "there"
+    )
+    assert names_in(tmp_path / "run") == {".unfinished"}
+    ended = linear_regression(tmp_path, "--out_dir=run", "--resume")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Epoch" not in ended.out
+    assert names_in(tmp_path / "run") == FILES
 
 
 def test_all_recipes(tmp_path):

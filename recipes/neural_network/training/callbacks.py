@@ -104,7 +104,13 @@ class SynchronizeRandomState(keras.callbacks.Callback):
         self._epoch, self._generators = epoch, generators
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Set each generator's counter to the number of steps taken."""
+        """Set each generator's counter to the number of steps taken.
+
+        And the epoch to the last one, which the certificate depends on if a resumed
+        training has none left: it reads the rows in their last order.
+        """
+        if self.model._initial_epoch:
+            self._epoch.assign(self.model._initial_epoch - 1)
         for generator in self._generators:
             seed, _ = generator.state.numpy()
             generator.state.assign([seed, int(self.model.optimizer.iterations)])

@@ -1,7 +1,7 @@
 """The command line: a recipe's `Config` as absl flags, and the run behind them.
 
-TensorFlow is imported only after the
-flags have been read and checked, so that help and usage errors appear at once.
+TensorFlow is imported only after the flags have been read and checked, so that help and
+usage errors appear at once.
 """
 
 import contextlib

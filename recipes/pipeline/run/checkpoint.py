@@ -105,7 +105,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._due = time.monotonic() + 1
 
     def _read(self, path: Path) -> None:
-        # NumPy would not close a file that is none of its own.
+        # NumPy leaves a damaged file open if it has opened it itself.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             values = {name: saved[name] for name in saved.files}
         variables = self._variables()

@@ -1,6 +1,7 @@
 """A run that is killed and restarted with --resume ends in the same weights."""
 
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from recipes.neural_network import Config, train_and_evaluate
 from recipes.neural_network.training.early_stopping import EarlyStopping
 from recipes.neural_network.training.history_callback import HistoryCallback
 from recipes.pipeline.run.checkpoint import Checkpoint
@@ -70,6 +72,29 @@ def test_killed_run_ends_in_the_same_weights(uninterrupted, neural_network, tmp_
     for name, values in weights.items():
         np.testing.assert_array_equal(found[name], values, name)
     assert not (tmp_path / ".unfinished").exists()
+
+
+def test_run_killed_after_its_last_epoch_trains_no_more(tmp_path, monkeypatch):
+    """The certificate speaks of all epochs, though the resumed run had none to run."""
+    save = Checkpoint.on_epoch_end
+
+    def save_each_and_end(callback, epoch, logs=None):
+        callback._due = 0.0
+        save(callback, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    flags = {"dataset": "iris", "hidden_sizes": (4,), "learning_rate": 0.1, "epochs": 2}
+    config = Config(**flags, patience=0, report=False, export=False)
+    whole = train_and_evaluate(replace(config, out_dir=str(tmp_path / "whole")))
+    config = replace(config, out_dir=str(tmp_path / "killed"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "on_epoch_end", save_each_and_end)
+        with pytest.raises(KeyboardInterrupt, match=r"the backup in .* is kept"):
+            train_and_evaluate(config)
+    resumed = train_and_evaluate(replace(config, resume=True))
+    assert numbers_of(resumed.metrics) == numbers_of(whole.metrics)
+    assert resumed.metrics["certificate"]["epochs"] == 2
 
 
 # The callbacks' states.

@@ -128,6 +128,12 @@ def test_report_shows_a_path_that_is_not_valid_unicode(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "a\udcffb"])
+def test_folder_that_cannot_be_is_refused_before_the_data_are_read(name):
+    with pytest.raises(InputError, match="is not the name of a folder"):
+        Session("svm", DataConfig(dataset="no such data", out_dir=name))
+
+
 # What the fingerprint sees.
 
 
