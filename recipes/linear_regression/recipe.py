@@ -15,6 +15,7 @@ from recipes.linear_regression.config import Config, LinearRegressionSettings
 from recipes.linear_regression.model import LinearRegression
 from recipes.linear_regression.report.coefficients import Coefficient, Coefficients
 from recipes.linear_regression.report.page import build_page
+from recipes.linear_regression.solver.callback import LossHistory
 from recipes.linear_regression.solver.standard_errors import estimate_coefficients
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import Checkpoint, Run, Session
@@ -106,15 +107,23 @@ def fit(
         model = LinearRegression(**LinearRegressionSettings.taken_from(config))
         folder = session.folder
         logs = pipeline.run.tensorboard(folder, resumes=folder.is_resumed)
-        checkpoint = Checkpoint(folder.backup, restore=folder.is_resumed)
+        losses = LossHistory()
+        checkpoint = Checkpoint(
+            folder.backup, restore=folder.is_resumed, callbacks=[losses]
+        )
         rows = data.train_dataset(config.batch_size)
         rows = rows.map(lambda x, y: (preprocessing(x), y))
         if config.method == "full":
             rows = rows.cache()
-        model.fit(rows, callbacks=[logs, checkpoint], verbose=pipeline.run.verbosity())
+        model.fit(
+            rows,
+            callbacks=[logs, losses, checkpoint],
+            verbose=pipeline.run.verbosity(),
+        )
         return model, {
             "certificate": model.certificate,
-            "loss_history": model.loss_history.tolist(),
+            # The model itself knows only the losses since the run was resumed.
+            "loss_history": [*losses.earlier.tolist(), *model.loss_history.tolist()],
             "coefficients": asdict(list_coefficients(data, preprocessing, model)),
         }
 

@@ -1,5 +1,6 @@
-"""The callback that ends the descent: converged, diverging, stalled or out of steps."""
+"""The callbacks of a descent: one ends it and records why, one keeps its losses."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -100,3 +101,29 @@ class DescentMonitor(keras.callbacks.Callback):
     def _stop(self, reason: str) -> None:
         self.stop_reason = reason
         self.model.stop_training = True
+
+
+class LossHistory(keras.callbacks.Callback):
+    """Callback that keeps the losses of a descent, with a state that can be saved.
+
+    Attributes:
+        earlier: The objective at each point of the training that this one resumes, an
+            array; empty if it resumes none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.earlier = np.empty(0)
+        self._losses: list[np.ndarray] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Add the losses of the epoch."""
+        self._losses.append(self.model.read_step_losses())
+
+    def state(self) -> dict[str, Any]:
+        """Return all losses so far."""
+        return {"losses": np.concatenate([self.earlier, *self._losses])}
+
+    def restore_state(self, state: Mapping[str, Any]) -> None:
+        """Resume from a state that `state` returned."""
+        self.earlier = state["losses"]

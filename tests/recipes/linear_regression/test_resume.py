@@ -1,13 +1,16 @@
 """A run that is killed and restarted with --resume ends in the same numbers."""
 
 import errno
+import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recipes.errors import ConvergenceWarning, InputError
+from recipes.linear_regression import Config, train_and_evaluate
 from recipes.linear_regression.model import LinearRegression
 from recipes.pipeline.run import checkpoint
 from recipes.pipeline.run.checkpoint import Checkpoint
@@ -79,6 +82,28 @@ def test_resume_without_a_backup_starts_afresh(linear_regression, tmp_path):
     assert (ended.code, ended.err) == (0, "")
     assert "no backup in .: starting from the beginning" in ended.out
     assert metrics_of(tmp_path)["certificate"]["converged"] is True
+
+
+def test_resumed_run_reports_the_losses_of_all_its_steps(tmp_path, monkeypatch):
+    save = Checkpoint.on_epoch_end
+
+    def save_third_and_end(callback, epoch, logs=None):
+        save(callback, epoch, logs)
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    flags = {"method": "full", "momentum": "none", "report": False, "export": False}
+    whole = train_and_evaluate(Config(**flags, out_dir=str(tmp_path / "whole")))
+    config = Config(**flags, out_dir=str(tmp_path / "killed"))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.time, "monotonic", itertools.count().__next__)
+        patch.setattr(Checkpoint, "on_epoch_end", save_third_and_end)
+        with pytest.raises(KeyboardInterrupt, match=r"the backup in .* is kept"):
+            train_and_evaluate(config)
+    resumed = train_and_evaluate(replace(config, resume=True))
+    steps = resumed.metrics["certificate"]["iterations"]
+    assert len(resumed.model.loss_history) == steps + 1
+    np.testing.assert_array_equal(resumed.model.loss_history, whole.model.loss_history)
 
 
 # The callback itself.
