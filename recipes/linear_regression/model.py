@@ -1,6 +1,7 @@
 """Linear regression by full-batch gradient descent, with a certified optimum."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,10 +12,15 @@ from layers import Linear
 from recipes.checks.arguments import check_count
 from recipes.checks.prediction import ChecksRows
 from recipes.checks.settings import configured_by, documented_by
-from recipes.linear_regression.config import LinearRegressionSettings
+from recipes.linear_regression.config import LinearRegressionSettings, Momentum
 from recipes.linear_regression.solver import closed_form, descent, row_sums
 from recipes.linear_regression.solver.callback import DescentMonitor, check_callbacks
-from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
+from recipes.linear_regression.solver.certificate import (
+    Evaluation,
+    certify,
+    evaluate,
+    warn_unless_converged,
+)
 from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.descent import Measurement, State
 from recipes.linear_regression.solver.objective import Problem, build_problem
@@ -30,8 +36,71 @@ STEPS_PER_EPOCH = {"moments": 1000, "rows": 10}
 MAX_GRAM_FEATURES = 4096
 # Rounding error of the duality gap, relative to the loss.
 GAP_RESOLUTION = 1e-12
+# A refinement of float32 moments reduces the excess loss to this share, or float64
+# moments follow.
+REFINEMENT = 0.01
 # Above this condition number, float32 products make the moments too inaccurate.
 MAX_FLOAT32_CONDITION = 1e4
+
+
+def take_steps(
+    problem: Problem,
+    before: State,
+    rule: Momentum | Callable[[tf.Tensor], tf.Tensor],
+    features: int | None = None,
+) -> tuple[State, Measurement, tf.Tensor]:
+    """Take steps θ ← θ − α ∂F/∂θ, each with the gradient of all rows.
+
+    Args:
+        problem: The whole data set.
+        before: The state to start from, with (w, b) in place of θ.
+        rule: The kind of momentum; or what maps the gradient in (w, b) to the weights
+            after the step of a Keras optimiser.
+        features: The width of the rows where the steps read them, as it has to stay a
+            Python number when TensorFlow retraces for another width.
+
+    Returns:
+        The state after them, likewise with (w, b), the last measurement, and the
+        objective at each point, `[points]`.
+    """
+    coordinates = problem.coordinates
+
+    def step(state: State) -> tuple[State, Measurement, State]:
+        theta = state.theta
+        if isinstance(rule, str):
+            theta = descent.evaluation_point(state, rule)
+        with tf.GradientTape() as tape:
+            tape.watch(theta)
+            loss = problem.loss(theta)
+        gradient = tape.gradient(loss, theta)
+        if isinstance(rule, str):
+            after = descent.take_step(state, theta, gradient, problem.settings, rule)
+        else:
+            # `previous` is the same point: any momentum is the optimiser's.
+            moved = coordinates.from_weights(rule(gradient))
+            after = State(moved, moved, state.age, state.iteration + 1)
+        measurement = descent.measure(
+            theta, loss, gradient, problem.settings, problem.rule
+        )
+        point = State(theta, theta, tf.zeros_like(state.age), state.iteration)
+        return point, measurement, after
+
+    start = before._replace(
+        theta=coordinates.from_weights(before.theta),
+        previous=coordinates.from_weights(before.previous),
+    )
+    after, measurement, losses = descent.take_steps(
+        step, start, problem.steps, problem.last_iteration
+    )
+    # Without a step no bit changes, as the conversion's rounding would.
+    is_same = tf.reduce_all(after.theta == start.theta)
+    theta = tf.where(is_same, before.theta, coordinates.to_weights(after.theta))
+    previous = coordinates.to_weights(after.previous)
+    return after._replace(theta=theta, previous=previous), measurement, losses
+
+
+# Compiled once for all models and data.
+compiled_steps = tf.function(take_steps, reduce_retracing=True, autograph=False)
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -156,71 +225,50 @@ class LinearRegression(ChecksRows, keras.Model):
             The measurement of the last step, not an average: the keys differ from the
             model's metrics, so Keras passes the values on unchanged.
         """
-
-        def step(state: State) -> tuple[State, Measurement, State]:
-            theta = descent.evaluation_point(state, self.momentum)
-            with tf.GradientTape() as tape:
-                tape.watch(theta)
-                loss = problem.loss(theta)
-            gradient = tape.gradient(loss, theta)
-            after = self._take_step(state, theta, gradient, problem)
-            measurement = descent.measure(
-                theta, loss, gradient, problem.settings, problem.rule
-            )
-            point = State(theta, theta, tf.zeros_like(state.age), state.iteration)
-            return point, measurement, after
-
-        before = self._read_state(problem.coordinates)
-        state, measurement, losses = descent.take_steps(
-            step, before, problem.steps, problem.last_iteration
+        state = State(
+            self._read_weights(),
+            self._previous.value,
+            self._age.value,
+            self._iteration.value,
         )
-        # Without a step no bit changes, as the conversion's rounding would.
-        is_same = tf.reduce_all(state.theta == before.theta)
-        weights = problem.coordinates.to_weights(state.theta)
-        self._write_state(
-            state._replace(
-                theta=tf.where(is_same, self._read_weights(), weights),
-                previous=problem.coordinates.to_weights(state.previous),
-            )
-        )
+        if self.optimizer is not None:
+            after, measurement, losses = take_steps(problem, state, self._apply)
+        else:
+            take = take_steps if self.run_eagerly else compiled_steps
+            features = None if isinstance(problem.data, Moments) else self.row_shape[0]
+            after, measurement, losses = take(problem, state, self.momentum, features)
+        self.linear.kernel.assign(after.theta[:-1, tf.newaxis])
+        self.linear.bias.assign(after.theta[-1:])
+        self._previous.assign(after.previous)
+        self._age.assign(after.age)
+        self._iteration.assign(after.iteration)
         self._step_losses.assign(losses)
         return {
             "loss": measurement.loss,
             "relative_excess_loss": measurement.relative_excess_loss,
             "gradient_norm": measurement.gradient_norm,
-            "iteration": state.iteration,
+            "iteration": after.iteration,
         }
 
-    def _take_step(
-        self, state: State, theta: tf.Tensor, gradient: tf.Tensor, problem: Problem
-    ) -> State:
-        if self.optimizer is None:
-            return descent.take_step(
-                state, theta, gradient, problem.settings, self.momentum
-            )
+    def make_train_function(self, force: bool = False) -> None:
+        """Let Keras call `train_step` from Python, as its steps are compiled already.
+
+        Keras would trace it for every model. Only the steps of a Keras optimiser, which
+        owns variables, are compiled with the model.
+        """
+        if self.optimizer is not None:
+            super().make_train_function(force)
+        else:
+            self.train_function = lambda iterator: self.train_step(next(iterator))
+
+    def _apply(self, gradient: tf.Tensor) -> tf.Tensor:
+        """Let the Keras optimiser take its step, and return the weights after it."""
         gradients = (gradient[:-1, tf.newaxis], gradient[-1:])
         self.optimizer.apply(gradients, [self.linear.kernel, self.linear.bias])
-        # `previous` is the same point: any momentum is the optimiser's.
-        theta = problem.coordinates.from_weights(self._read_weights())
-        return State(theta, theta, state.age, state.iteration + 1)
+        return self._read_weights()
 
     def _read_weights(self) -> tf.Tensor:
         return tf.concat([self.linear.kernel[:, 0], self.linear.bias], axis=0)
-
-    def _read_state(self, coordinates: Coordinates) -> State:
-        return State(
-            coordinates.from_weights(self._read_weights()),
-            coordinates.from_weights(self._previous.value),
-            self._age.value,
-            self._iteration.value,
-        )
-
-    def _write_state(self, state: State) -> None:
-        self.linear.kernel.assign(state.theta[:-1, tf.newaxis])
-        self.linear.bias.assign(state.theta[-1:])
-        self._previous.assign(state.previous)
-        self._age.assign(state.age)
-        self._iteration.assign(state.iteration)
 
     def read_step_losses(self) -> np.ndarray:
         """Return the objective at each point of the last training step, `[points]`."""
@@ -274,13 +322,15 @@ class LinearRegression(ChecksRows, keras.Model):
         self._ensure_built(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
         with closed_form.limit_blas_threads(data.features):
-            # Products in float32 take a quarter of the time of float64. If they are too
-            # inaccurate (as TensorFloat-32 on a GPU may be), the certificate shows it
-            # and float64 follows.
-            for exact in (False, True) if data.are_large_float32 else (True,):
-                if not self._read_moments(data, exact):
-                    continue
-                problem = self._build_problem(data, exact, epochs, last_iteration)
+            # Products in float32 take a quarter of the time of float64. What they round
+            # off, the certificate's pass over the rows gives back; float64 products
+            # follow only where that does not help.
+            exact = not (data.are_large_float32 and self._read_moments(data, False))
+            if exact:
+                self._read_moments(data, True)
+            exact_rows, excess = exact, math.inf
+            while True:
+                problem = self._build_problem(data, exact_rows, epochs, last_iteration)
                 monitor = DescentMonitor(problem, self.optimizer)
                 before = self.loss_history[: int(self._iteration)]
                 try:
@@ -299,10 +349,17 @@ class LinearRegression(ChecksRows, keras.Model):
                     # Whatever a callback raises, what was solved is certified.
                     self.loss_history = np.concatenate([before, *monitor.losses])
                     if monitor.stop_reason != "diverged":
-                        self._certify(data, problem, monitor)
+                        evaluation = self._certify(data, problem, monitor)
                 is_final = monitor.stop_reason not in ("tolerance", "stalled")
-                if self.certificate["converged"] or is_final:
+                if self.certificate["converged"] or is_final or exact:
                     break
+                last, excess = excess, self.certificate["relative_excess_loss"]
+                exact_rows = True
+                if self.curvature is None or excess > last * REFINEMENT:
+                    exact = self._read_moments(data, True)
+                else:
+                    assert self.moments is not None  # noqa: S101, for mypy
+                    self._use(self.moments.refine(*evaluation))
         warn_unless_converged(
             self.certificate, self._effective_tolerance, self.compute_dtype
         )
@@ -329,10 +386,8 @@ class LinearRegression(ChecksRows, keras.Model):
         if not exact and not moments.suit_float32:
             return False
         moments.check()
-        self.moments, self.curvature = moments, None
-        is_plain = self.optimizer is not None or self.learning_rate != "auto"
-        choose = Coordinates.plain if is_plain else Coordinates.standardised
-        self._coordinates = choose(moments)
+        self._use(moments)
+        self.curvature = None
         self._center.assign(moments.mean[:-1])
         if is_full:
             self.curvature = closed_form.compute_curvature(
@@ -343,6 +398,11 @@ class LinearRegression(ChecksRows, keras.Model):
             or self.curvature is None
             or self.curvature.condition_number <= MAX_FLOAT32_CONDITION
         )
+
+    def _use(self, moments: Moments) -> None:
+        is_plain = self.optimizer is not None or self.learning_rate != "auto"
+        choose = Coordinates.plain if is_plain else Coordinates.standardised
+        self.moments, self._coordinates = moments, choose(moments)
 
     def _build_problem(
         self, data: TrainingRows, exact: bool, epochs: int | None, last_iteration: int
@@ -370,10 +430,12 @@ class LinearRegression(ChecksRows, keras.Model):
 
     def _certify(
         self, data: TrainingRows, problem: Problem, monitor: DescentMonitor
-    ) -> None:
+    ) -> Evaluation:
+        """Certify the weights, and return the evaluation that the proof is based on."""
         assert self.moments is not None  # noqa: S101, for mypy
+        evaluation = evaluate(data, problem.coordinates, self._predictor)
         proof = certify(
-            data,
+            evaluation,
             problem,
             self._predictor,
             self.moments,
@@ -395,6 +457,7 @@ class LinearRegression(ChecksRows, keras.Model):
         # The last point of a run that did not converge has not been measured yet.
         if monitor.stop_reason != "tolerance":
             self.loss_history = np.append(self.loss_history, proof["loss"])
+        return evaluation
 
     @property
     def _effective_tolerance(self) -> float:

@@ -10,9 +10,10 @@ import tensorflow as tf
 from recipes.errors import ConvergenceWarning
 from recipes.linear_regression.solver import descent, row_sums
 from recipes.linear_regression.solver.closed_form import Curvature
+from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.objective import PERFECT_FIT, TINY, Problem
 from recipes.linear_regression.solver.predictor import Predictor
-from recipes.linear_regression.solver.row_sums import Moments
+from recipes.linear_regression.solver.row_sums import Moments, SquaredError
 from recipes.linear_regression.solver.training_rows import TrainingRows
 
 # Above this condition number, better columns help more than more iterations.
@@ -25,8 +26,28 @@ EPSILON = float(np.finfo(np.float64).eps)
 SIGNIFICAND_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
+class Evaluation(NamedTuple):
+    """The centred model (w, a), see `row_sums`, and its squared error over all rows."""
+
+    w: tf.Tensor
+    level: tf.Tensor
+    error: SquaredError
+
+
+def evaluate(
+    data: TrainingRows, coordinates: Coordinates, predictor: Predictor
+) -> Evaluation:
+    """Compute the squared error of the predictions, in float64, in one pass."""
+    weights = tf.concat([predictor.kernel[:, 0], predictor.bias], axis=0)
+    w, level = coordinates.centre(weights)
+    error = row_sums.compute_squared_error(
+        data.parts, coordinates.mean, w, level, exact=True, predictor=predictor
+    )
+    return Evaluation(w, level, error)
+
+
 def certify(
-    data: TrainingRows,
+    evaluation: Evaluation,
     problem: Problem,
     predictor: Predictor,
     moments: Moments,
@@ -38,13 +59,13 @@ def certify(
 ) -> dict[str, Any]:
     """Measure how far the predictions are from the minimum of the objective.
 
-    One pass over the rows computes the loss of what `predict` computes, and the
-    gradient of the affine function f that it rounds. Without an l1 penalty the optimum
+    `evaluate` has computed the loss of what `predict` computes, and the gradient of the
+    affine function f that it rounds. Without an l1 penalty the optimum
     is one Newton step from f, whose excess is ½·∂Fᵀ·H⁺·∂F. With one, the dual objective
     is a lower bound of the minimum. What the rounding adds comes on top.
 
     Args:
-        data: The training rows.
+        evaluation: Of the predictions, over the training rows.
         problem: The problem solved.
         predictor: What `predict` computes.
         moments: The moments of the rows.
@@ -59,11 +80,7 @@ def certify(
         `condition_number` and `rank`; `None` for what is unknown.
     """
     coordinates, settings = problem.coordinates, problem.settings
-    weights = tf.concat([predictor.kernel[:, 0], predictor.bias], axis=0)
-    w, level = coordinates.centre(weights)
-    error = row_sums.compute_squared_error(
-        data.parts, coordinates.mean, w, level, exact=True, predictor=predictor
-    )
+    w, level, error = evaluation
     slope = error.gradient / error.weight
     theta = coordinates.from_centred(w, level)
     with tf.GradientTape() as tape:

@@ -262,6 +262,8 @@ def take_steps(
         return k + 1, state, measurement, losses
 
     unknown = tf.constant(float("nan"), tf.float64)
+    # A function that is compiled for rows of any width knows no length.
+    vector = tf.TensorSpec([None], tf.float64)
     _, state, measurement, losses = tf.while_loop(
         lambda k, state, measurement, _: (
             (k < steps) & (state.iteration < last_iteration) & ~measurement.stop
@@ -272,6 +274,12 @@ def take_steps(
             state,
             Measurement(unknown, unknown, unknown, unknown, tf.constant(False)),
             tf.TensorArray(tf.float64, size=0, dynamic_size=True),
+        ),
+        shape_invariants=(
+            None,
+            State(vector, vector, None, None),
+            Measurement(None, None, None, None, None),
+            None,
         ),
     )
     return state, measurement, losses.stack()

@@ -26,10 +26,14 @@ class Predictor(NamedTuple):
     def __call__(self, x: Any) -> tf.Tensor:
         """Map rows `[..., features]` to predictions `[..., 1]`."""
         deviation = tf.cast(x, tf.float64) - self.center
+        return self.finish(deviation @ self.kernel)
+
+    def finish(self, product: tf.Tensor) -> tf.Tensor:
+        """Map (x − c)·w, float64, `[..., 1]`, to predictions `[..., 1]`."""
         level, rest = _add_exactly(
             self.bias, tf.linalg.matvec(self.kernel, self.center, transpose_a=True)
         )
-        return tf.cast(level + (rest + deviation @ self.kernel), self.dtype)
+        return tf.cast(level + (rest + product), self.dtype)
 
 
 def _add_exactly(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -121,6 +121,33 @@ class Moments(NamedTuple):
         error = tf.reduce_sum(direction * tf.linalg.matvec(self.scatter, direction))
         return error / self.weight + tf.square(level)
 
+    def refine(
+        self, w: tf.Tensor, level: tf.Tensor, error: "SquaredError"
+    ) -> "Moments":
+        """Return moments that have the given error and gradient at (w, a).
+
+        Rounding the products moves the minimum in proportion to the gradient's error.
+        An exact gradient at a point nearby replaces their linear part; what remains of
+        the rounding acts on the distance to the minimum alone. The centre of y moves,
+        so that `mean_squared_error` has the exact slope in a, too.
+
+        Args:
+            w: Float64, `[features]`.
+            level: a; float64, `[]`.
+            error: The exact squared error of (w, a) over the rows.
+        """
+        n, scatter, w = float(self.weight), np.array(self.scatter), np.asarray(w)
+        slope = np.asarray(error.gradient) / float(error.weight)
+        new_level = slope[-1] / 2
+        product = scatter[:-1, :-1] @ w
+        cross = product - n / 2 * slope[:-1]
+        total = n * (float(error.total) / float(error.weight) - new_level**2)
+        scatter[:-1, -1] = scatter[-1, :-1] = cross
+        scatter[-1, -1] = total + w @ (2 * cross - product)
+        mean = np.array(self.mean)
+        mean[-1] += float(level) - new_level
+        return Moments(self.weight, tf.constant(mean), tf.constant(scatter))
+
     @property
     def variance(self) -> np.ndarray:
         """The variances of x, then of y, `[features + 1]`, 0 of what is constant."""
@@ -235,7 +262,13 @@ def compute_moments(
     Raises:
         ValueError: If there are no rows.
     """
-    return _sum_over(rows, _part_moments, _merge, exact, is_full)
+    moments = _sum_over(rows, _part_moments, _merge, exact, is_full)
+    if is_full:
+        # Weighted products round differently on both sides of the diagonal: the descent
+        # would see one matrix, the closed form another.
+        scatter = (moments.scatter + tf.transpose(moments.scatter)) / 2
+        moments = moments._replace(scatter=scatter)
+    return moments
 
 
 def _merge(one: Moments, other: Moments) -> Moments:
@@ -313,7 +346,8 @@ def _part_squared_error(
         deviation = tf.cast(x, dtype) - center
         # In float64: of a target of 10⁸ + 0.01, float32 would leave nothing.
         target = tf.cast(y - mean[-1] - level, dtype)[:, tf.newaxis]
-        residual = tf.matmul(deviation, w) - target
+        product = tf.matmul(deviation, w)
+        residual = product - target
         counts = tf.cast(s[0][:, tf.newaxis], dtype) if s else tf.ones_like(residual)
         weighted = residual * counts
         sums = [
@@ -324,7 +358,9 @@ def _part_squared_error(
         ]
         compared = tf.zeros([1, 2], dtype)
         if predictor is not None:
-            served = tf.cast(predictor(x), tf.float64) - y[:, tf.newaxis]
+            # It has the same centre and w: no second pass over the rows.
+            predicted = tf.cast(predictor.finish(product), tf.float64)
+            served = predicted - y[:, tf.newaxis]
             moved = served - residual
             change = moved * (2 * residual + moved)
             compared = tf.concat([tf.square(served), change], axis=1)
