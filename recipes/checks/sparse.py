@@ -54,13 +54,15 @@ def cut_dense(x: Any, batch_size: int) -> Iterator[npt.NDArray[Any]]:
 
 
 def make_batches(x: Any, batch_size: int) -> tf.data.Dataset:
-    """Return the same batches as a dataset, which does not copy the rows.
+    """Return the same batches as a dataset, which copies no more than one of them.
 
     Args:
         x: `[n, …]`, an array; or `[n, d]`, a `csr_array`.
         batch_size: The most rows in a batch.
     """
     size = limit_size(x, batch_size)
+    if x.shape[0] <= size:  # one batch: a copy takes less time than tracing `load`
+        return tf.data.Dataset.from_tensor_slices(as_dense(x)).batch(size)
 
     def cut(start: np.int64) -> npt.NDArray[Any]:
         return as_dense(x[start : start + size])

@@ -1,6 +1,7 @@
 """What all support vector machines are: Keras models that SMO trains."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,7 @@ class SupportVectorMachine(ChecksRows, keras.Model):
     """
 
     prediction_batch_size = 4096  # smaller ones waste the kernel
+    predict_function: Any  # Keras's, without a type
     # Whether the coefficients of each problem sum to zero.
     _sums_to_zero = True
 
@@ -115,6 +117,29 @@ class SupportVectorMachine(ChecksRows, keras.Model):
             )
         progress = self._iterate()
         return {name: getattr(progress, name) for name in LOGGED}
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Let `fit` call `train_step` itself.
+
+        Its work is done by functions that are compiled once for all models. A graph
+        around them would have to be traced for each.
+        """
+        self.train_function = lambda _: self.train_step(None)
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """Let `predict` compute a model's first batch without a graph.
+
+        Tracing takes longer than a batch, and many a model, as in a cross-validation,
+        has no second one. Of large batches the graph saves a quarter of the time.
+        """
+        if self.predict_function is not None and not force:
+            return
+        super().make_predict_function(force)
+        traced, batches = self.predict_function, itertools.count()
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            self.predict_function = lambda data: (
+                traced(data) if next(batches) else self.predict_step(data[0])
+            )
 
     def _solve(
         self,
@@ -177,11 +202,11 @@ class SupportVectorMachine(ChecksRows, keras.Model):
                 cache_bytes=self.cache_mb * 1e6,
             )
             run = _RunDescent(descent)
-            self._iterate, self.train_function = descent.iterate, None
+            self._iterate = descent.iterate
             try:
                 history = super().fit(
                     # Only drives the step loop; the solver owns the data.
-                    tf.data.Dataset.counter(),
+                    tf.data.Dataset.from_tensors(0).repeat(),
                     epochs=1,
                     callbacks=[run, *callbacks],
                     shuffle=False,
@@ -192,7 +217,7 @@ class SupportVectorMachine(ChecksRows, keras.Model):
                 raise
             finally:
                 # They hold the kernel rows.
-                self._iterate = self.train_function = None
+                self._iterate = None
         warn_unless_converged(self.certificate, x)
         return history
 
@@ -251,17 +276,45 @@ class SupportVectorMachine(ChecksRows, keras.Model):
 
     def _compare(self, x: Rows, solutions: Sequence[Solution]) -> None:
         """Compare what the model computes for the training rows with the solutions."""
-        decisions = [np.empty(len(each.problem.rows)) for each in solutions]
+        checked = [solution.proof.checked for solution in solutions]
+        decisions = self._decide_training_rows(x, solutions, checked)
+        are_enough = [
+            solution.compare(values, self.tolerance, at)
+            for solution, values, at in zip(solutions, decisions, checked, strict=True)
+        ]
+        if not all(are_enough):
+            everywhere = [slice(None)] * len(solutions)
+            decisions = self._decide_training_rows(x, solutions, everywhere)
+            for solution, values in zip(solutions, decisions, strict=True):
+                solution.compare(values, self.tolerance)
+
+    def _decide_training_rows(
+        self, x: Rows, solutions: Sequence[Solution], checked: Sequence[Any]
+    ) -> list[np.ndarray]:
+        """Compute f of some rows of each problem, as the model does.
+
+        Args:
+            x: All training rows, `[n, d]`.
+            solutions: Of one problem for each output.
+            checked: For each, indices of its problem's rows, ascending, or a slice.
+        """
+        wanted = [
+            solution.problem.rows[part]
+            for solution, part in zip(solutions, checked, strict=True)
+        ]
+        rows = np.unique(np.concatenate(wanted))
+        decisions = [np.empty(len(own)) for own in wanted]
         size = max(1, min(self.prediction_batch_size, BATCH_VALUES // len(solutions)))
-        for start in range(0, x.shape[0], size):
-            parts = cut_dense(x[start : start + size], size)
-            batch = np.concatenate([self.decisions(part) for part in parts])
-            for unit, solution in enumerate(solutions):
-                rows = solution.problem.rows  # in ascending order
-                part = slice(*np.searchsorted(rows, [start, start + size]))
-                decisions[unit][part] = batch[rows[part] - start, unit]
-        for solution, values in zip(solutions, decisions, strict=True):
-            solution.compare(values, self.tolerance)
+        for start in range(0, len(rows), size):
+            own = rows[start : start + size]
+            # A slice where it will do: an index would copy the rows.
+            whole = own[-1] - own[0] + 1 == len(own)
+            part = x[own[0] : own[-1] + 1] if whole else x[own]
+            batch = np.concatenate([self.decisions(b) for b in cut_dense(part, size)])
+            for unit, each in enumerate(wanted):
+                place = slice(*np.searchsorted(each, [own[0], own[-1] + 1]))
+                decisions[unit][place] = batch[np.searchsorted(own, each[place]), unit]
+        return decisions
 
     def _make_room(self, expansion: KernelExpansion, features: int) -> None:
         if not expansion.built:  # one that was loaded is
@@ -502,11 +555,8 @@ class _RunDescent(keras.callbacks.Callback):
         """Finish, continue or begin problems."""
         interrupts.check()
         self.is_under_way = True
-        dtype = self.descent.dtype
         if not self.descent.advance():
             self.model.stop_training = True
-        elif self.descent.dtype != dtype:
-            self.model.make_train_function(force=True)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep what a callback's early stop left, which is not optimal."""

@@ -21,7 +21,8 @@ def build_certificate(solutions: Sequence[Solution], convex: bool) -> dict[str, 
 
     Objectives and gaps are those of f in float64. `max_kkt_violation` is that of the
     function which the model computes, in its own dtype, for the training rows, and
-    `max_rounding_error` how far that function is from f.
+    `max_rounding_error` how far that function is from f, at the rows for which f was
+    computed in float64; see `decided_rows`.
 
     Args:
         solutions: One for each output, compared with the model.

@@ -223,7 +223,9 @@ def _plot_objectives(descent: _Descent, convex: bool) -> report.Figure:
         _draw_line(axes, descent.dual, "accent", "dual")
         low = float(descent.dual.min())
         reach = (end - low) or abs(end) or 1.0
-        axes.set_ylim(low - 0.03 * reach, end + 0.6 * reach)
+        # The ends are both in the picture, where they have met and where not.
+        high = max(end + 0.6 * reach, float(primal[-1]))
+        axes.set_ylim(low - 0.03 * (high - low), high)
         report.legend(axes)
 
     caption = (

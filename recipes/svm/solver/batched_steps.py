@@ -8,7 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from recipes.svm.solver.smo_steps import HUGE, SMALLEST_CURVATURE
+from recipes.svm.solver.smo_steps import SMALLEST_CURVATURE
+from recipes.svm.solver.working_set import HUGE
 
 # Violations are cut to this, whose square is a number.
 LARGEST_VIOLATION = 1e150

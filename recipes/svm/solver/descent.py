@@ -23,8 +23,7 @@ CURABLE = ("stalled", "rounding")
 class Descent:
     """Solve dual problems, and keep their solutions as a function that is checked.
 
-    Call `iterate`, then `advance`, until `advance` returns False. Where `dtype` has
-    changed, `iterate` is another function, which a graph has to be traced of anew.
+    Call `iterate`, then `advance`, until `advance` returns False.
 
     Args:
         kernel: The kernel.

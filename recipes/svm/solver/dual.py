@@ -54,6 +54,10 @@ class DualProblem(NamedTuple):
         """Number of dual variables that each row has."""
         return len(self.linear) // len(self.rows)
 
+    def sum_by_row(self, beta: Floats) -> Floats:
+        """Return each row's coefficient, the sum of its variables: `[V]` → `[n]`."""
+        return beta.reshape(self.variables_per_row, -1).sum(axis=0)
+
 
 def c_svc(
     rows: npt.NDArray[np.int64], positive: npt.NDArray[np.bool_], cost: Floats

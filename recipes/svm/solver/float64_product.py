@@ -11,7 +11,7 @@ TensorFlow, it has vector instructions for the float64 exponential: a9a (32,561 
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,14 @@ from recipes.svm.solver.rows import (
 )
 
 # A tile's values and one block of vectors fit in the processor's cache.
-TILE_ROWS = 256
-TILE_VECTORS = 2048
+TILE_ROWS = 512
+TILE_VECTORS = 512
+# Symmetric sums are in this many parts at most.
+SHARES = 32
 # With less to multiply, threads take longer to start than the products take.
 MIN_PARALLEL_PRODUCTS = 2**27
+# An exponential takes as long as about so many.
+PRODUCTS_PER_VALUE = 32
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -63,35 +67,110 @@ def compute_kernel_product(
     product = np.zeros(len(at))
     if not len(used):
         return product
-    is_sparse = scipy.sparse.issparse(x)
-    apply = _NUMPY_KERNELS.get(type(kernel), _apply_any if is_sparse else None)
-    tiles: Any
-    if type(kernel) is kernels.LinearKernel:
-        tiles = _LinearTiles(kernel, x[rows[used]], coefficients[used])
-    elif apply:
-        tiles = _ProductTiles(apply, kernel, x[rows[used]], coefficients[used])
-    else:
-        tiles = _ValueTiles(kernel, x, rows[used], coefficients[used])
+    tiles = _make_tiles(kernel, x, rows[used], coefficients[used])
 
     def fill(start: int) -> None:
         tile = at[start : start + TILE_ROWS]
         product[start : start + len(tile)] = tiles.sum_values(x[tile])
 
-    starts = range(0, len(at), TILE_ROWS)
-    width = x.nnz / x.shape[0] if is_sparse else x.shape[1]
-    if len(at) * len(used) * width < MIN_PARALLEL_PRODUCTS:
-        for start in starts:
-            fill(start)
-        return product
+    _run(fill, range(0, len(at), TILE_ROWS), len(at) * len(used) * _width(x))
+    return product
+
+
+def compute_symmetric_product(
+    kernel: kernels.Kernel, x: Rows, rows: npt.NDArray[Any], coefficients: Vector
+) -> Vector:
+    """Compute Σⱼ cⱼ k(xᵢ, xⱼ) for i and j in `rows`, with each k(xᵢ, xⱼ) = k(xⱼ, xᵢ).
+
+    Each value is computed once, for both of its sums: half the work of
+    `compute_kernel_product`. Kernels that are no functions of inner products are left
+    to that.
+
+    Args:
+        kernel: The kernel.
+        x: All training rows, `[all, d]`; an array or a `csr_array`.
+        rows: Indices of rows, `[n]`.
+        coefficients: c, float64, `[n]`.
+
+    Returns:
+        float64, `[n]`.
+    """
+    tiles = _make_tiles(kernel, x, rows, coefficients) if len(rows) else None
+    if not isinstance(tiles, _ProductTiles):
+        return compute_kernel_product(kernel, x, rows, coefficients)
+    shares = min(SHARES, len(tiles.blocks))
+    # Each share has sums of its own, added in the same order on any number of cores.
+    partial = np.zeros((shares, len(rows)))
+
+    def fill(share: int) -> None:
+        for block in range(share, len(tiles.blocks), shares):
+            tiles.add_block(block, partial[share])
+
+    _run(fill, range(shares), len(rows) ** 2 * _width(x))
+    return partial.sum(axis=0)
+
+
+def _make_tiles(
+    kernel: Any, x: Rows, rows: npt.NDArray[Any], coefficients: Vector
+) -> Any:
+    """Return sums over the vectors `rows` of `x`, a tile at a time."""
+    is_sparse = scipy.sparse.issparse(x)
+    apply = _NUMPY_KERNELS.get(type(kernel), _apply_any if is_sparse else None)
+    if type(kernel) is kernels.LinearKernel:
+        return _LinearTiles(kernel, x[rows], coefficients)
+    if apply:
+        return _ProductTiles(apply, kernel, x[rows], coefficients)
+    return _ValueTiles(kernel, x, rows, coefficients)
+
+
+def _run(fill: Callable[[int], None], parts: Iterable[int], products: float) -> None:
+    """Call `fill` for each part, on all cores if there is enough to multiply."""
+    if products < MIN_PARALLEL_PRODUCTS:
+        for part in parts:
+            fill(part)
+        return
     # A tile on each core. If BLAS split each product instead, its idle threads would
     # keep the cores from what follows.
     with (
         threadpoolctl.threadpool_limits(1, user_api="blas"),
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for _ in pool.map(fill, starts):  # re-raises a tile's error
+        for _ in pool.map(fill, parts):  # re-raises a tile's error
             pass
-    return product
+
+
+def _width(x: Rows) -> float:
+    """Return the number of entries of a row, on average."""
+    return float(x.nnz / x.shape[0] if scipy.sparse.issparse(x) else x.shape[1])
+
+
+def compute_kernel_matrix(
+    kernel: kernels.Kernel, x: Rows, rows: npt.NDArray[Any]
+) -> Matrix:
+    """Compute k(xᵢ, xⱼ) of all pairs of `rows` `[n]` in float64: `[n, n]`."""
+    if isinstance(kernel, kernels.PrecomputedKernel):
+        return np.asarray(x[np.ix_(rows, rows)], np.float64)
+    own = x[rows].astype(np.float64)
+    values = np.empty((len(rows), len(rows)))
+    apply = _NUMPY_KERNELS.get(type(kernel), _apply_any)
+    if isinstance(kernel, kernels.InnerProductKernel):
+        own = _subtract(own, find_center(kernel, own))
+        squares, transposed = compute_squares(own), transpose(own)
+
+    def fill(start: int) -> None:
+        tile = slice(start, start + TILE_ROWS)
+        # Values beyond float64 are infinite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if isinstance(kernel, kernels.InnerProductKernel):
+                multiply(own[tile], transposed, out=values[tile])
+                apply(kernel, values[tile], squares[tile], squares)
+            else:
+                values[tile] = kernel(own[tile], kernel.vectors(own))
+
+    # A value takes as long as some more products.
+    products = len(rows) ** 2 * (_width(x) + PRODUCTS_PER_VALUE)
+    _run(fill, range(0, len(rows), TILE_ROWS), products)
+    return values
 
 
 class _ProductTiles:
@@ -121,18 +200,41 @@ class _ProductTiles:
         own = _subtract(own.astype(np.float64), self.center)
         squares = compute_squares(own)
         total = np.zeros(len(squares))
-        for number, vectors in enumerate(self.blocks):
-            block = slice(number * TILE_VECTORS, (number + 1) * TILE_VECTORS)
-            values = self._get_scratch(len(squares), vectors.shape[1])
-            multiply(own, vectors, out=values)
-            self.apply(self.kernel, values, squares, self.squares[block])
-            total += values @ self.coefficients[block]
+        for number in range(len(self.blocks)):
+            values = self._evaluate(own, squares, number)
+            total += values @ self.coefficients[self._slice(number)]
         return total
+
+    def add_block(self, number: int, total: Vector) -> None:
+        """Add to the sums of all vectors what a block has with itself and later ones.
+
+        Args:
+            number: The number of the block.
+            total: The sums, `[n]`.
+        """
+        block = self._slice(number)
+        own = transpose(self.blocks[number])
+        for other in range(number, len(self.blocks)):
+            values = self._evaluate(own, self.squares[block], other)
+            total[block] += values @ self.coefficients[self._slice(other)]
+            if other > number:
+                total[self._slice(other)] += self.coefficients[block] @ values
+
+    def _slice(self, number: int) -> slice:
+        return slice(number * TILE_VECTORS, (number + 1) * TILE_VECTORS)
+
+    def _evaluate(self, own: Rows, squares: Vector, number: int) -> Matrix:
+        """Compute k(x, xⱼ) of rows and of one block of vectors, in scratch memory."""
+        vectors = self.blocks[number]
+        values = self._get_scratch(len(squares), vectors.shape[1])
+        multiply(own, vectors, out=values)
+        self.apply(self.kernel, values, squares, self.squares[self._slice(number)])
+        return values
 
     def _get_scratch(self, rows: int, vectors: int) -> Matrix:
         """Return this thread's memory for a tile: fresh memory is slow at first."""
         if not hasattr(self.scratch, "values"):
-            self.scratch.values = np.empty(TILE_ROWS * TILE_VECTORS)
+            self.scratch.values = np.empty(max(TILE_ROWS, TILE_VECTORS) * TILE_VECTORS)
         scratch: Matrix = self.scratch.values[: rows * vectors]
         return scratch.reshape(rows, vectors)
 

@@ -1,24 +1,29 @@
-"""How close a point β is to the optimum of its dual problem."""
+"""How close a point β is to the optimum of its dual problem.
 
-from typing import NamedTuple
+All functions take one problem, with arrays `[V]`, or many side by side, `[p, V]`.
+"""
 
-import tensorflow as tf
+from typing import Any, NamedTuple
 
-from recipes.svm.solver.smo_steps import HUGE
-from recipes.svm.solver.working_set import compute_kkt_violation
+import numpy as np
+import numpy.typing as npt
+
+from recipes.svm.solver.working_set import HUGE, compute_kkt_violation
+
+Floats = npt.NDArray[np.float64]
 
 
-class DualTensors(NamedTuple):
-    """The constants of a `DualProblem` as tensors, `[V]` each."""
+class Dual(NamedTuple):
+    """The constants of a `DualProblem`, or of many of the same length."""
 
-    linear: tf.Tensor
-    lower: tf.Tensor
-    upper: tf.Tensor
-    group: tf.Tensor
+    linear: Floats
+    lower: Floats
+    upper: Floats
+    group: npt.NDArray[np.int32]
 
 
 class Optimality(NamedTuple):
-    """How close a point is to the optimum: float64 scalars, and int32 counts.
+    """How close a point is to the optimum: numbers, or arrays `[p]`.
 
     Attributes:
         dual_objective: −W(β), which rises to the optimum.
@@ -28,24 +33,30 @@ class Optimality(NamedTuple):
             of the margin; see `compute_margin`.
         support_vectors: Rows with a nonzero variable.
         steps: Two-variable steps that the last iteration took.
-        moved: Whether the last iteration changed β; bool.
+        moved: Whether the last iteration changed β.
     """
 
-    dual_objective: tf.Tensor
-    duality_gap: tf.Tensor
-    max_kkt_violation: tf.Tensor
-    support_vectors: tf.Tensor
-    steps: tf.Tensor
-    moved: tf.Tensor
+    dual_objective: Any
+    duality_gap: Any
+    max_kkt_violation: Any
+    support_vectors: Any
+    steps: Any = 0
+    moved: Any = False
 
 
 def compute_multipliers(
-    gradient: tf.Tensor, beta: tf.Tensor, dual: DualTensors, *, groups: int
-) -> tf.Tensor:
+    gradient: Floats, beta: Floats, dual: Any, *, groups: int
+) -> Floats:
     """Return the multiplier of each group's equality: the value of f at free variables.
 
     It is the mean over the variables strictly inside their box; without any, the middle
     of the interval that optimality allows, or its finite end. The bias is minus this.
+
+    Args:
+        gradient: f, `[V]`.
+        beta: β, `[V]`.
+        dual: A `DualProblem` or `Dual`.
+        groups: Number of groups.
 
     Returns:
         float64, `[groups]`.
@@ -55,22 +66,21 @@ def compute_multipliers(
         member = dual.group == g
         rises = member & (beta < dual.upper)
         falls = member & (beta > dual.lower)
-        free = tf.cast(rises & falls, tf.float64)
-        mean = tf.math.divide_no_nan(
-            tf.reduce_sum(free * gradient), tf.reduce_sum(free)
-        )
-        highest = tf.reduce_min(tf.where(rises, gradient, HUGE))
-        lowest = tf.reduce_max(tf.where(falls, gradient, -HUGE))
+        free = rises & falls
+        count = free.sum(axis=-1)
+        mean = np.where(free, gradient, 0.0).sum(axis=-1) / np.maximum(count, 1)
+        highest = np.where(rises, gradient, HUGE).min(axis=-1)
+        lowest = np.where(falls, gradient, -HUGE).max(axis=-1)
         highest, lowest = (
-            tf.where(highest < HUGE, highest, lowest),
-            tf.where(lowest > -HUGE, lowest, highest),
+            np.where(highest < HUGE, highest, lowest),
+            np.where(lowest > -HUGE, lowest, highest),
         )
-        middle = tf.where(tf.abs(highest) < HUGE, (highest + lowest) / 2, 0.0)
-        multipliers.append(tf.where(tf.reduce_any(rises & falls), mean, middle))
-    return tf.stack(multipliers)
+        middle = np.where(np.abs(highest) < HUGE, (highest + lowest) / 2, 0.0)
+        multipliers.append(np.where(count > 0, mean, middle))
+    return np.stack(multipliers, axis=-1)
 
 
-def compute_margin(multipliers: tf.Tensor, *, unit_margin: bool) -> tf.Tensor:
+def compute_margin(multipliers: Floats, *, unit_margin: bool) -> Any:
     """Return the distance from the decision boundary to the margin, in units of f.
 
     It is 1, but for problems of unit margin: their solution is divided by this, half
@@ -82,43 +92,55 @@ def compute_margin(multipliers: tf.Tensor, *, unit_margin: bool) -> tf.Tensor:
         unit_margin: That of the `DualProblem`.
 
     Returns:
-        float64, `[]`.
+        A number.
     """
     if not unit_margin:
-        return tf.constant(1.0, tf.float64)
-    return (multipliers[1] - multipliers[0]) / 2
+        return np.ones(multipliers.shape[:-1])
+    return (multipliers[..., 1] - multipliers[..., 0]) / 2
 
 
 def measure_optimality(
-    product: tf.Tensor,
-    beta: tf.Tensor,
-    dual: DualTensors,
-    steps: tf.Tensor,
-    moved: tf.Tensor,
+    product: Floats,
+    beta: Floats,
+    dual: Any,
     *,
-    variables_per_row: int,
     groups: int,
     unit_margin: bool,
-) -> Optimality:
-    """Measure how close β is to the optimum, given `product` = Kβ, float64 `[V]`."""
-    gradient = product + dual.linear
-    multiplier = compute_multipliers(gradient, beta, dual, groups=groups)
-    slack = gradient - tf.gather(multiplier, dual.group)
-    # A variable contributes to primal minus dual the most that it could still gain.
-    best = tf.minimum(slack * dual.lower, slack * dual.upper)
-    is_support_vector = tf.reduce_any(
-        tf.reshape(beta, [variables_per_row, -1]) != 0, axis=0
-    )
-    worst = compute_kkt_violation(
-        gradient, beta, dual.lower, dual.upper, dual.group, groups=groups
-    )
-    margin = compute_margin(multiplier, unit_margin=unit_margin)
-    violation = tf.where(margin > 0, tf.maximum(worst, 0.0) / margin, HUGE)
-    return Optimality(
-        dual_objective=-tf.reduce_sum(beta * (product / 2 + dual.linear)),
-        duality_gap=tf.reduce_sum(slack * beta - best),
-        max_kkt_violation=violation,
-        support_vectors=tf.math.count_nonzero(is_support_vector, dtype=tf.int32),
-        steps=steps,
-        moved=moved,
-    )
+) -> tuple[Optimality, Floats]:
+    """Measure how close β is to the optimum.
+
+    Args:
+        product: Kβ of the rows, float64, `[n]`.
+        beta: β, float64, `[V]`.
+        dual: A `DualProblem` or `Dual`.
+        groups: Number of groups.
+        unit_margin: That of the problem.
+
+    Returns:
+        The optimality, and the multipliers, `[groups]`.
+    """
+    by_row = (*product.shape[:-1], -1, product.shape[-1])
+    # Values beyond float64 are infinite, and are reported as such.
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = np.broadcast_to(
+            product[..., np.newaxis, :], beta.reshape(by_row).shape
+        ).reshape(beta.shape)
+        gradient = product + dual.linear
+        multipliers = compute_multipliers(gradient, beta, dual, groups=groups)
+        slack = gradient - np.take_along_axis(multipliers, dual.group, axis=-1)
+        # A variable contributes to primal minus dual the most it could still gain.
+        best = np.minimum(slack * dual.lower, slack * dual.upper)
+        worst = compute_kkt_violation(gradient, beta, dual, groups=groups)
+        margin = compute_margin(multipliers, unit_margin=unit_margin)
+        worst = np.maximum(worst, 0.0)
+        # Where there is no margin, no violation is small.
+        violation = np.divide(
+            worst, margin, where=margin > 0, out=np.full(worst.shape, HUGE)
+        )
+        optimality = Optimality(
+            dual_objective=-(beta * (product / 2 + dual.linear)).sum(axis=-1),
+            duality_gap=(slack * beta - best).sum(axis=-1),
+            max_kkt_violation=violation,
+            support_vectors=(beta.reshape(by_row) != 0).any(axis=-2).sum(axis=-1),
+        )
+    return optimality, multipliers

@@ -1,24 +1,20 @@
-"""The proof of how close a β is to the optimum: from the rows and β alone, in float64.
+"""The proof of how close a β is to the optimum, in float64.
 
-The descent's running sums play no part: the product of every row with all support
-vectors is computed afresh.
+All that counts is computed afresh from the rows and β alone; the descent's running sums
+serve to find the rows that do not count, see `decided_rows`.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
+import numpy.typing as npt
 
 from layers import kernels
+from recipes.svm.solver.decided_rows import Estimate, compute_undecided, may_decide
 from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.float64_product import compute_kernel_product
-from recipes.svm.solver.optimality import (
-    DualTensors,
-    Optimality,
-    compute_multipliers,
-    measure_optimality,
-)
+from recipes.svm.solver.optimality import Optimality, measure_optimality
 from recipes.svm.solver.rows import Rows, compute_diagonal
 
 # Where the cost is high, or the objective small, rows within the tolerance may still be
@@ -36,42 +32,59 @@ class Proof(NamedTuple):
         product: Kβ of the problem's rows, float64, `[n]`.
         optimality: Objectives, duality gap and KKT violation, as NumPy scalars.
         multipliers: The multiplier of each group's equality, float64, `[groups]`.
+        checked: Which rows have a product in float64: an index array or a slice. Those
+            of the others are estimates, by which these rows are optimal.
+        error: How far an estimate may be off.
+        reserve: How far an estimate is from the nearest value at which its row would
+            count.
     """
 
     beta: np.ndarray
     product: np.ndarray
     optimality: Optimality
     multipliers: np.ndarray
+    checked: npt.NDArray[np.int64] | slice = slice(None)
+    error: float = 0.0
+    reserve: float = math.inf
 
 
 def prove(
-    kernel: kernels.Kernel, x: Rows, problem: DualProblem, beta: np.ndarray
+    kernel: kernels.Kernel,
+    x: Rows,
+    problem: DualProblem,
+    beta: np.ndarray,
+    estimate: Estimate | None = None,
 ) -> Proof:
-    """Measure afresh how close β is to the optimum.
+    """Measure how close β is to the optimum.
 
     Args:
         kernel: The kernel.
         x: All training rows, `[all, d]`; an array or a `csr_array`.
         problem: The problem; its `rows` are indices into `x`.
         beta: β, float64, `[V]`.
+        estimate: Kβ as the descent knows it; `None` to compute all of it afresh.
     """
-    coefficients = beta.reshape(problem.variables_per_row, -1).sum(axis=0)
+    coefficients = problem.sum_by_row(beta)
+    if estimate and may_decide(kernel, x, coefficients):
+        product, checked, error, reserve = compute_undecided(
+            kernel, x, problem, beta, estimate
+        )
+        proof = build_proof(problem, beta, product)
+        return proof._replace(checked=checked, error=error, reserve=reserve)
     product = compute_kernel_product(kernel, x, problem.rows, coefficients)
-    dual = DualTensors(*(getattr(problem, name) for name in DualTensors._fields))
-    optimality, multipliers = _measure(
+    return build_proof(problem, beta, product)
+
+
+def build_proof(problem: DualProblem, beta: np.ndarray, product: np.ndarray) -> Proof:
+    """Measure how close β `[V]` is to the optimum, given `product` = Kβ `[n]`."""
+    optimality, multipliers = measure_optimality(
         product,
         beta,
-        dual,
-        problem.variables_per_row,
-        problem.groups,
-        problem.unit_margin,
+        problem,
+        groups=problem.groups,
+        unit_margin=problem.unit_margin,
     )
-    return Proof(
-        beta,
-        product,
-        Optimality(*(value.numpy() for value in optimality)),
-        multipliers.numpy(),
-    )
+    return Proof(beta, product, optimality, multipliers)
 
 
 def compute_relative_gap(
@@ -101,7 +114,7 @@ def _measure_scale(
     kernel: kernels.Kernel, x: Rows, problem: DualProblem, beta: np.ndarray
 ) -> float:
     """Compute ½ Σ βᵢ² k(xᵢ, xᵢ): how large W is where its parts do not cancel."""
-    coefficients = beta.reshape(problem.variables_per_row, -1).sum(axis=0)
+    coefficients = problem.sum_by_row(beta)
     used = coefficients != 0
     rows = x[problem.rows[used]].astype(np.float64)
     if isinstance(kernel, kernels.PrecomputedKernel):
@@ -109,84 +122,3 @@ def _measure_scale(
     else:
         diagonal = compute_diagonal(kernel, rows)
     return float(np.square(coefficients[used]) @ np.abs(diagonal)) / 2
-
-
-@tf.function(autograph=False, reduce_retracing=True)
-def measure_batch(
-    product: tf.Tensor,
-    beta: tf.Tensor,
-    dual: DualTensors,
-    groups: int,
-    unit_margin: bool,
-) -> tuple[Optimality, tf.Tensor]:
-    """Measure how close each of p problems of n rows and variables is to its optimum.
-
-    Args:
-        product: Kβ, float64, `[p, n]`.
-        beta: β, float64, `[p, n]`.
-        dual: The constants, `[p, n]` each.
-        groups: Number of groups.
-        unit_margin: That of the problems.
-
-    Returns:
-        The optimality of each, `[p]`, and its multipliers, `[p, groups]`.
-    """
-
-    def measure_one(problem: Any) -> tuple[Optimality, tf.Tensor]:
-        product, beta, *constants = problem
-        return _measure.python_function(
-            product, beta, DualTensors(*constants), 1, groups, unit_margin
-        )
-
-    return tf.vectorized_map(measure_one, (product, beta, *dual))
-
-
-@tf.function(autograph=False, reduce_retracing=True)
-def _measure(
-    product: tf.Tensor,
-    beta: tf.Tensor,
-    dual: DualTensors,
-    variables_per_row: int,
-    groups: int,
-    unit_margin: bool,
-) -> tuple[Optimality, tf.Tensor]:
-    beta = tf.convert_to_tensor(beta)  # an array, where functions run eagerly
-    with tf.GradientTape() as tape:
-        tape.watch(beta)
-        objective = compute_objective(beta, product, dual.linear, variables_per_row)
-    gradient = tape.gradient(objective, beta)
-    optimality = measure_optimality(
-        gradient - dual.linear,
-        beta,
-        dual,
-        tf.constant(0),
-        tf.constant(False),
-        variables_per_row=variables_per_row,
-        groups=groups,
-        unit_margin=unit_margin,
-    )
-    return optimality, compute_multipliers(gradient, beta, dual, groups=groups)
-
-
-def compute_objective(
-    beta: tf.Tensor, product: tf.Tensor, linear: tf.Tensor, variables_per_row: int
-) -> tf.Tensor:
-    """Compute W(β) = ½ βᵀKβ + pᵀβ so that a gradient tape can differentiate it.
-
-    Args:
-        beta: β, float64, `[V]`.
-        product: Kβ of the rows, float64, `[n]`.
-        linear: p, float64, `[V]`.
-        variables_per_row: V / n.
-
-    Returns:
-        float64, `[]`.
-    """
-
-    @tf.custom_gradient
-    def quadratic(c: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        # The gradient of ½cᵀKc is Kc, which is known: the tape need not multiply by K.
-        return tf.tensordot(c, product, 1) / 2, lambda upstream: upstream * product
-
-    coefficients = tf.reduce_sum(tf.reshape(beta, [variables_per_row, -1]), axis=0)
-    return quadratic(coefficients) + tf.tensordot(beta, linear, 1)

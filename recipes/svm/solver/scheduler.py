@@ -1,16 +1,21 @@
 """The order in which dual problems are solved, and when each is finished."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 import tensorflow as tf
 
 from layers import kernels
-from recipes.svm.solver.decomposition import Decomposition
+from recipes.svm.solver import uncompiled
+from recipes.svm.solver.decided_rows import Estimate
+from recipes.svm.solver.decomposition import Decomposition, choose_working_set_size
 from recipes.svm.solver.dual import DualProblem
+from recipes.svm.solver.float64_product import compute_kernel_product
 from recipes.svm.solver.optimality import Optimality
 from recipes.svm.solver.precision import prepare_rows
 from recipes.svm.solver.proof import (
@@ -22,9 +27,14 @@ from recipes.svm.solver.proof import (
 from recipes.svm.solver.rows import Rows, select_used
 from recipes.svm.solver.small_problems import SMALL_PROBLEM_SIZE, SmallProblemBatch
 from recipes.svm.solver.solution import Solution, Trace
-from recipes.svm.solver.tiny_problems import TinyProblemBatch, are_many_tiny
+from recipes.svm.solver.tiny_problems import (
+    TinyProblemBatch,
+    are_many_tiny,
+    choose_batch_size,
+)
+from recipes.svm.solver.uncompiled import UncompiledSolver, takes_few_steps
 
-Solver = Decomposition | SmallProblemBatch | TinyProblemBatch
+Solver = Decomposition | SmallProblemBatch | TinyProblemBatch | UncompiledSolver
 
 # Number of small problems to solve in one iteration.
 BATCH_SIZE = 32
@@ -50,6 +60,7 @@ class _ActiveProblem:
     index: int
     problem: DualProblem
     tolerance: float
+    point: np.ndarray  # β, while no solver holds it
     steps: int = 0
     trace: list[tuple[float, float, float]] = field(default_factory=list)
     best_gap: float = math.inf
@@ -58,6 +69,8 @@ class _ActiveProblem:
     product_is_fresh: bool = False
     patience: int = PATIENCE
     false_ends: int = 0
+    # How far that product may be off.
+    product_error: float = 0.0
 
     def record(self, optimality: Optimality) -> None:
         self.steps += int(optimality.steps)
@@ -80,6 +93,14 @@ class _ActiveProblem:
         self.tolerance *= min(max(decrease, LEAST_DECREASE), 1 / 2)
 
 
+@dataclass
+class _Batch:
+    """Problems that are solved side by side, and what makes their solver."""
+
+    problems: list[_ActiveProblem]
+    make_solver: Callable[[], Solver]
+
+
 class Scheduler:
     """Solve a queue of dual problems, one iteration at a time.
 
@@ -98,6 +119,9 @@ class Scheduler:
 
     Attributes:
         solutions: The solutions so far, by index of the problem.
+
+    Raises:
+        ValueError: If `cache_bytes` cannot hold the smallest working set.
     """
 
     def __init__(
@@ -113,213 +137,217 @@ class Scheduler:
         self.kernel, self.x = kernel, x
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.cache_bytes = cache_bytes
-        used = select_used(x, problems)
-        rows = prepare_rows(kernel, x, dtype or x.dtype.name, used)
-        self.is_sparse = scipy.sparse.issparse(rows)
-        self.rows = rows if self.is_sparse else tf.constant(rows)
+        self.dtype = tf.as_dtype(dtype or x.dtype.name)
+        self._used = select_used(x, problems)
         self.solutions: dict[int, Solution] = {}
-        self.solvers: list[Solver] = []
-        self._queue: list[tuple[int, list[_ActiveProblem]]] = []
+        self._measured: list[Optimality] = []
+        self._solver: Solver | None = None
+        self._maker: Callable[[], Solver] | None = None
         # The batch whose points the solver holds: none while it is being replaced.
-        self._loaded: list[_ActiveProblem] | None = None
-        self._plan_queue(problems)
-        self._current_solver = tf.Variable(0, trainable=False)
-        self._optimality = Optimality(
-            *(
-                tf.Variable(tf.zeros([0], dtype), shape=[None], trainable=False)
-                for dtype in (tf.float64,) * 3 + (tf.int32,) * 2 + (tf.bool,)
+        self._loaded: _Batch | None = None
+        active = [
+            _ActiveProblem(i, problem, tolerance, problem.start)
+            for i, problem in enumerate(problems)
+        ]
+        active.sort(key=lambda each: len(each.problem.linear))
+        self._queue = self._plan(active)
+        if takes_few_steps(problems, cache_bytes):
+            ordered = [each.problem for each in active]
+            size = min(BATCH_SIZE, uncompiled.choose_batch_size(ordered, cache_bytes))
+            self._queue = _share_out(
+                active, size, lambda: UncompiledSolver(kernel, x, ordered)
             )
-        )
         self._start_next_batch()
+
+    @functools.cached_property
+    def rows(self) -> Any:
+        """All training rows as the compiled solvers take them."""
+        rows = prepare_rows(self.kernel, self.x, self.dtype.name, self._used)
+        return rows if scipy.sparse.issparse(rows) else tf.constant(rows)
 
     def iterate(self) -> Optimality:
         """Run an iteration; return sums over the batch, and the worst violation."""
-        branches = [self._branch(solver) for solver in self.solvers]
-        optimality = (
-            tf.switch_case(tf.identity(self._current_solver), branches)
-            if branches[1:]
-            else branches[0]()
-        )
-        for variable, values in zip(self._optimality, optimality, strict=True):
-            variable.assign(values)
+        self._measured = self.solver.iterate()
+        columns = [np.array(column) for column in zip(*self._measured, strict=True)]
+        objective, gap, violation, vectors, steps, moved = columns
         return Optimality(
-            tf.reduce_sum(optimality.dual_objective),
-            tf.reduce_sum(optimality.duality_gap),
-            tf.reduce_max(optimality.max_kkt_violation),
-            tf.reduce_sum(optimality.support_vectors),
-            tf.reduce_sum(optimality.steps),
-            tf.reduce_any(optimality.moved),
+            objective.sum(),
+            gap.sum(),
+            violation.max(),
+            vectors.sum(),
+            steps.sum(),
+            moved.any(),
         )
 
     def advance(self) -> bool:
         """Finish, continue or start problems; return whether any remain."""
-        solver_index, batch = self._queue[0]
-        solver = self.solvers[solver_index]
-        columns = [variable.numpy() for variable in self._optimality]
+        batch = self._queue[0].problems
         # A batch may be padded: there are more measurements than problems.
-        measured = [Optimality(*each) for each in zip(*columns, strict=True)]
-        measured = measured[: len(batch)]
+        measured = self._measured[: len(batch)]
         for active, optimality in zip(batch, measured, strict=True):
             active.record(optimality)
         if not all(map(self._may_stop, batch, measured)):
             for active in batch:
                 active.product_is_fresh = False
             return True
-        problems = [each.problem for each in batch]
-        proofs = self._prove(solver, problems, solver.get_points(problems))
+        proofs = self._prove_batch()
         remaining: list[tuple[_ActiveProblem, Proof]] = []
         for active, optimality, proof in zip(batch, measured, proofs, strict=True):
             reason = self._find_stop_reason(active, optimality, proof)
             if reason:
                 self._finish(active, proof, reason)
             else:
+                active.point = proof.beta
                 remaining.append((active, proof))
+        self._loaded = None
+        self._queue[0].problems = [active for active, _ in remaining]
         if not remaining:
             del self._queue[0]
             return self._start_next_batch()
-        self._restart_from([p for p, _ in remaining], [q for _, q in remaining])
+        if self._is_out_of_steps:
+            left = [active for each in self._queue for active in each.problems]
+            self._queue = self._plan(left)
+            return self._start_next_batch()
+        for active, proof in remaining:
+            active.product_error = proof.error
+        if len(remaining) < len(batch):
+            self._load_problems()
+        self._set_points([proof.product for _, proof in remaining])
         return True
 
     def interrupt(self) -> bool:
         """End every remaining problem at its current β; return whether any remained."""
         remained = bool(self._queue)
-        for solver_index, batch in self._queue:
-            problems = [each.problem for each in batch]
-            solver = self.solvers[solver_index]
-            has_started = batch is self._loaded
-            points = (
-                solver.get_points(problems)
-                if has_started
-                else [problem.start for problem in problems]
-            )
-            proofs = self._prove(solver, problems, points)
-            for each, proof in zip(batch, proofs, strict=True):
+        for batch in self._queue:
+            if batch is self._loaded:
+                points = self.solver.get_points()
+                for each, point in zip(batch.problems, points, strict=True):
+                    each.point = point
+            for each in batch.problems:
+                proof = prove(self.kernel, self.x, each.problem, each.point)
                 self._finish(each, proof, "interrupted")
         self._queue = []
         return remained
 
-    def _plan_queue(self, problems: Sequence[DualProblem]) -> None:
-        """Group problems of similar size, so that few shapes compile."""
-        active = [
-            _ActiveProblem(i, problem, self.tolerance)
-            for i, problem in enumerate(problems)
-        ]
-        active.sort(key=lambda each: len(each.problem.linear))
-        octaves = list(_split_by_octave(active))
-        large = sum(
-            len(octave[-1].problem.linear) > SMALL_PROBLEM_SIZE for octave in octaves
-        )
-        for octave in octaves:
-            solver_index = len(self.solvers)
-            solver, size = self._make_solver([each.problem for each in octave], large)
-            self.solvers.append(solver)
-            working_sets = len(octave[-1].problem.linear) // solver.working_set_size
-            patience = PATIENCE + PATIENCE_PER_WORKING_SET * working_sets
+    def _plan(self, problems: list[_ActiveProblem]) -> list[_Batch]:
+        """Group problems, sorted by size, of similar sizes: few shapes compile."""
+        batches = []
+        for octave in _split_by_octave(problems):
+            make_solver, size, working_set = self._choose_solver(
+                [each.problem for each in octave]
+            )
+            working_sets = len(octave[-1].problem.linear) // working_set
             for each in octave:
-                each.patience = patience
-            self._queue += [
-                (solver_index, octave[k : k + size])
-                for k in range(0, len(octave), size)
-            ]
+                each.patience = PATIENCE + PATIENCE_PER_WORKING_SET * working_sets
+            batches += _share_out(octave, size, make_solver)
+        return batches
 
-    def _make_solver(
-        self, problems: list[DualProblem], large: int
-    ) -> tuple[Solver, int]:
-        """Return a solver of these problems, and how many it takes at a time.
+    def _choose_solver(
+        self, problems: list[DualProblem]
+    ) -> tuple[Callable[[], Solver], int, int]:
+        """Choose a solver of these problems, the last of which is the largest.
 
-        Args:
-            problems: The problems, the last of which is the largest.
-            large: How many solvers share the cache.
+        Returns:
+            What makes it, how many problems it takes at a time, and how many of their
+            variables.
         """
         largest = problems[-1]
+        variables = len(largest.linear)
         if are_many_tiny(problems, self.cache_bytes):
-            tiny = TinyProblemBatch(self.kernel, self.x, problems)
-            return tiny, tiny.batch_size
-        if len(largest.linear) <= SMALL_PROBLEM_SIZE:
-            return SmallProblemBatch(
-                self.kernel,
-                self.rows,
-                len(largest.linear),
-                largest.variables_per_row,
-                largest.groups,
-                largest.unit_margin,
-                self.cache_bytes,
-            ), BATCH_SIZE
-        return Decomposition(
-            self.kernel,
-            len(largest.rows),
-            self.x.shape[1],
-            largest.variables_per_row,
-            largest.groups,
-            largest.unit_margin,
-            tf.as_dtype(self.rows.dtype),
-            self.cache_bytes / large,
-            sparse=self.is_sparse,
-        ), 1
-
-    def _branch(self, solver: Solver) -> Callable[[], Optimality]:
-        def iterate() -> Optimality:
-            optimality = solver.iterate()
-            return Optimality(*(tf.reshape(value, [-1]) for value in optimality))
-
-        return iterate
-
-    def _start_next_batch(self) -> bool:
-        if not self._queue:
-            return False
-        self._loaded = None
-        solver_index, batch = self._queue[0]
-        self._current_solver.assign(solver_index)
-        problems = [each.problem for each in batch]
-        solver = self.solvers[solver_index]
-        solver.load_problems(self.rows, problems, [each.tolerance for each in batch])
-        if any(problem.start.any() for problem in problems):
-            points = [problem.start for problem in problems]
-            self._set_points(batch, self._prove(solver, problems, points))
-        self._loaded = batch
-        return True
-
-    def _restart_from(self, batch: list[_ActiveProblem], proofs: list[Proof]) -> None:
-        solver_index, before = self._queue[0]
-        self._loaded = None
-        self._queue[0] = (solver_index, batch)
-        if len(batch) < len(before):
-            self.solvers[solver_index].load_problems(
-                self.rows,
-                [each.problem for each in batch],
-                [each.tolerance for each in batch],
+            return (
+                lambda: TinyProblemBatch(self.kernel, self.x, problems),
+                choose_batch_size(problems),
+                variables,
             )
-        self._set_points(batch, proofs)
-        self._loaded = batch
-
-    def _set_points(self, batch: list[_ActiveProblem], proofs: list[Proof]) -> None:
-        solver = self.solvers[self._queue[0][0]]
-        for each in batch:
-            each.product_is_fresh = True
-        solver.set_points(
-            [each.problem for each in batch],
-            [proof.beta for proof in proofs],
-            [proof.product for proof in proofs],
-            [each.tolerance for each in batch],
+        if variables <= SMALL_PROBLEM_SIZE:
+            return (
+                lambda: SmallProblemBatch(
+                    self.kernel, self.rows, variables, self.cache_bytes
+                ),
+                BATCH_SIZE,
+                variables,
+            )
+        rows, per_row = len(largest.rows), largest.variables_per_row
+        return (
+            lambda: Decomposition(
+                self.kernel, self.rows, rows, per_row, self.cache_bytes
+            ),
+            1,
+            # If the memory is too small for one, that is said before anything starts.
+            choose_working_set_size(
+                rows, self.x.shape[1], per_row, self.dtype, self.cache_bytes
+            ),
         )
 
-    def _prove(
-        self, solver: Solver, problems: list[DualProblem], points: list[np.ndarray]
-    ) -> list[Proof]:
-        if isinstance(solver, TinyProblemBatch):
-            return solver.prove(problems, points)
+    def _start_next_batch(self) -> bool:
+        self._loaded = None
+        if not self._queue:
+            return False
+        batch = self._queue[0]
+        if batch.make_solver is not self._maker:
+            # The memory of the last one is free before the next one takes any.
+            self._solver = None
+            self._solver, self._maker = batch.make_solver(), batch.make_solver
+        self._load_problems()
+        self._set_points([self._compute_product(each) for each in batch.problems])
+        return True
+
+    @property
+    def solver(self) -> Solver:
+        """The solver of the batch at the head of the queue."""
+        assert self._solver is not None  # noqa: S101, for mypy
+        return self._solver
+
+    def _load_problems(self) -> None:
+        batch = self._queue[0]
+        self.solver.load_problems([each.problem for each in batch.problems])
+
+    def _set_points(self, products: list[np.ndarray]) -> None:
+        batch = self._queue[0]
+        for each in batch.problems:
+            each.product_is_fresh = True
+        self.solver.set_points(
+            [each.point for each in batch.problems],
+            products,
+            [each.tolerance for each in batch.problems],
+        )
+        self._loaded = batch
+
+    def _compute_product(self, active: _ActiveProblem) -> np.ndarray:
+        """Compute Kβ at the start of a problem, unless its solver does so."""
+        problem = active.problem
+        if isinstance(self.solver, UncompiledSolver) or not active.point.any():
+            return np.zeros(len(problem.rows))
+        coefficients = problem.sum_by_row(active.point)
+        return compute_kernel_product(self.kernel, self.x, problem.rows, coefficients)
+
+    def _prove_batch(self) -> list[Proof]:
+        if isinstance(self.solver, TinyProblemBatch | UncompiledSolver):
+            return self.solver.prove()
+        batch = self._queue[0].problems
         return [
-            prove(self.kernel, self.x, problem, beta)
-            for problem, beta in zip(problems, points, strict=True)
+            prove(self.kernel, self.x, each.problem, beta, self._get_estimate(each))
+            for each, beta in zip(batch, self.solver.get_points(), strict=True)
         ]
+
+    def _get_estimate(self, active: _ActiveProblem) -> Estimate | None:
+        """Return Kβ as the descent knows it, where that saves the proof some work."""
+        if isinstance(self.solver, Decomposition):
+            return Estimate(self.solver.product, active.product_error)
+        return None
 
     def _may_stop(self, problem: _ActiveProblem, optimality: Optimality) -> bool:
         return bool(
             optimality.max_kkt_violation <= problem.tolerance
             or not optimality.moved
             or self._is_out_of_patience(problem)
-            or not isinstance(self.solvers[self._queue[0][0]], Decomposition)
+            or isinstance(self.solver, SmallProblemBatch | TinyProblemBatch)
+            or self._is_out_of_steps
         )
+
+    @property
+    def _is_out_of_steps(self) -> bool:
+        return isinstance(self.solver, UncompiledSolver) and not self.solver.steps_left
 
     def _is_out_of_patience(self, problem: _ActiveProblem) -> bool:
         return (
@@ -344,7 +372,7 @@ class Scheduler:
             return "max_iterations"
         is_stuck = problem.product_is_fresh and not optimality.moved
         is_stalled = (
-            is_stuck
+            (is_stuck and not self._is_out_of_steps)
             or problem.iterations_since_best >= problem.patience
             or problem.false_ends >= MOST_FALSE_ENDS
         )
@@ -375,3 +403,12 @@ def _split_by_octave(problems: list[_ActiveProblem]) -> Iterator[list[_ActivePro
         octave = [each for each in rest if len(each.problem.linear) < limit]
         yield octave
         rest = rest[len(octave) :]
+
+
+def _share_out(
+    problems: list[_ActiveProblem], size: int, make_solver: Callable[[], Solver]
+) -> list[_Batch]:
+    return [
+        _Batch(problems[start : start + size], make_solver)
+        for start in range(0, len(problems), size)
+    ]

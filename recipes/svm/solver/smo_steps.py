@@ -14,27 +14,87 @@ that gains most when paired with it, (fⱼ − fᵢ)² / η (Fan, Chen & Lin 200
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from recipes.svm.solver.dual import DualProblem
+from recipes.svm.solver.working_set import HUGE, Floats, Indices
 
 # Below this share of the largest k(x, x), the kernel cannot tell two rows apart, or is
 # not positive definite: the step is then as long as the box allows (LIBSVM's TAU, which
 # is no share).
 SMALLEST_CURVATURE = 1e-12
+# The most steps of a block, for each of its variables.
+STEPS_PER_VARIABLE = 100
 # Gains are float32, in which smaller numbers count as zero.
 SMALLEST_GAIN = 1e-37
 # Block sizes are multiples of this. A vector is folded into a matrix with this many
 # columns, so that XLA takes its minimum column by column with vector instructions.
 COLUMNS = 64
-# Larger than any gradient, but not infinity: that minus itself is NaN.
-HUGE = 1e300
 # Added to gradients before an index is embedded in them. Zero with an index in its
 # lowest bits would be subnormal, and processors that flush those lose the index.
 NOT_SUBNORMAL = 1e-290
 
 
 def choose_block_size(variables: int) -> int:
-    """Return the size of the smallest block that holds this many variables."""
-    return math.ceil(variables / COLUMNS) * COLUMNS
+    """Return the size of the smallest block that holds this many variables.
+
+    It is a power of two or three quarters of one: few sizes, as each one compiles.
+    """
+    size = max(COLUMNS, 1 << (variables - 1).bit_length())
+    smaller = size // 4 * 3
+    fits = smaller >= variables and smaller % COLUMNS == 0
+    return smaller if fits else size
+
+
+def solve_working_set(
+    function: Any,
+    rows: Indices,
+    problem: DualProblem,
+    chosen: Indices,
+    gradient: Floats,
+    beta: Floats,
+    tolerance: float,
+    *,
+    size: int,
+) -> tuple[Floats, Floats, int]:
+    """Minimise W over some variables of a problem, the others fixed.
+
+    Args:
+        function: The kernel matrix by row index, a `KernelFunction`.
+        rows: The chosen variables' rows in that matrix, `[m]`.
+        problem: The problem.
+        chosen: The variables, `[m]`.
+        gradient: f of all variables, `[V]`.
+        beta: β of all variables, `[V]`.
+        tolerance: Stop when no pair violates optimality by more.
+        size: The size of the block that is compiled, at least m.
+
+    Returns:
+        β and f of the chosen variables, `[m]` each, and the number of steps.
+    """
+    extra = size - len(chosen)
+
+    def pad(values: Any) -> Any:
+        return np.pad(values, (0, extra))
+
+    found, f, steps = solve_block(
+        function.compute_block(pad(rows).astype(np.int32)),
+        *(
+            pad(values[chosen])
+            for values in (
+                gradient,
+                beta,
+                problem.lower,
+                problem.upper,
+                problem.group,
+            )
+        ),
+        np.float64(tolerance),
+        np.int32(STEPS_PER_VARIABLE * size),
+        groups=problem.groups,
+    )
+    return found.numpy()[: len(chosen)], f.numpy()[: len(chosen)], int(steps)
 
 
 @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recipes.svm.solver.decided_rows import SAFETY
 from recipes.svm.solver.dual import DualProblem
 from recipes.svm.solver.proof import Proof
-from recipes.svm.solver.smo_steps import HUGE
+from recipes.svm.solver.working_set import HUGE
 
 
 class Trace(NamedTuple):
@@ -34,7 +35,8 @@ class Solution:
         relative_duality_gap: As of `proof.compute_relative_gap`.
         max_kkt_violation: In units of the margin; after `compare`, that of the
             function that is exported.
-        max_rounding_error: After `compare`, how far that function is from f at most.
+        max_rounding_error: After `compare`, how far that function is from f at most,
+            at rows that the proof has computed in float64.
     """
 
     problem: DualProblem
@@ -52,37 +54,46 @@ class Solution:
     @functools.cached_property
     def coefficients(self) -> np.ndarray:
         """Each row's coefficient in the decision function, float64, `[n]`."""
-        problem = self.problem
-        by_row = self.proof.beta.reshape(problem.variables_per_row, -1).sum(0)
-        return by_row / self._margin
+        return self.problem.sum_by_row(self.proof.beta) / self._margin
 
     @property
     def bias(self) -> float:
         """The bias b of f(x) = Σ βᵢ k(xᵢ, x) + b."""
         return self.problem.origin - float(self.proof.multipliers.mean()) / self._margin
 
-    def compare(self, decisions: np.ndarray, tolerance: float) -> None:
+    def compare(
+        self,
+        decisions: np.ndarray,
+        tolerance: float,
+        at: np.ndarray | slice = slice(None),
+    ) -> bool:
         """Measure the violation of a function that is computed with rounding.
 
         Args:
-            decisions: What the function gives for the rows of the problem, `[n]`.
+            decisions: What the function gives for some rows of the problem, `[m]`.
             tolerance: The largest violation that the function may have.
+            at: Which rows: all, or those that the proof has `checked`.
+
+        Returns:
+            Whether these rows tell the violation of all. Others count only if the
+            function is off by as much there as uses up the proof's `reserve`.
         """
         problem, proof = self.problem, self.proof
-        errors = decisions.astype(np.float64) - (
-            proof.product / self._margin + self.bias
-        )
-        product = proof.product + errors * self._margin
+        product = proof.product.copy()
+        product[at] = (decisions.astype(np.float64) - self.bias) * self._margin
+        errors = np.abs(product - proof.product)[proof.checked]
         gradient = np.tile(product, problem.variables_per_row) + problem.linear
         violation = max(
             _violation(problem, proof.beta, gradient, problem.group == g)
             for g in range(problem.groups)
         )
-        self.max_rounding_error = float(np.abs(errors).max())
+        error = float(errors.max())
+        self.max_rounding_error = error / self._margin
         if self.max_kkt_violation < HUGE:  # there is a margin
             self.max_kkt_violation = max(violation, 0.0) / self._margin
         if self.stop_reason == "tolerance" and not self.max_kkt_violation <= tolerance:
             self.stop_reason = "rounding"
+        return (SAFETY + 1) * error + proof.error <= proof.reserve
 
     @property
     def _margin(self) -> float:

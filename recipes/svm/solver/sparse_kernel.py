@@ -12,6 +12,8 @@ from layers import kernels
 from recipes.svm.solver.kernel_cache import KernelFunction
 from recipes.svm.solver.rows import Rows, compute_squares, multiply, transpose
 
+Indices = npt.NDArray[Any]
+
 
 def make_kernel_function(kernel: Any, x: Rows | tf.Tensor) -> Any:
     """Return the kernel matrix of dense rows, or of a `csr_array`, as a function."""
@@ -19,7 +21,7 @@ def make_kernel_function(kernel: Any, x: Rows | tf.Tensor) -> Any:
     return kind(kernel, x)
 
 
-class SparseKernelFunction(tf.Module):
+class SparseKernelFunction:
     """The kernel matrix of sparse rows, by row index: SciPy multiplies.
 
     Args:
@@ -28,7 +30,6 @@ class SparseKernelFunction(tf.Module):
     """
 
     def __init__(self, kernel: kernels.InnerProductKernel, x: Rows) -> None:
-        super().__init__()
         self.kernel = kernel
         self.assign(x)
 
@@ -43,37 +44,18 @@ class SparseKernelFunction(tf.Module):
         own.resize(self.x.shape[0], x.shape[1])
         self.assign(own)
 
-    def compute_rows(self, indices: tf.Tensor) -> tf.Tensor:
+    def compute_rows(self, indices: Indices) -> tf.Tensor:
         """Compute K between the rows `indices` `[m]` and all rows, `[m, n]`."""
+        products = multiply(self.x[indices], self.transposed)
+        return self._evaluate(products, self.squares[indices], self.squares)
 
-        def compute(indices: npt.NDArray[Any]) -> tuple[Any, Any, Any]:
-            products = multiply(self.x[indices], self.transposed)
-            return products, self.squares[indices], self.squares
-
-        return self._evaluate(compute, indices, self.x.shape[0])
-
-    def compute_block(self, indices: tf.Tensor) -> tf.Tensor:
+    def compute_block(self, indices: Indices) -> tf.Tensor:
         """Compute K among the rows `indices` `[m]`, `[m, m]`."""
+        own, squares = self.x[indices], self.squares[indices]
+        return self._evaluate(multiply(own, transpose(own)), squares, squares)
 
-        def compute(indices: npt.NDArray[Any]) -> tuple[Any, Any, Any]:
-            own, squares = self.x[indices], self.squares[indices]
-            return multiply(own, transpose(own)), squares, squares
-
-        return self._evaluate(compute, indices, indices.shape[0])
-
-    def _evaluate(
-        self,
-        compute: Callable[[npt.NDArray[Any]], tuple[Any, Any, Any]],
-        indices: tf.Tensor,
-        columns: int | None,
-    ) -> tf.Tensor:
-        dtype = tf.as_dtype(self.x.dtype)
-        products, own, other = tf.numpy_function(compute, [indices], [dtype] * 3)
-        # XLA compiles for shapes that are known.
-        products.set_shape([indices.shape[0], columns])
-        own.set_shape([indices.shape[0]])
-        other.set_shape([columns])
-        return _compile_of_products(self.kernel)(products, own, other)
+    def _evaluate(self, *products_and_squares: npt.NDArray[Any]) -> tf.Tensor:
+        return _compile_of_products(self.kernel)(*products_and_squares)
 
 
 @functools.lru_cache(maxsize=32)

@@ -9,6 +9,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import make_moons
+
+from recipes.svm import SupportVectorClassifier
 from tests.commands import ROOT
 
 PROGRAM = """
@@ -48,3 +54,24 @@ def test_nothing_compiles_again(tmp_path):
     assert compiled["solve_block"] == 1
     assert compiled["sum_rows"] == 1
     assert compiled["of_products"] == 2  # the rows, and the working set's block
+
+
+@pytest.mark.parametrize("n", [60, 61])
+def test_small_models_build_no_graph(n, monkeypatch):
+    graphs = []
+    build = tf.__internal__.FuncGraph.__init__
+
+    def count(*arguments, **options):
+        graphs.append(arguments)
+        build(*arguments, **options)
+
+    monkeypatch.setattr(tf.__internal__.FuncGraph, "__init__", count)
+    x, y = make_moons(n, noise=0.2, random_state=0)
+    model = SupportVectorClassifier()
+    model.fit(x, y, verbose=0)
+    assert (model.predict_classes(x, verbose=0) == y).mean() > 0.8
+    assert graphs == []
+    # A second batch is worth a graph, and computes the same.
+    first, second = (model.predict(x, verbose=0) for _ in range(2))
+    assert graphs
+    np.testing.assert_array_equal(first, second)

@@ -50,7 +50,10 @@ def assert_classifier_holds(model, x, sign=SIGN, cost=1.0, tolerance=TOLERANCE):
     assert (excess[alpha == cost] <= tolerance).all()
     assert (abs(excess[(alpha > 0) & (alpha < cost)]) <= tolerance).all()
     violation = pair_violation(
-        predict(model, x) - sign, beta, np.minimum(0, sign * cost), np.maximum(0, sign)
+        predict(model, x) - sign,
+        beta,
+        np.minimum(0, sign * cost),
+        np.maximum(0, sign * cost),
     )
     assert violation <= tolerance
     assert model.certificate["max_kkt_violation"] == pytest.approx(violation, abs=1e-9)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy import sparse
 
 from recipes.pipeline import report
@@ -33,7 +32,7 @@ from recipes.svm.report.initial_gap import (
 from recipes.svm.report.projection import choose_plane
 from recipes.svm.report.support_vectors import build_support_vectors_section
 from recipes.svm.solver.dual import c_svc, epsilon_svr
-from recipes.svm.solver.optimality import DualTensors, measure_optimality
+from recipes.svm.solver.optimality import measure_optimality
 from recipes.svm.solver.solution import Trace
 
 CONVERGED = {
@@ -220,20 +219,14 @@ def test_curves_cope_with(dual, gap, violation):
 
 
 def measure_initial_optimality(problem):
-    dual = DualTensors(
-        *(tf.constant(getattr(problem, name)) for name in DualTensors._fields)
-    )
-    zero = tf.zeros(len(problem.linear), tf.float64)
-    return measure_optimality(
-        zero,
-        zero,
-        dual,
-        tf.constant(0),
-        tf.constant(False),
-        variables_per_row=problem.variables_per_row,
+    optimality, _ = measure_optimality(
+        np.zeros(len(problem.rows)),
+        np.zeros(len(problem.linear)),
+        problem,
         groups=problem.groups,
         unit_margin=problem.unit_margin,
     )
+    return optimality
 
 
 def test_initial_gaps_are_what_the_solver_measures(two, three, wave):

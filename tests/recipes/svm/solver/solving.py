@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from layers import kernels
-from recipes.svm.solver import decomposition, dual
+from recipes.svm.solver import decomposition, dual, uncompiled
 from recipes.svm.solver.scheduler import Scheduler
 
 CACHE_BYTES = 1e9
@@ -62,11 +61,10 @@ def new_scheduler(
     return Scheduler(kernel, x, problems, tolerance, max_iterations, cache_bytes)
 
 
-def run(scheduler, eager=False, on_iteration=None, most=5000):
+def run(scheduler, on_iteration=None, most=5000):
     """Iterate to the end; return the solutions in the order of the problems."""
-    step = scheduler.iterate if eager else tf.function(scheduler.iterate)
     for _ in range(most):
-        optimality = step()
+        optimality = scheduler.iterate()
         if on_iteration:
             on_iteration(scheduler, optimality)
         if not scheduler.advance():
@@ -74,9 +72,9 @@ def run(scheduler, eager=False, on_iteration=None, most=5000):
     raise AssertionError("the scheduler does not end")
 
 
-def solve(kernel, x, problems, eager=False, on_iteration=None, most=5000, **options):
+def solve(kernel, x, problems, on_iteration=None, most=5000, **options):
     scheduler = new_scheduler(kernel, x, problems, **options)
-    return run(scheduler, eager, on_iteration, most)
+    return run(scheduler, on_iteration, most)
 
 
 def solve_one(kernel, x, problem, **options):
@@ -89,11 +87,45 @@ def count_iterations(solutions):
     return sum(len(solution.trace.duality_gap) for solution in solutions)
 
 
+def force(solver, monkeypatch: pytest.MonkeyPatch):
+    """Let one of `SOLVERS` solve all problems."""
+    if solver == "uncompiled":
+        # In steps of a working set, as large problems are.
+        monkeypatch.setattr(uncompiled, "WORKING_SET_SIZE", 64)
+    elif solver == "batch":
+        force_compilation(monkeypatch)
+    else:
+        force_decomposition(monkeypatch)
+
+
+def force_compilation(monkeypatch: pytest.MonkeyPatch):
+    """Solve problems by compiled steps, however few they take."""
+    monkeypatch.setattr(uncompiled, "MOST_PROBLEMS", 0)
+
+
+def force(solver, monkeypatch: pytest.MonkeyPatch):
+    """Let one of `SOLVERS` solve all problems."""
+    if solver == "uncompiled":
+        # In steps of a working set, as large problems are.
+        monkeypatch.setattr(uncompiled, "WORKING_SET_SIZE", 64)
+    elif solver == "batch":
+        force_compilation(monkeypatch)
+    else:
+        force_decomposition(monkeypatch)
+
+
+def force_compilation(monkeypatch: pytest.MonkeyPatch):
+    """Solve problems by compiled steps, however few they take."""
+    monkeypatch.setattr(uncompiled, "MOST_PROBLEMS", 0)
+
+
 def force_decomposition(monkeypatch: pytest.MonkeyPatch, working_set=64, chunk=64):
     """Solve problems of more than 32 variables by working sets this small."""
+    force_compilation(monkeypatch)
     monkeypatch.setattr("recipes.svm.solver.scheduler.SMALL_PROBLEM_SIZE", 32)
     monkeypatch.setattr(decomposition, "LARGEST_WORKING_SET", working_set)
     monkeypatch.setattr("recipes.svm.solver.kernel_cache.CHUNK_ROWS", chunk)
 
 
+SOLVERS = ("uncompiled", "batch", "decomposition")
 RBF = kernels.RBFKernel(gamma=0.5)

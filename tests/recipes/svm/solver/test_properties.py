@@ -104,7 +104,7 @@ def test_whole_problems(case, dtype):
     kernel, x, problem = case
     x = x.astype(dtype)
     K = compute_matrix(kernel, x)
-    solution = solve_one(kernel, x, problem, tolerance=1e-4, eager=True, most=500)
+    solution = solve_one(kernel, x, problem, tolerance=1e-4, most=500)
     beta, optimality = solution.proof.beta, solution.proof.optimality
     reference.assert_feasible(problem, beta)
     if reference.margin(K, problem, beta) < 1e-9:  # the kernel sees no difference

@@ -11,8 +11,10 @@ from tests.recipes.svm import reference
 from tests.recipes.svm.solver.solving import (
     KINDS,
     RBF,
+    SOLVERS,
     build_problem,
     compute_matrix,
+    force,
     force_decomposition,
     make_rows,
     solve_one,
@@ -248,12 +250,11 @@ def test_targets_far_from_zero(offset):
     )
 
 
-@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.slow
-def test_a_tolerance_below_rounding_is_a_stall(dtype, decomposed, monkeypatch):
-    if decomposed:
-        force_decomposition(monkeypatch)
+def test_a_tolerance_below_rounding_is_a_stall(dtype, solver, monkeypatch):
+    force(solver, monkeypatch)
     rows = make_rows(70, dtype=dtype)
     rows = rows._replace(target=1e9 * rows.target)
     problem = build_problem("epsilon_svr", rows, cost=1e9)

@@ -13,8 +13,11 @@ from tests.recipes.svm import reference
 from tests.recipes.svm.solver.solving import (
     KINDS,
     RBF,
+    SOLVERS,
     build_problem,
     compute_matrix,
+    force,
+    force_compilation,
     force_decomposition,
     make_rows,
     new_scheduler,
@@ -26,7 +29,7 @@ from tests.recipes.svm.solver.solving import (
 # -- problems without an optimum, or without one that is found ------------------------
 
 
-@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -38,10 +41,9 @@ from tests.recipes.svm.solver.solving import (
 @pytest.mark.parametrize("kind", ["c_svc", "nu_svr"])
 @pytest.mark.slow
 def test_solving_ends_with_kernels_that_are_not_positive_definite(
-    kernel, kind, decomposed, monkeypatch
+    kernel, kind, solver, monkeypatch
 ):
-    if decomposed:
-        force_decomposition(monkeypatch)
+    force(solver, monkeypatch)
     rows = make_rows(70)
     problem = build_problem(kind, rows, cost=10.0)
     solution = solve_one(kernel, rows.x, problem, tolerance=1e-4, most=400)
@@ -56,12 +58,11 @@ def test_solving_ends_with_kernels_that_are_not_positive_definite(
     )
 
 
-@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("share", ["all", "some"])
 @pytest.mark.slow
-def test_nan_is_never_an_answer(share, decomposed, monkeypatch):
-    if decomposed:
-        force_decomposition(monkeypatch)
+def test_nan_is_never_an_answer(share, solver, monkeypatch):
+    force(solver, monkeypatch)
     worst = -np.inf if share == "all" else 2.0
 
     def broken(x, z):
@@ -84,12 +85,11 @@ def test_kernel_values_beyond_float32_stall():
     assert solution.stop_reason == "stalled"
 
 
-@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.slow
-def test_max_iterations(decomposed, monkeypatch):
-    if decomposed:
-        force_decomposition(monkeypatch)
-    monkeypatch.setattr("recipes.svm.solver.decomposition.STEPS_PER_VARIABLE", 1)
+def test_max_iterations(solver, monkeypatch):
+    force(solver, monkeypatch)
+    monkeypatch.setattr("recipes.svm.solver.smo_steps.STEPS_PER_VARIABLE", 1)
     rows = make_rows(70)
     problem = build_problem("epsilon_svr", rows, cost=1e3)
     solution = solve_one(RBF, rows.x, problem, max_iterations=3)
@@ -112,6 +112,7 @@ def test_the_last_iteration_may_be_the_one_that_succeeds():
 
 
 def test_errors_in_the_proof_are_raised(monkeypatch):
+    force_compilation(monkeypatch)
     rows = make_rows(70)
     scheduler = new_scheduler(RBF, rows.x, [build_problem("c_svc", rows)])
     scheduler.iterate()
@@ -128,12 +129,13 @@ def test_errors_in_the_proof_are_raised(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "decomposed"), [(kind, True) for kind in KINDS] + [("nu_svc", False)]
+    ("kind", "solver"),
+    [(kind, "decomposition") for kind in KINDS]
+    + [("nu_svc", "batch"), ("nu_svr", "uncompiled")],
 )
 @pytest.mark.slow
-def test_from_the_solution_it_takes_one_iteration(kind, decomposed, monkeypatch):
-    if decomposed:
-        force_decomposition(monkeypatch)
+def test_from_the_solution_it_takes_one_iteration(kind, solver, monkeypatch):
+    force(solver, monkeypatch)
     rows = make_rows(70)
     problem = build_problem(kind, rows, cost=3.0)
     first = solve_one(RBF, rows.x, problem, tolerance=1e-6)
@@ -144,10 +146,9 @@ def test_from_the_solution_it_takes_one_iteration(kind, decomposed, monkeypatch)
     np.testing.assert_array_equal(solution.proof.beta, first.proof.beta)
 
 
-@pytest.mark.parametrize("decomposed", [False, True], ids=["batch", "decomposition"])
-def test_any_start_leads_to_the_same_answer(decomposed, monkeypatch):
-    if decomposed:
-        force_decomposition(monkeypatch)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_any_start_leads_to_the_same_answer(solver, monkeypatch):
+    force(solver, monkeypatch)
     rows = make_rows(70)
     problem = build_problem("c_svc", rows, cost=3.0)
     K = compute_matrix(RBF, rows.x)
@@ -184,8 +185,9 @@ def test_problems_of_all_sizes(monkeypatch):
 
 
 def test_problems_of_a_batch_finish_one_by_one(monkeypatch):
+    force_compilation(monkeypatch)
     # One needs many iterations, and its neighbours in the tensors leave before it.
-    monkeypatch.setattr("recipes.svm.solver.decomposition.STEPS_PER_VARIABLE", 1)
+    monkeypatch.setattr("recipes.svm.solver.smo_steps.STEPS_PER_VARIABLE", 1)
     rows = make_rows(70)
     costs = [1e3, 1e-3, 10.0, 1.0, 300.0]
     problems = [build_problem("c_svc", rows, cost=cost) for cost in costs]
@@ -205,7 +207,9 @@ def test_problems_of_a_batch_finish_one_by_one(monkeypatch):
 def test_octaves():
     sizes = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 66, 200]
     problems = [
-        _ActiveProblem(n, dual.one_class(np.arange(n), np.ones(n), 0.5), 1e-3)
+        _ActiveProblem(
+            n, dual.one_class(np.arange(n), np.ones(n), 0.5), 1e-3, np.zeros(n)
+        )
         for n in sizes
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -219,8 +223,9 @@ def test_octaves():
 
 
 def test_interrupted(monkeypatch):
+    force_compilation(monkeypatch)
     monkeypatch.setattr("recipes.svm.solver.scheduler.BATCH_SIZE", 2)
-    monkeypatch.setattr("recipes.svm.solver.decomposition.STEPS_PER_VARIABLE", 1)
+    monkeypatch.setattr("recipes.svm.solver.smo_steps.STEPS_PER_VARIABLE", 1)
     rows = make_rows(70)
     problems = [
         build_problem("epsilon_svr", rows, cost=cost) for cost in (1e-9, 1e3, 1e3)

@@ -13,6 +13,7 @@ from tests.recipes.svm.solver.solving import (
     RBF,
     build_problem,
     compute_matrix,
+    force_compilation,
     make_rows,
     new_scheduler,
     run,
@@ -49,9 +50,14 @@ def tiny_problems(kind, count=120, seed=0, **options):
     ]
 
 
+@pytest.fixture(autouse=True)
+def always_compiled(monkeypatch):
+    force_compilation(monkeypatch)
+
+
 def new_tiny_scheduler(kernel, problems, **options):
     scheduler = new_scheduler(kernel, ROWS.x, problems, **options)
-    assert all(isinstance(each, TinyProblemBatch) for each in scheduler.solvers)
+    assert isinstance(scheduler.solver, TinyProblemBatch)
     return scheduler
 
 
@@ -84,7 +90,9 @@ def test_the_proof_is_that_of_one_problem(kernel, kind):
     problems = tiny_problems(kind, count=10, nu=0.3)
     solver = TinyProblemBatch(kernel, ROWS.x, problems)
     points = [problem.upper * 0.25 + problem.lower * 0.5 for problem in problems]
-    found = solver.prove(problems, points)
+    solver.load_problems(problems)
+    solver.set_points(points, [np.zeros(len(p.rows)) for p in problems], [1.0] * 10)
+    found = solver.prove()
     for problem, point, proof in zip(problems, points, found, strict=True):
         expected = prove(kernel, ROWS.x, problem, point)
         np.testing.assert_array_equal(proof.beta, point)
@@ -95,7 +103,7 @@ def test_the_proof_is_that_of_one_problem(kernel, kind):
 
 
 def test_they_stop_one_by_one(monkeypatch):
-    monkeypatch.setattr("recipes.svm.solver.decomposition.STEPS_PER_VARIABLE", 1)
+    monkeypatch.setattr("recipes.svm.solver.smo_steps.STEPS_PER_VARIABLE", 1)
     problems = tiny_problems("c_svc", cost=1e4)
     solutions = run(new_tiny_scheduler(RBF, problems, tolerance=1e-9))
     assert len({len(solution.trace.duality_gap) for solution in solutions}) > 1
@@ -105,7 +113,7 @@ def test_they_stop_one_by_one(monkeypatch):
 
 
 def test_interrupted_and_continued(monkeypatch):
-    monkeypatch.setattr("recipes.svm.solver.decomposition.STEPS_PER_VARIABLE", 1)
+    monkeypatch.setattr("recipes.svm.solver.smo_steps.STEPS_PER_VARIABLE", 1)
     monkeypatch.setattr("recipes.svm.solver.tiny_problems.BATCH_VARIABLES", 16 * 8)
     problems = tiny_problems("c_svc", cost=1e4)
     scheduler = new_tiny_scheduler(RBF, problems, tolerance=1e-9)
@@ -128,12 +136,12 @@ def test_interrupted_and_continued(monkeypatch):
 
 def test_few_problems_or_little_memory():
     problems = [part_of("c_svc", [0, 1, k]) for k in range(2, 40)]
-    assert isinstance(new_tiny_scheduler(RBF, problems).solvers[0], TinyProblemBatch)
+    assert isinstance(new_tiny_scheduler(RBF, problems).solver, TinyProblemBatch)
     for scheduler in (
         new_scheduler(RBF, ROWS.x, problems[:32]),
         new_scheduler(RBF, ROWS.x, problems, cache_bytes=8 * 40**2 - 1),
     ):
-        assert all(isinstance(each, SmallProblemBatch) for each in scheduler.solvers)
+        assert isinstance(scheduler.solver, SmallProblemBatch)
 
 
 def test_padding():
