@@ -37,6 +37,7 @@ format: $(VENV)/.dev
 # Real data sets: the folder that RECIPES_DATA names.
 bench: export RECIPES_DATA ?= $(realpath ../shared/data)
 bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.small_data
 	$(BIN)/python -m benchmarks.linear_regression
 	$(BIN)/python -m benchmarks.svm
 	$(BIN)/python -m benchmarks.neural_network

@@ -3,8 +3,9 @@
 import gzip
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,19 @@ def folder() -> Path:
         )
         raise SystemExit(2)
     return Path(path)
+
+
+def store(arrays: Mapping[str, npt.NDArray[Any]], folder: Path) -> Path:
+    """Write arrays to a folder, so that each process reads them without parsing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def load(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays that `store` wrote."""
+    return {path.stem: np.load(path) for path in folder.glob("*.npy")}
 
 
 def mnist() -> Split:

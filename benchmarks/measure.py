@@ -6,54 +6,74 @@ import importlib.metadata
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import threadpoolctl
 
-# Threads of one program may spin for this many seconds after its end, which would slow
-# down the next program.
-PAUSE = 0.3
+from benchmarks.worker import PAUSE, Worker
+
 RESULTS = Path(__file__).parent / "results"
+Call = Callable[[float | None], dict[str, Any]]
 
 
-def seconds(function: Callable[[], Any], runs: int = 3) -> tuple[float, float, Any]:
-    """Return the seconds of the first call, the median of `runs` more, the result."""
-    return in_turn({"": function}, runs)[""]
+def in_turn_within(
+    calls: Mapping[str, Call], runs: int, budget: float, pause: float = PAUSE
+) -> dict[str, list[dict[str, Any]]]:
+    """Call each once, then up to `runs` more times, all in turn.
 
-
-def in_turn(
-    functions: Mapping[str, Callable[[], Any]], runs: int, pause: float = PAUSE
-) -> dict[str, tuple[float, float, Any]]:
-    """Time several functions in turn, so that drift affects all alike.
+    Args:
+        calls: Functions of a limit in seconds; each returns a dict with the `seconds`
+            it took, or raises `TimeoutError`.
+        runs: Maximal number of calls after the first.
+        budget: Seconds for each: the limit of the first call; later calls are omitted
+            if they would raise the sum above it.
+        pause: Seconds between two calls.
 
     Returns:
-        For each name, what `seconds` returns.
+        What the calls returned, without those that took too long.
     """
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    results = {}
-    for _ in range(runs + 1):
-        for name, function in functions.items():
+    given: dict[str, list[dict[str, Any]]] = {name: [] for name in calls}
+    for run in range(runs + 1):
+        for name, call in calls.items():
+            past = [each["seconds"] for each in given[name]]
+            if run and (not past or sum(past) + max(past) > budget):
+                continue
             time.sleep(pause)
-            begin = time.perf_counter()
-            results[name] = function()
-            times[name].append(time.perf_counter() - begin)
-    return {
-        name: (first, statistics.median(later), results[name])
-        for name, (first, *later) in times.items()
-    }
+            try:
+                given[name].append(call(None if run else budget))
+            except TimeoutError:
+                continue
+            print(f"  {name}: {given[name][-1]['seconds']:.4f} s", flush=True)
+    return given
 
 
-def peak_bytes_over_baseline(module: str, *arguments: str) -> tuple[int, int]:
-    """Run `python -m module`, and return the two numbers of bytes that it prints."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    baseline, peak = done.stdout.split()[-2:]
-    return int(baseline), int(peak)
+def fits_in_turn(
+    workers: Mapping[str, Worker], runs: int, budget: float
+) -> dict[str, list[dict[str, Any]]]:
+    """Call the `fit` of each worker as `in_turn_within` calls."""
+    return in_turn_within(
+        {name: partial(_fit, worker) for name, worker in workers.items()}, runs, budget
+    )
+
+
+def _fit(worker: Worker, timeout: float | None) -> dict[str, Any]:
+    return worker.ask("fit", timeout=timeout)
+
+
+def timed(function: Callable[[], Any]) -> float:
+    """Return the seconds that a call takes."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def median_after_first(values: Sequence[float]) -> float:
+    """Return the median without the first value, unless there is no other."""
+    return statistics.median(values[1:] or values)
 
 
 def high_water() -> int:
@@ -107,3 +127,28 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table, the first column left-aligned, the others right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def target_table(
+    targets: Iterable[tuple[str, float, Mapping[str, float | None]]],
+    instructions: Iterable[str],
+) -> str:
+    """Return a section on whether targets are met.
+
+    Args:
+        targets: What each is of, the largest value that meets it, and the value for
+            each instruction set, `None` if it was not measured.
+        instructions: The instruction sets, a column each.
+    """
+    names = list(instructions)
+
+    def cell(value: float | None, limit: float) -> str:
+        if value is None:
+            return "—"
+        return f"{value:.3g}{'' if value <= limit else ' (missed)'}"
+
+    rows = [
+        [what, f"≤ {limit:g}", *(cell(values.get(name), limit) for name in names)]
+        for what, limit, values in targets
+    ]
+    return f"## Targets\n\n{table(['', 'target', *names], rows)}\n"

@@ -8,23 +8,28 @@ that drift of the machine affects all alike.
 
 import argparse
 import importlib.util
-import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import record
 from benchmarks.data import folder
-from benchmarks.measure import PAUSE, RESULTS, machine, now, table, versions
+from benchmarks.measure import table, target_table
+from benchmarks.neural_network import rate, stream, worker
+from benchmarks.neural_network.serving import inference
 from benchmarks.neural_network.worker import CLASSES, HIDDEN
+from benchmarks.record import LIMITED, Environment, Record, instructions_of, when
+from benchmarks.worker import run_alone
 
 BATCHES = (32, 256)
 PARTS = (*map(str, BATCHES), "streaming", "serving")
 ROWS, FEATURES = 60_000, 784
+# Largest ratio of `FastFit` to Keras's default `fit` that meets the target, by batch.
+TARGETS = {256: 0.3}
 TITLES = {
     "ours": "this recipe",
     "keras_fast": "Keras, with this recipe's `FastFit`",
@@ -34,7 +39,7 @@ TITLES = {
     "sklearn": "scikit-learn, MLPClassifier",
 }
 NEEDS = {"pytorch": "torch"}
-HOW = """\
+HOW = f"""\
 MNIST, 784-128-10, cross-entropy, SGD with learning rate 0.1, float32, rows in memory.
 All programs but scikit-learn start with the same weights. This recipe, PyTorch and
 scikit-learn take the same batches in the same order; the accuracies of the first two
@@ -45,56 +50,47 @@ the first chunk of steps), including tracing and compilation. Permuting the rows
 scikit-learn is not timed. The *floor* is the time of an epoch's multiplications and
 additions at the rate of TensorFlow's product of two 2048 × 2048 matrices in the same
 run.
-"""
+
+{LIMITED}"""
 
 
-def run(module: str, *arguments: Any) -> dict[str, Any]:
-    """Run a module in a process of its own, and return the JSON that it prints."""
-    time.sleep(PAUSE)
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    hidden = {
-        "OPENBLAS_CORETYPE",
-        "OPENBLAS_L2_SIZE",
-    }  # these slow down NumPy's kernels
-    environment = {key: os.environ[key] for key in os.environ.keys() - hidden}
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env=environment
-    )
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def compare(programs: list[str], batch: int, epochs: int, runs: int) -> dict[str, Any]:
+def compare(
+    options: argparse.Namespace, batch: int, environment: Environment
+) -> dict[str, Any]:
     """Run each program, in turn, and measure the rate of matrix products."""
     programs = [
-        name for name in programs if importlib.util.find_spec(NEEDS.get(name, "keras"))
+        name
+        for name in options.programs
+        if importlib.util.find_spec(NEEDS.get(name, "keras"))
     ]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in programs}
-    for _ in range(runs):
+    for _ in range(options.runs):
         for name in programs:
-            worker = "benchmarks.neural_network.worker"
-            results[name].append(run(worker, name, batch, epochs))
+            given = name, batch, options.epochs, options.rows
+            results[name].append(run_alone(environment, worker.train, *given))
             seconds = [f"{each:.3f}" for each in results[name][-1]["epochs"]]
             print(f"  batch {batch}, {name}: {' '.join(seconds)} s", flush=True)
-    rate = run("benchmarks.neural_network.rate")["rate"]
-    return {"programs": results, "rate": rate}
+    return {
+        "rows": options.rows or ROWS,
+        "programs": results,
+        "rate": run_alone(environment, rate.measure),
+    }
 
 
-def streaming(batch: int, epochs: int, runs: int, copies: int) -> dict[str, Any]:
-    """Time epochs from a file with `copies` copies of MNIST."""
-    from benchmarks.neural_network.stream import store
-
+def streaming(options: argparse.Namespace, environment: Environment) -> dict[str, Any]:
+    """Time epochs from a file with copies of MNIST."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "rows.bin"
-        rows = store(path, copies)
-        module = "benchmarks.neural_network.stream"
-        each = [run(module, path, rows, batch, epochs) for _ in range(runs)]
+        rows = stream.store(path, options.copies)
+        each = [
+            run_alone(environment, stream.train, path, rows, BATCHES[0], 3)
+            for _ in range(options.runs)
+        ]
     return {**each[0], "epochs": [one["epochs"] for one in each]}
 
 
-def serving() -> dict[str, float]:
+def serving(environment: Environment) -> dict[str, float]:
     """Time the SavedModel of a run of the recipe."""
-    from benchmarks.neural_network.serving import inference
-
     mnist = folder() / "mnist"
     with tempfile.TemporaryDirectory() as scratch:
         flags = [
@@ -104,16 +100,16 @@ def serving() -> dict[str, float]:
             "--noreport", f"--out_dir={scratch}",
         ]  # fmt: skip
         command = [sys.executable, "-m", "recipes.neural_network", *flags]
-        subprocess.run(command, check=True, capture_output=True)
-        return inference(Path(scratch, "export", "1"))
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        return run_alone(environment, inference, Path(scratch, "export", "1"))
 
 
-def operations() -> int:
+def operations(rows: int) -> int:
     """Return the operations of an epoch.
 
     That is forward, and backward for all but the first layer's input.
     """
-    return 2 * ROWS * (2 * FEATURES * HIDDEN + 3 * HIDDEN * CLASSES)
+    return 2 * rows * (2 * FEATURES * HIDDEN + 3 * HIDDEN * CLASSES)
 
 
 def epoch_seconds(runs: list[dict[str, Any]]) -> list[float]:
@@ -121,26 +117,43 @@ def epoch_seconds(runs: list[dict[str, Any]]) -> list[float]:
     return [seconds for each in runs for seconds in each["epochs"][1:]]
 
 
-def text(record: dict[str, Any]) -> str:
+def text(found: Record) -> str:
     """Return the results as Markdown, from their record."""
-    parts = ["# Neural networks: measurements\n", HOW]
-    parts += [_batch_text(record[str(b)], b) for b in BATCHES if str(b) in record]
-    if "streaming" in record and str(BATCHES[0]) in record:
-        parts.append(_streaming_text(record))
-    if "serving" in record:
-        served = record["serving"]
+    parts = ["# Neural networks: measurements\n", when(found), HOW, _targets(found)]
+    for batch in BATCHES:
+        for instructions, part in found.get(str(batch), {}).items():
+            parts.append(_batch_text(instructions, part, batch))
+    for instructions, part in found.get("streaming", {}).items():
+        memory = found.get(str(BATCHES[0]), {}).get(instructions)
+        parts += [_streaming_text(instructions, part, memory)] if memory else []
+    for instructions, served in found.get("serving", {}).items():
         parts.append(
-            f"## The SavedModel\n\n{served['run']} From raw pixels to scores, "
+            f"## The SavedModel: {instructions}\n\nFrom raw pixels to scores, "
             "probabilities and labels, 784-128-10.\n\n"
             f"One row: {served['latency_ms']:.2f} ms (99 % within "
             f"{served['latency_99_ms']:.2f} ms). Batches of 1,024: "
             f"{served['rows_per_second']:,.0f} rows per second.\n"
         )
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
-def _batch_text(part: dict[str, Any], batch: int) -> str:
-    floor = operations() / part["rate"]
+def _targets(found: Record) -> str:
+    lines = []
+    for batch, limit in TARGETS.items():
+        ratios = {}
+        for instructions, part in found.get(str(batch), {}).items():
+            medians = {
+                name: statistics.median(epoch_seconds(runs))
+                for name, runs in part["programs"].items()
+            }
+            if {"keras_fast", "keras"} <= medians.keys():
+                ratios[instructions] = medians["keras_fast"] / medians["keras"]
+        lines.append((f"`FastFit` ÷ Keras's `fit`, batches of {batch}", limit, ratios))
+    return target_table(lines, instructions_of(found))
+
+
+def _batch_text(instructions: str, part: dict[str, Any], batch: int) -> str:
+    floor = operations(part["rows"]) / part["rate"]
     mine = statistics.median(epoch_seconds(part["programs"]["ours"]))
     rows = []
     for name, runs in part["programs"].items():
@@ -163,24 +176,24 @@ def _batch_text(part: dict[str, Any], batch: int) -> str:
               "first step, s", "test accuracy"]  # fmt: skip
     runs = part["programs"]["ours"]
     return (
-        f"## Batches of {batch}\n\n{part['run']} {len(runs)} runs of "
+        f"## Batches of {batch}: {instructions}\n\n{len(runs)} runs of "
         f"{len(runs[0]['epochs'])} epochs.\n\n{table(header, rows)}\n\n"
-        f"Floor: {operations() / 1e9:.1f} · 10⁹ operations per epoch at "
+        f"Floor: {operations(part['rows']) / 1e9:.1f} · 10⁹ operations per epoch at "
         f"{part['rate'] / 1e9:.0f} · 10⁹ per second take {floor:.3f} s.\n"
     )
 
 
-def _streaming_text(record: dict[str, Any]) -> str:
-    stream = record["streaming"]
+def _streaming_text(
+    instructions: str, stream: dict[str, Any], part: dict[str, Any]
+) -> str:
     seconds = [each for run in stream["epochs"] for each in run[1:]]
     rate = statistics.median(seconds) / stream["rows"] * ROWS
-    batch = BATCHES[0]
-    memory = statistics.median(epoch_seconds(record[str(batch)]["programs"]["ours"]))
+    memory = statistics.median(epoch_seconds(part["programs"]["ours"]))
     return (
-        f"## From disk\n\n{stream['run']}\n\n"
+        f"## From disk: {instructions}\n\n"
         f"{stream['rows']:,} rows, {stream['bytes'] / 2**30:.2f} GiB, "
-        f"in batches of {batch}; the process was limited to 1 GiB for data after its "
-        f"imports and peaked at {stream['peak'] / 2**30:.2f} GiB in total. 60,000 "
+        f"in batches of {BATCHES[0]}; the process was limited to 1 GiB for data after "
+        f"its imports and peaked at {stream['peak'] / 2**30:.2f} GiB in total. 60,000 "
         f"rows take {rate:.3f} s, {rate / memory:.2f} × an epoch in memory "
         f"({memory:.3f} s).\n"
     )
@@ -188,16 +201,14 @@ def _streaming_text(record: dict[str, Any]) -> str:
 
 def options() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--runs", type=int, default=3, help="processes of each program")
+    parser = record.parser("neural_network", __doc__, PARTS)
+    parser.add_argument("--runs", type=int, default=2, help="processes of each program")
     parser.add_argument("--epochs", type=int, default=5, help="epochs in each process")
     parser.add_argument(
         "--copies", type=int, default=10, help="copies of MNIST on disk"
     )
     parser.add_argument("--programs", nargs="+", choices=TITLES, default=[*TITLES])
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    chosen = parser.parse_args()
+    chosen = record.parse(parser)
     folder()
     return chosen
 
@@ -205,25 +216,11 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Measure the requested parts, and write the results after each."""
     chosen = options()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    stored = chosen.out / "neural_network.json"
-    record = json.loads(stored.read_text()) if stored.exists() else {}
-    installed = versions("tensorflow", "keras", "scikit-learn", "torch")
-    run_line = f"{now()}. {machine()}. {', '.join(installed)}."
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for part in chosen.parts:
-        print(part, flush=True)
-        measured: Any
-        if part == "streaming":
-            measured = streaming(BATCHES[0], 3, chosen.runs, chosen.copies)
-        elif part == "serving":
-            measured = serving()
-        else:
-            measured = compare(chosen.programs, int(part), chosen.epochs, chosen.runs)
-        record[part] = {"run": run_line, **measured}
-        stored.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (chosen.out / "neural_network.md").write_text(text(record), encoding="utf-8")
-    print(text(record))
+    known = {str(batch): partial(compare, chosen, batch) for batch in BATCHES}
+    known |= {"streaming": partial(streaming, chosen), "serving": serving}
+    parts = {name: known[name] for name in chosen.parts}
+    once = ("streaming", "serving")
+    print(text(record.measure(chosen.out, "neural_network", parts, text, once)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
-"""Prints the operations per second of TensorFlow's product of two large matrices."""
+"""The operations per second of TensorFlow's product of two large matrices."""
 
-import json
-import os
-import statistics
-import time
+from benchmarks.measure import median_after_first, timed
 
 SIZE, TIMES = 2048, 20
 
-if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+def measure() -> float:
+    """Return the operations per second."""
     import tensorflow as tf
 
     factor = tf.random.stateless_uniform((SIZE, SIZE), (0, 0))
-    seconds = []
-    for _ in range(TIMES):
-        begin = time.perf_counter()
-        tf.linalg.matmul(factor, factor)[0, 0].numpy()
-        seconds.append(time.perf_counter() - begin)
-    print(json.dumps({"rate": 2 * SIZE**3 / statistics.median(seconds)}))
+    seconds = [
+        timed(lambda: tf.linalg.matmul(factor, factor)[0, 0].numpy())
+        for _ in range(TIMES + 1)
+    ]
+    return 2 * SIZE**3 / median_after_first(seconds)

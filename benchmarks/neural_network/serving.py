@@ -1,17 +1,11 @@
-"""The time a SavedModel takes for one row, and for many.
-
-`python -m benchmarks.neural_network.serving FOLDER` prints it for a SavedModel with an
-input `features`.
-"""
+"""The time a SavedModel takes for one row, and for many."""
 
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 CALLS, ROWS = 500, 1024
 
@@ -26,6 +20,8 @@ def inference(folder: Path | str) -> dict[str, float]:
         `latency_ms` and `latency_99_ms`, median and 99th percentile for a batch of one;
         `rows_per_second` in batches of 1,024.
     """
+    import tensorflow as tf
+
     loaded = tf.saved_model.load(str(folder))
     serve = loaded.signatures["serving_default"]
     shape = serve.structured_input_signature[1]["features"].shape.as_list()[1:]
@@ -48,7 +44,3 @@ def inference(folder: Path | str) -> dict[str, float]:
         "latency_99_ms": 1e3 * float(np.quantile(one, 0.99)),
         "rows_per_second": ROWS / statistics.median(many),
     }
-
-
-if __name__ == "__main__":
-    print(inference(sys.argv[1]))

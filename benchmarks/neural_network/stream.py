@@ -1,15 +1,9 @@
-"""An epoch from disk, of a data set larger than the memory it may use.
+"""An epoch from disk, of a data set larger than the memory it may use."""
 
-`python -m benchmarks.neural_network.stream FILE ROWS BATCH EPOCHS` trains on a file of
-rows, 784 pixels and a label each, all float32. After imports the process may use 1 GiB
-more for its data (`RLIMIT_DATA`). It prints a line of JSON.
-"""
-
-import json
 import os
 import resource
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +26,11 @@ def store(path: Path, copies: int) -> int:
     return copies * len(rows)
 
 
-def main() -> None:
-    """Train on what the command line names."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    path, rows, batch, epochs = sys.argv[1], *map(int, sys.argv[2:])
+def train(path: Path, rows: int, batch: int, epochs: int) -> dict[str, Any]:
+    """Train on a file of rows, 784 pixels and a label each, all float32.
+
+    After imports the process may use 1 GiB more for its data (`RLIMIT_DATA`).
+    """
     import tensorflow as tf
 
     from benchmarks.neural_network.worker import clock, network
@@ -49,22 +44,14 @@ def main() -> None:
         return values[:, :-1], tf.cast(values[:, -1], tf.int64)
 
     # A record is a batch: rows are shuffled in the file, batches while reading.
-    data = tf.data.FixedLengthRecordDataset(path, batch * WIDTH * 4)
+    data = tf.data.FixedLengthRecordDataset(str(path), batch * WIDTH * 4)
     data = data.shuffle(64, seed=0).map(batch_of, num_parallel_calls=2)
     data = data.apply(tf.data.experimental.assert_cardinality(rows // batch))
     model, timing = network(fast=True), clock()
     model.fit(data, epochs=epochs, verbose=0, callbacks=[timing])
-    print(
-        json.dumps(
-            {
-                "rows": rows,
-                "bytes": os.path.getsize(path),
-                "epochs": timing.epochs,
-                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            }
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return {
+        "rows": rows,
+        "bytes": os.path.getsize(path),
+        "epochs": timing.epochs,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }

@@ -1,13 +1,5 @@
-"""One program that trains one network, as `benchmarks.neural_network` runs it.
+"""The programs that train one network, as `benchmarks.neural_network` runs them."""
 
-`python -m benchmarks.neural_network.worker PROGRAM BATCH EPOCHS` trains in a process of
-its own and prints a line of JSON: the seconds to the end of the first step (for this
-recipe, of the first chunk of steps), those of each epoch, and the test accuracy.
-"""
-
-import json
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -195,12 +187,13 @@ PROGRAMS: dict[str, Callable[[Split, int, int], Result]] = {
 }
 
 
-def main() -> None:
-    """Run what the command line names."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    program, batch, epochs = sys.argv[1:]
-    print(json.dumps(PROGRAMS[program](mnist(), int(batch), int(epochs))))
+def train(program: str, batch: int, epochs: int, rows: int | None = None) -> Result:
+    """Train on MNIST, or its first rows.
 
-
-if __name__ == "__main__":
-    main()
+    Returns:
+        `first_step`, the seconds to the end of the first step (for this recipe, of the
+        first chunk of steps), or `None`; `epochs`, the seconds of each; `accuracy`.
+    """
+    data = mnist()
+    data = data._replace(x=data.x[:rows], y=data.y[:rows])
+    return PROGRAMS[program](data, batch, epochs)

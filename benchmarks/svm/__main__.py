@@ -6,68 +6,36 @@ when it was measured. Within a part all programs run in turn, so the ratios hold
 """
 
 import argparse
-import json
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.data import Split, folder
-from benchmarks.measure import PAUSE, RESULTS, blas, machine, now, versions
+from benchmarks import record
+from benchmarks.data import Split, folder, store
+from benchmarks.measure import Call, fits_in_turn, in_turn_within
+from benchmarks.record import Environment
 from benchmarks.svm import gap
 from benchmarks.svm.data import TASKS
-from benchmarks.svm.programs import CACHE_MB, PROGRAMS, is_installed
-from benchmarks.svm.report import plot, text
-from benchmarks.svm.worker import Worker, store
+from benchmarks.svm.programs import CACHE_MB, PROGRAMS, is_installed, make
+from benchmarks.svm.report import GROWTH, plot, text
+from benchmarks.worker import Worker
 
-GROWTH = "mnist_even_odd"
-SIZES = (1_000, 3_000, 10_000, 30_000, 60_000)
-GROWTH_BUDGET = 120.0
-PREDICTION_BUDGET = 120.0
+ONCE = ("growth", "memory")
+SIZES = (1_000, 3_000, 10_000, 30_000)
+GROWTH_BUDGET = 30.0
+PREDICTION_BUDGET = 20.0
 MEMORY = ("a9a", "mnist_even_odd")
 CACHES_MB = (CACHE_MB, CACHE_MB // 4)
 # Keras's default, and a batch size for speed.
 BATCHES = (32, 4096)
 
-Call = Callable[[float | None], dict[str, Any]]
-
-
-def in_turn_within(
-    calls: Mapping[str, Call], runs: int, budget: float, pause: float = PAUSE
-) -> dict[str, list[dict[str, Any]]]:
-    """Call each once, then up to `runs` more times, all in turn.
-
-    Args:
-        calls: Functions of a limit in seconds; each returns a dict with the `seconds`
-            it took, or raises `TimeoutError`.
-        runs: Maximal number of calls after the first.
-        budget: Seconds for each: the limit of the first call; later calls are omitted
-            if they would raise the sum above it.
-        pause: Seconds between two calls.
-
-    Returns:
-        What the calls returned, without those that took too long.
-    """
-    given: dict[str, list[dict[str, Any]]] = {name: [] for name in calls}
-    for run in range(runs + 1):
-        for name, call in calls.items():
-            past = [each["seconds"] for each in given[name]]
-            if run and (not past or sum(past) + max(past) > budget):
-                continue
-            time.sleep(pause)
-            try:
-                given[name].append(call(None if run else budget))
-            except TimeoutError:
-                continue
-            print(f"  {name}: {given[name][-1]['seconds']:.2f} s", flush=True)
-    return given
-
 
 class Benchmark:
-    """One run: its options, the data in a folder, the programs.
+    """One run: its options, and a folder for the data.
 
     Args:
         options: The parsed command line.
@@ -77,40 +45,40 @@ class Benchmark:
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         self.options, self.scratch = options, scratch
         self.programs = ["ours", *filter(is_installed, options.peers)]
-        self.parts: dict[str, Any] = {}
-        self.run = {
-            "started": now(),
-            "machine": machine(),
-            "versions": _versions(),
-        }
+        # Not tried again under a narrower instruction set: (task, program).
+        self.over_budget: set[tuple[str, str]] = set()
 
-    def part(self, name: str) -> dict[str, Any]:
+    def part(self, name: str, environment: Environment) -> dict[str, Any]:
         """Measure a data set, `"growth"` or `"memory"`."""
-        special = {"growth": self.growth, "memory": self.memory}
-        measured = special[name]() if name in special else self.compare(name)
-        self.parts[name] = {**self.run, **measured}
-        return self.parts[name]
+        if name in ONCE:
+            return getattr(self, name)(environment)
+        return self.compare(name, environment)
 
     def data(self, task: str) -> tuple[Split, Path]:
         """Load a data set, and store it in a folder for the programs."""
         split = TASKS[task].load()
         rows = self.options.rows
         split = Split(*(array[:rows] for array in split))
-        return split, store(split, self.scratch / task)
+        return split, store(split._asdict(), self.scratch / task)
 
-    def compare(self, task: str) -> dict[str, Any]:
+    def compare(self, task: str, environment: Environment) -> dict[str, Any]:
         """Compare all programs on one data set: times, and quality of the solutions."""
         split, stored = self.data(task)
-        workers = {name: Worker(name, task, stored) for name in self.programs}
-        fits = self._fits(workers, self.options.budget)
+        workers = {
+            name: Worker(environment, make, name, task, stored)
+            for name in self.programs
+            if (task, name) not in self.over_budget
+        }
+        fits = fits_in_turn(workers, self.options.runs, self.options.budget)
         done = {name: worker for name, worker in workers.items() if fits[name]}
         answers = {name: worker.ask("answer") for name, worker in done.items()}
         predictions = self._predictions(done)
         for worker in workers.values():
             worker.close()
         programs: dict[str, Any] = {}
-        for name in workers:
+        for name in self.programs:
             if name not in done:
+                self.over_budget.add((task, name))
                 programs[name] = {"fits": [], "over_budget": self.options.budget}
                 continue
             given = predictions[name]
@@ -133,33 +101,31 @@ class Benchmark:
             "programs": programs,
         }
 
-    def growth(self) -> dict[str, Any]:
+    def growth(self, environment: Environment) -> dict[str, Any]:
         """Fit the first n rows; results for all rows come from their own part."""
         split, stored = self.data(GROWTH)
-        sizes = [n for n in SIZES if n <= len(split.x)]
         points: dict[str, Any] = {}
         programs = self.programs
-        for n in sizes:
+        for n in [n for n in SIZES if n < len(split.x)]:
             print(f" {n} rows", flush=True)
-            if n == len(split.x) and GROWTH in self.parts:
-                measured = self.parts[GROWTH]["programs"]
-                points[str(n)] = {name: p["fits"] for name, p in measured.items()}
-                continue
-            workers = {name: Worker(name, GROWTH, stored, n) for name in programs}
-            points[str(n)] = self._fits(workers, GROWTH_BUDGET)
+            workers = {
+                name: Worker(environment, make, name, GROWTH, stored, n)
+                for name in programs
+            }
+            points[str(n)] = fits_in_turn(workers, self.options.runs, GROWTH_BUDGET)
             for worker in workers.values():
                 worker.close()
             # A program that was too slow on these rows is not tried on more.
             programs = [name for name in programs if points[str(n)][name]]
         return {"title": TASKS[GROWTH].title, "points": points}
 
-    def memory(self) -> dict[str, Any]:
+    def memory(self, environment: Environment) -> dict[str, Any]:
         """Measure the peak of each fit in a process that has only done a small one."""
         measured = []
         for task in MEMORY:
             split, stored = self.data(task)
             for cache_mb in CACHES_MB:
-                worker = Worker("ours", task, stored, cache_mb=cache_mb)
+                worker = Worker(environment, make, "ours", task, stored, None, cache_mb)
                 before, peak = worker.ask("peak_bytes")
                 worker.close()
                 measured.append(
@@ -174,15 +140,6 @@ class Benchmark:
                 )
                 print(f"  {measured[-1]}", flush=True)
         return {"fits": measured}
-
-    def _fits(
-        self, workers: Mapping[str, Worker], budget: float
-    ) -> dict[str, list[dict[str, Any]]]:
-        calls: dict[str, Call] = {
-            name: lambda timeout, worker=worker: worker.ask("fit", timeout=timeout)
-            for name, worker in workers.items()
-        }
-        return in_turn_within(calls, self.options.runs, budget)
 
     def _predictions(self, workers: Mapping[str, Worker]) -> dict[str, dict[str, Any]]:
         """Time predictions of the test rows, by program and batch size."""
@@ -228,32 +185,19 @@ def _score(task: str, y: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(predicted == y))
 
 
-def _versions() -> str:
-    packages = ("tensorflow", "scikit-learn", "scikit-learn-intelex", "numpy")
-    return f"{', '.join(versions(*packages))}; {blas()}"
-
-
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.svm", description=__doc__)
-    parts = [*TASKS, "growth", "memory"]
-    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser = record.parser("svm", __doc__, [*TASKS, *ONCE])
     peers = [name for name in PROGRAMS if name != "ours"]
     parser.add_argument("--peers", nargs="*", choices=peers, default=peers)
-    parser.add_argument("--runs", type=int, default=3, help="fits after the first")
+    parser.add_argument("--runs", type=int, default=2, help="fits after the first")
     parser.add_argument(
         "--budget",
         type=float,
-        default=600.0,
+        default=60.0,
         help="seconds for all fits of one program on one data set",
     )
-    parser.add_argument("--rows", type=int, help="use only the first rows, for a trial")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    chosen = parser.parse_args(arguments)
-    if chosen.rows and chosen.out == RESULTS:
-        parser.error(
-            "--rows is for trials: set --out to another folder than that of the results"
-        )
+    chosen = record.parse(parser, arguments)
     if set(chosen.parts) != {"synthetic"}:
         folder()
     return chosen
@@ -262,19 +206,13 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure the requested parts, and write the results after each."""
     chosen = options()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    stored = chosen.out / "svm.json"
-    record = json.loads(stored.read_text()) if stored.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         benchmark = Benchmark(chosen, Path(scratch))
-        for name in chosen.parts:
-            print(name, flush=True)
-            record[name] = benchmark.part(name)
-            stored.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            (chosen.out / "svm.md").write_text(text(record), encoding="utf-8")
-            if "growth" in record:
-                plot(record["growth"], chosen.out / "svm.svg")
-    print(text(record))
+        parts = {name: partial(benchmark.part, name) for name in chosen.parts}
+        measured = record.measure(chosen.out, "svm", parts, text, ONCE)
+    if "growth" in measured:
+        plot(measured, chosen.out / "svm.svg")
+    print(text(measured))
 
 
 if __name__ == "__main__":

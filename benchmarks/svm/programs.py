@@ -8,13 +8,14 @@ import os
 import re
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.data import Split
+from benchmarks.data import Split, load
 from benchmarks.measure import high_water, reset_high_water
-from benchmarks.svm.data import Task
+from benchmarks.svm.data import TASKS, Task
 from benchmarks.svm.gap import Answer, pairwise
 
 TOLERANCE = 1e-3
@@ -28,6 +29,29 @@ PROGRAMS = {
 }
 # More rows than the recipe solves as one block, so that all of its code is warm.
 SMALL_FIT = 3000
+
+
+def make(
+    program: str,
+    task: str,
+    stored: Path,
+    rows: int | None = None,
+    cache_mb: float = CACHE_MB,
+) -> "Ours | Peer":
+    """Return a program with its data.
+
+    Args:
+        program: A name of `PROGRAMS`.
+        task: A name of `TASKS`.
+        stored: Folder with the arrays of a `Split`.
+        rows: Number of training rows to use; all of them if `None`.
+        cache_mb: Megabytes for kernel values in this recipe.
+    """
+    data = Split(**load(stored))
+    data = data._replace(x=data.x[:rows], y=data.y[:rows])
+    if program == "ours":
+        return Ours(TASKS[task], data, cache_mb)
+    return Peer(program, TASKS[task], data)
 
 
 class Peer:
@@ -79,7 +103,7 @@ class Ours:
         self.task, self.data, self.cache_mb = task, data, cache_mb
         self.compilations = CompileLog()
         self.machines = importlib.import_module(PROGRAMS["ours"][1])
-        self.proofs = _timed_proofs()
+        self.proofs = _ProofTimes()
         self.model: Any = None
 
     def fit(self, rows: int | None = None) -> dict[str, float]:
@@ -107,8 +131,8 @@ class Ours:
         # solution; the last proof of each problem is the certificate.
         return {
             "seconds": seconds,
-            "certificate": sum(times[-1] for times in self.proofs.values()),
-            "rebuilds": sum(len(times) - 1 for times in self.proofs.values()),
+            "certificate": self.proofs.certificate,
+            "rebuilds": self.proofs.rebuilds,
             "iterations": int(self.model.certificate["iterations"]),
             **self.compilations.new(),
         }
@@ -172,22 +196,46 @@ def compile_seconds(log: str) -> list[float]:
     return [float(number) * units[unit] for number, unit in found]
 
 
-def _timed_proofs() -> dict[tuple[int, int], list[float]]:
-    """Time the recipe's proofs of each problem, without changing them."""
-    solver = importlib.import_module("recipes.svm.solver.scheduler")
-    prove = solver.prove
-    times: dict[tuple[int, int], list[float]] = {}
+class _ProofTimes:
+    """Times the recipe's proofs and comparisons, without changing them."""
 
-    def timed(kernel: Any, x: Any, problem: Any, beta: Any) -> Any:
-        begin = time.perf_counter()
-        proof = prove(kernel, x, problem, beta)
-        # The addresses of arrays that exist as long as the fit.
-        key = (id(problem.rows), id(problem.linear))
-        times.setdefault(key, []).append(time.perf_counter() - begin)
-        return proof
+    def __init__(self) -> None:
+        self.clear()
+        scheduler = importlib.import_module("recipes.svm.solver.scheduler").Scheduler
+        base = importlib.import_module("recipes.svm.models.base").SupportVectorMachine
+        prove, compare = scheduler._prove_batch, base._compare
 
-    solver.prove = timed
-    return times
+        def timed_prove(self_: Any) -> Any:
+            begin = time.perf_counter()
+            proofs = prove(self_)
+            # The problems of a batch are proved again where a proof fails.
+            batch = self_._queue[0]
+            self.proofs.setdefault(id(batch), []).append(time.perf_counter() - begin)
+            self._batches.append(batch)  # so that its id is not used again
+            return proofs
+
+        def timed_compare(self_: Any, *arguments: Any) -> None:
+            begin = time.perf_counter()
+            compare(self_, *arguments)
+            self.comparison = time.perf_counter() - begin
+
+        scheduler._prove_batch, base._compare = timed_prove, timed_compare
+
+    def clear(self) -> None:
+        """Forget the last fit."""
+        self.proofs: dict[int, list[float]] = {}
+        self._batches: list[Any] = []
+        self.comparison = 0.0
+
+    @property
+    def certificate(self) -> float:
+        """Seconds of the last proof of each batch, and of the last comparison."""
+        return sum(times[-1] for times in self.proofs.values()) + self.comparison
+
+    @property
+    def rebuilds(self) -> int:
+        """Number of proofs before these."""
+        return sum(len(times) - 1 for times in self.proofs.values())
 
 
 def is_installed(program: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.svm.__main__ import in_turn_within
+from benchmarks.measure import in_turn_within
 from benchmarks.svm.report import geometric_mean, plot, ratio, text
 
 
@@ -67,11 +67,9 @@ def line(shown: str, *beginning: str) -> list[str]:
 
 
 def test_text_of_a_data_set():
-    shown = text({"a9a": PART})
+    shown = text({"a9a": {"AVX2": PART}})
     assert "One run, 2020-01-02 03:04 UTC" in shown
-    summary = line(shown, "a9a")
-    assert summary[1:5] == ["4.00", "9.0e-04", "0.50", "0.38"]
-    assert summary[5] == "< 0.010"
+    assert line(shown, "a9a")[1:] == ["4.00", "0.50", "< 0.010"]
     assert line(shown, "this recipe")[1:6] == [
         "4.00",
         "3.00 to 5.00",
@@ -82,21 +80,42 @@ def test_text_of_a_data_set():
     assert line(shown, "— solve: 9 iterations")[1] == "3.00"
     assert line(shown, "— certificate")[1] == "1.00"
     peer = line(shown, "scikit-learn-intelex, float32")
-    assert peer[1] == "8.00" and peer[10] == "1e-03" and peer[12] == "0.8500"
+    assert peer[1] == "8.00" and peer[6:9] == ["0.50", "0.38", "9.0e-04"]
+    assert peer[10] == "1e-03" and peer[12] == "0.8500"
     assert line(shown, "scikit-learn (LIBSVM)")[1] == "> 400"
+
+
+def test_text_of_two_instruction_sets():
+    slower = copy.deepcopy(PART)
+    slower["programs"]["ours"]["fits"] = ours(20.0, 10.0)
+    shown = text({"a9a": {"AVX-512": PART, "AVX2": slower}})
+    assert "### a9a: AVX-512" in shown and "### a9a: AVX2" in shown
+    summary = line(shown, "a9a")
+    assert summary[1:] == ["4.00", "0.50", "< 0.010", "10.00", "1.25", "< 0.025"]
+    name = "fit ÷ scikit-learn-intelex, float32"
+    assert line(shown, f"{name}: geometric mean")[1:] == [
+        "≤ 0.8",
+        "0.5",
+        "1.25 (missed)",
+    ]
+    assert line(shown, f"{name}: largest ratio")[1:] == [
+        "≤ 1.2",
+        "0.5",
+        "1.25 (missed)",
+    ]
 
 
 def test_text_of_predictions():
     letter = copy.deepcopy(PART)
-    shown = text({"letter": letter})
+    shown = text({"letter": {"AVX2": letter}})
     title = "letter, 26 classes, 16,281 rows"
-    mine = line(shown, title, "this recipe, batches of 4096")
-    assert mine[2:4] == ["0.100", "0.44"]  # 0.1 over the median of 0.25 and 0.2
+    mine = line(shown, title, "AVX2", "this recipe, batches of 4096")
+    assert mine[3:5] == ["0.100", "0.44"]  # 0.1 over the median of 0.25 and 0.2
 
 
 def test_text_of_several_runs_lists_each():
     later = {**PART, "started": "2020-02-03 00:00 UTC"}
-    shown = text({"a9a": PART, "letter": later})
+    shown = text({"a9a": {"AVX2": PART}, "letter": {"AVX2": later}})
     assert "- 2020-01-02 03:04 UTC: a9a. a machine. numpy 2." in shown
     assert "- 2020-02-03 00:00 UTC: letter." in shown
 
@@ -104,7 +123,7 @@ def test_text_of_several_runs_lists_each():
 def test_text_of_memory():
     fit = {"task": "a9a", "rows": 10, "cache_bytes": 500e6, "data_bytes": 100e6,
            "baseline_bytes": 600e6, "peak_bytes": 1000e6}  # fmt: skip
-    shown = text({"memory": {**RUN, "fits": [fit]}})
+    shown = text({"memory": {"AVX2": {**RUN, "fits": [fit]}}})
     assert line(shown, "a9a")[1:] == ["100", "500", "400", "800", "50%", "600"]
 
 
@@ -114,13 +133,17 @@ def test_growth_as_table_and_plot(tmp_path):
         "title": "digits",
         "points": {
             "1000": {"ours": ours(3.0, 1.0), "sklearn": [{"seconds": 2.0}]},
-            "60000": {"ours": ours(9.0, 5.0), "sklearn": []},
+            "30000": {"ours": ours(9.0, 5.0), "sklearn": []},
         },
     }
-    shown = text({"growth": growth})
-    assert line(shown, "1,000") == ["1,000", "1.00", "2.00", "3.00"]
-    assert line(shown, "60,000") == ["60,000", "5.00", "—", "9.00"]
-    plot(growth, tmp_path / "svm.svg")
+    record = {"growth": {"AVX-512": growth},
+              "mnist_even_odd": {"AVX-512": PART, "AVX2": PART}}  # fmt: skip
+    shown = text(record)
+    assert line(shown, "1,000") == ["1,000", "1.00", "—", "2.00", "3.00"]
+    assert line(shown, "30,000") == ["30,000", "5.00", "—", "—", "9.00"]
+    # All rows, of that data set's own part.
+    assert line(shown, "32,561") == ["32,561", "4.00", "8.00", "—", "9.00"]
+    plot(record, tmp_path / "svm.svg")
     assert b"</svg>" in (tmp_path / "svm.svg").read_bytes()
 
 

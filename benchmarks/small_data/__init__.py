@@ -1,0 +1,1 @@
+"""Small data: this recipe and its peers where overhead decides."""
