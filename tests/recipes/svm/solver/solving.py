@@ -103,22 +103,6 @@ def force_compilation(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(uncompiled, "MOST_PROBLEMS", 0)
 
 
-def force(solver, monkeypatch: pytest.MonkeyPatch):
-    """Let one of `SOLVERS` solve all problems."""
-    if solver == "uncompiled":
-        # In steps of a working set, as large problems are.
-        monkeypatch.setattr(uncompiled, "WORKING_SET_SIZE", 64)
-    elif solver == "batch":
-        force_compilation(monkeypatch)
-    else:
-        force_decomposition(monkeypatch)
-
-
-def force_compilation(monkeypatch: pytest.MonkeyPatch):
-    """Solve problems by compiled steps, however few they take."""
-    monkeypatch.setattr(uncompiled, "MOST_PROBLEMS", 0)
-
-
 def force_decomposition(monkeypatch: pytest.MonkeyPatch, working_set=64, chunk=64):
     """Solve problems of more than 32 variables by working sets this small."""
     force_compilation(monkeypatch)
