@@ -3,8 +3,9 @@
 A library chooses its code for the processor when it is loaded. On a processor with
 AVX-512 most of them can be told to use no more than AVX2, so that one machine measures
 both kinds. Three cannot: TensorFlow's elementwise operations (Eigen) and LIBSVM, which
-are compiled for one kind, and the loops of oneDAL outside its matrix products. Forced
-to AVX2 by replacing its check of the processor, oneDAL's SVM took the same time.
+are compiled for one kind, and the loops of oneDAL outside its matrix products. With
+these forced to AVX2 by replacing its check of the processor, oneDAL's SVM took 0.84 to
+1.15 s where it had taken 0.82 to 1.09 s, and 18 % more in one case.
 """
 
 import os
