@@ -32,7 +32,7 @@ def imported(path):
 
 # What each room may import of the project, besides itself: who is not named in a row
 # cannot be reached from it.
-SHARED = ("recipes.errors", "recipes.interrupts", "recipes.checks")
+SHARED = ("recipes.errors", "recipes.interrupts", "recipes.cores", "recipes.checks")
 LEARNER = {
     ".config": ("recipes.errors", "recipes.checks", "recipes.pipeline.cli"),
     ".solver": (".config", "layers", *SHARED),
@@ -64,6 +64,7 @@ LEARNER = {
 }
 ROOMS = {
     "layers": (),
+    "recipes.cores": (),
     "recipes.errors": (),
     "recipes.interrupts": (),
     "recipes.keras_registration": (),

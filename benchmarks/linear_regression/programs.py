@@ -111,18 +111,22 @@ class Ours(Program):
         return np.append(self.model.linear.kernel, self.model.linear.bias)
 
     def certificate_seconds(self, calls: int = 9) -> float:
-        """Return the median seconds of the certificate's pass over the rows."""
-        parts = self._parts()
-        return _median_seconds(lambda: _squared_error(parts, exact=True), calls)
+        """Return the median seconds of a pass over the rows: loss and gradient."""
+        from recipes.linear_regression.solver.row_sums import compute_squared_error
+
+        features = self.x.shape[1]
+        mean, w, parts = np.zeros(features + 1), np.zeros(features), [(self.x, self.y)]
+        return _median_seconds(
+            lambda: compute_squared_error(parts, mean, w, 0.0), calls
+        )
 
     def rates(self, calls: int = 25) -> dict[str, float]:
         """Return the bytes per second of a plain sum of x, and of a step over x."""
         import tensorflow as tf
 
-        parts = self._parts()
-        x = parts[-1][0]
+        x = tf.constant(self.x)
         read = _median_seconds(lambda: tf.reduce_sum(x).numpy(), calls)
-        step = _median_seconds(lambda: _squared_error(parts, exact=False), calls)
+        step = self.certificate_seconds(calls)
         return {"read": self.x.nbytes / read, "step": self.x.nbytes / step}
 
     def peak_bytes(self) -> tuple[int, int]:
@@ -139,23 +143,6 @@ class Ours(Program):
         if not self.model.certificate["converged"]:
             raise RuntimeError(f"not converged: {self.model.certificate}")
         return {"seconds": taken}
-
-    def _parts(self) -> list[Any]:
-        from recipes.linear_regression.solver import row_sums
-
-        return list(row_sums.iterate_parts(self.x, self.y))
-
-
-def _squared_error(parts: list[Any], exact: bool) -> Any:
-    import tensorflow as tf
-
-    from recipes.linear_regression.solver import row_sums
-
-    features = parts[0][0].shape[1]
-    mean, w = (tf.zeros([size], tf.float64) for size in (features + 1, features))
-    level = tf.zeros([], tf.float64)
-    sums = row_sums.compute_squared_error(parts, mean, w, level, exact=exact)
-    return sums.total.numpy()
 
 
 def _median_seconds(function: Callable[[], Any], calls: int) -> float:

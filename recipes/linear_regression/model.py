@@ -15,18 +15,17 @@ from recipes.checks.settings import configured_by, documented_by
 from recipes.linear_regression.config import LinearRegressionSettings, Momentum
 from recipes.linear_regression.solver import closed_form, descent, row_sums
 from recipes.linear_regression.solver.callback import DescentMonitor, check_callbacks
-from recipes.linear_regression.solver.certificate import (
-    Evaluation,
-    certify,
-    evaluate,
-    warn_unless_converged,
-)
+from recipes.linear_regression.solver.certificate import certify, warn_unless_converged
 from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.descent import Measurement, State
 from recipes.linear_regression.solver.objective import Problem, build_problem
 from recipes.linear_regression.solver.predictor import Predictor
-from recipes.linear_regression.solver.row_sums import AllRows, Moments
-from recipes.linear_regression.solver.training_rows import TrainingRows, batch_arrays
+from recipes.linear_regression.solver.row_sums import Moments
+from recipes.linear_regression.solver.training_rows import (
+    AllRows,
+    TrainingRows,
+    batch_arrays,
+)
 
 # Descent steps per Keras epoch while `fit` runs to the tolerance: an epoch takes Keras
 # about 10 ms, a step on the moments microseconds, a step on the rows milliseconds.
@@ -36,34 +35,25 @@ STEPS_PER_EPOCH = {"moments": 1000, "rows": 10}
 MAX_GRAM_FEATURES = 4096
 # Rounding error of the duality gap, relative to the loss.
 GAP_RESOLUTION = 1e-12
-# A refinement of float32 moments reduces the excess loss to this share, or float64
-# moments follow.
-REFINEMENT = 0.01
-# Above this condition number, float32 products make the moments too inaccurate.
-MAX_FLOAT32_CONDITION = 1e4
 
 
 def take_steps(
     problem: Problem,
-    before: State,
+    start: State,
     rule: Momentum | Callable[[tf.Tensor], tf.Tensor],
-    features: int | None = None,
 ) -> tuple[State, Measurement, tf.Tensor]:
     """Take steps θ ← θ − α ∂F/∂θ, each with the gradient of all rows.
 
     Args:
         problem: The whole data set.
-        before: The state to start from, with (w, b) in place of θ.
-        rule: The kind of momentum; or what maps the gradient in (w, b) to the weights
-            after the step of a Keras optimiser.
-        features: The width of the rows where the steps read them, as it has to stay a
-            Python number when TensorFlow retraces for another width.
+        start: The state to start from.
+        rule: The kind of momentum; or what maps the gradient to θ after the step of a
+            Keras optimiser.
 
     Returns:
-        The state after them, likewise with (w, b), the last measurement, and the
-        objective at each point, `[points]`.
+        The state after them, the last measurement, and the objective at each point,
+        `[points]`.
     """
-    coordinates = problem.coordinates
 
     def step(state: State) -> tuple[State, Measurement, State]:
         theta = state.theta
@@ -77,7 +67,7 @@ def take_steps(
             after = descent.take_step(state, theta, gradient, problem.settings, rule)
         else:
             # `previous` is the same point: any momentum is the optimiser's.
-            moved = coordinates.from_weights(rule(gradient))
+            moved = rule(gradient)
             after = State(moved, moved, state.age, state.iteration + 1)
         measurement = descent.measure(
             theta, loss, gradient, problem.settings, problem.rule
@@ -85,18 +75,7 @@ def take_steps(
         point = State(theta, theta, tf.zeros_like(state.age), state.iteration)
         return point, measurement, after
 
-    start = before._replace(
-        theta=coordinates.from_weights(before.theta),
-        previous=coordinates.from_weights(before.previous),
-    )
-    after, measurement, losses = descent.take_steps(
-        step, start, problem.steps, problem.last_iteration
-    )
-    # Without a step no bit changes, as the conversion's rounding would.
-    is_same = tf.reduce_all(after.theta == start.theta)
-    theta = tf.where(is_same, before.theta, coordinates.to_weights(after.theta))
-    previous = coordinates.to_weights(after.previous)
-    return after._replace(theta=theta, previous=previous), measurement, losses
+    return descent.take_steps(step, start, problem.steps, problem.last_iteration)
 
 
 # Compiled once for all models and data.
@@ -232,11 +211,10 @@ class LinearRegression(ChecksRows, keras.Model):
             self._iteration.value,
         )
         if self.optimizer is not None:
+            # On the columns as they are, θ is (w, b).
             after, measurement, losses = take_steps(problem, state, self._apply)
         else:
-            take = take_steps if self.run_eagerly else compiled_steps
-            features = None if isinstance(problem.data, Moments) else self.row_shape[0]
-            after, measurement, losses = take(problem, state, self.momentum, features)
+            after, measurement, losses = self._take_steps(problem, state)
         self.linear.kernel.assign(after.theta[:-1, tf.newaxis])
         self.linear.bias.assign(after.theta[-1:])
         self._previous.assign(after.previous)
@@ -249,6 +227,24 @@ class LinearRegression(ChecksRows, keras.Model):
             "gradient_norm": measurement.gradient_norm,
             "iteration": after.iteration,
         }
+
+    @row_sums.ignoring_overflow()
+    def _take_steps(
+        self, problem: Problem, before: State
+    ) -> tuple[State, Measurement, tf.Tensor]:
+        """Take steps from (w, b) to (w, b), in the coordinates of the descent."""
+        take = take_steps if self.run_eagerly else compiled_steps
+        to_theta = self._coordinates.from_weights
+        to_weights = self._coordinates.to_weights
+        theta, previous = before.theta.numpy(), before.previous.numpy()
+        start = before._replace(theta=to_theta(theta), previous=to_theta(previous))
+        after, measurement, losses = take(problem, start, self.momentum)
+        moved = after.theta.numpy()
+        # Without a step no bit changes, as the conversion's rounding would.
+        if (moved != start.theta).any():
+            theta = to_weights(moved)
+        after = after._replace(theta=theta, previous=to_weights(after.previous.numpy()))
+        return after, measurement, losses
 
     def make_train_function(self, force: bool = False) -> None:
         """Let Keras call `train_step` from Python, as its steps are compiled already.
@@ -293,7 +289,7 @@ class LinearRegression(ChecksRows, keras.Model):
             x: `[n, features]`, float32 or float64, or a `tf.data.Dataset` of batches
                 `(x, y)` or `(x, y, sample_weight)`. Every step sees all of its rows.
             y: `[n]` or `[n, 1]`.
-            batch_size: Rows per batch, for arrays. It only affects rounding.
+            batch_size: Accepted as Keras does; it changes nothing.
             epochs: The number of steps, one per Keras epoch, unless the tolerance is
                 reached earlier. `None`: up to `max_iterations` steps; a Keras epoch is
                 1000 steps on the moments or 10 on the rows.
@@ -315,51 +311,36 @@ class LinearRegression(ChecksRows, keras.Model):
         """
         if epochs is not None:
             check_count(epochs=epochs)
+        if batch_size is not None:
+            check_count(batch_size=batch_size)
         callbacks = check_callbacks(callbacks, self.optimizer)
-        data = TrainingRows(x, y, sample_weight, batch_size)
+        data = TrainingRows(x, y, sample_weight)
         if isinstance(validation_data, tuple):
             validation_data = batch_arrays(*validation_data, features=data.features)
         self._ensure_built(data.features)
         last_iteration = int(self._iteration) + self.max_iterations
         with closed_form.limit_blas_threads(data.features):
-            # Products in float32 take a quarter of the time of float64. What they round
-            # off, the certificate's pass over the rows gives back; float64 products
-            # follow only where that does not help.
-            exact = not (data.are_large_float32 and self._read_moments(data, False))
-            if exact:
-                self._read_moments(data, True)
-            exact_rows, excess = exact, math.inf
-            while True:
-                problem = self._build_problem(data, exact_rows, epochs, last_iteration)
-                monitor = DescentMonitor(problem, self.optimizer)
-                before = self.loss_history[: int(self._iteration)]
-                try:
-                    history = super().fit(
-                        problem.as_dataset(),
-                        epochs=epochs
-                        or math.ceil(self.max_iterations / int(problem.steps)),
-                        steps_per_epoch=1,
-                        verbose=verbose,
-                        callbacks=[monitor, *callbacks],
-                        validation_data=validation_data,
-                        initial_epoch=initial_epoch,
-                        shuffle=False,
-                    )
-                finally:
-                    # Whatever a callback raises, what was solved is certified.
-                    self.loss_history = np.concatenate([before, *monitor.losses])
-                    if monitor.stop_reason != "diverged":
-                        evaluation = self._certify(data, problem, monitor)
-                is_final = monitor.stop_reason not in ("tolerance", "stalled")
-                if self.certificate["converged"] or is_final or exact:
-                    break
-                last, excess = excess, self.certificate["relative_excess_loss"]
-                exact_rows = True
-                if self.curvature is None or excess > last * REFINEMENT:
-                    exact = self._read_moments(data, True)
-                else:
-                    assert self.moments is not None  # noqa: S101, for mypy
-                    self._use(self.moments.refine(*evaluation))
+            self._read_moments(data)
+            problem = self._build_problem(data, epochs, last_iteration)
+            monitor = DescentMonitor(problem, self.optimizer)
+            before = self.loss_history[: int(self._iteration)]
+            try:
+                history = super().fit(
+                    problem.as_dataset(),
+                    epochs=epochs
+                    or math.ceil(self.max_iterations / int(problem.steps)),
+                    steps_per_epoch=1,
+                    verbose=verbose,
+                    callbacks=[monitor, *callbacks],
+                    validation_data=validation_data,
+                    initial_epoch=initial_epoch,
+                    shuffle=False,
+                )
+            finally:
+                # Whatever a callback raises, what was solved is certified.
+                self.loss_history = np.concatenate([before, *monitor.losses])
+                if monitor.stop_reason != "diverged":
+                    self._certify(data, problem, monitor)
         warn_unless_converged(
             self.certificate, self._effective_tolerance, self.compute_dtype
         )
@@ -379,42 +360,32 @@ class LinearRegression(ChecksRows, keras.Model):
         self.compute_metrics(row, one, one)
         self.reset_metrics()
 
-    def _read_moments(self, data: TrainingRows, exact: bool) -> bool:
-        """Compute the moments; return False if float32 is too inaccurate for them."""
+    def _read_moments(self, data: TrainingRows) -> None:
         is_full = self.method == "gram" or data.features <= MAX_GRAM_FEATURES
-        moments = row_sums.compute_moments(data.parts, exact=exact, is_full=is_full)
-        if not exact and not moments.suit_float32:
-            return False
-        moments.check()
-        self._use(moments)
-        self.curvature = None
-        self._center.assign(moments.mean[:-1])
-        if is_full:
-            self.curvature = closed_form.compute_curvature(
-                moments, self.l2, self._coordinates
-            )
-        return (
-            exact
-            or self.curvature is None
-            or self.curvature.condition_number <= MAX_FLOAT32_CONDITION
-        )
-
-    def _use(self, moments: Moments) -> None:
+        self.moments = row_sums.compute_moments(data.parts, is_full=is_full)
+        self.moments.check()
+        self._center.assign(self.moments.mean[:-1])
         is_plain = self.optimizer is not None or self.learning_rate != "auto"
         choose = Coordinates.plain if is_plain else Coordinates.standardised
-        self.moments, self._coordinates = moments, choose(moments)
+        self._coordinates = choose(self.moments)
+        self.curvature = None
+        if is_full:
+            self.curvature = closed_form.compute_curvature(
+                self.moments, self.l2, self._coordinates
+            )
 
     def _build_problem(
-        self, data: TrainingRows, exact: bool, epochs: int | None, last_iteration: int
+        self, data: TrainingRows, epochs: int | None, last_iteration: int
     ) -> Problem:
         assert self.moments is not None  # noqa: S101, for mypy
         if self.curvature is None or self.method == "full":
-            source: Moments | AllRows = data.as_all_rows(self.moments.mean, exact=exact)
+            source: Moments | AllRows = data.as_all_rows(self.moments.mean)
             steps = STEPS_PER_EPOCH["rows"]
         else:
             source, steps = self.moments, STEPS_PER_EPOCH["moments"]
         return build_problem(
             source,
+            source.squared_error,
             self._read_weights().numpy(),
             self._coordinates,
             moments=self.moments,
@@ -430,12 +401,10 @@ class LinearRegression(ChecksRows, keras.Model):
 
     def _certify(
         self, data: TrainingRows, problem: Problem, monitor: DescentMonitor
-    ) -> Evaluation:
-        """Certify the weights, and return the evaluation that the proof is based on."""
+    ) -> None:
         assert self.moments is not None  # noqa: S101, for mypy
-        evaluation = evaluate(data, problem.coordinates, self._predictor)
         proof = certify(
-            evaluation,
+            data,
             problem,
             self._predictor,
             self.moments,
@@ -457,7 +426,6 @@ class LinearRegression(ChecksRows, keras.Model):
         # The last point of a run that did not converge has not been measured yet.
         if monitor.stop_reason != "tolerance":
             self.loss_history = np.append(self.loss_history, proof["loss"])
-        return evaluation
 
     @property
     def _effective_tolerance(self) -> float:

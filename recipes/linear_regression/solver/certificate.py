@@ -5,10 +5,9 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from recipes.errors import ConvergenceWarning
-from recipes.linear_regression.solver import descent, row_sums
+from recipes.linear_regression.solver import row_sums
 from recipes.linear_regression.solver.closed_form import Curvature
 from recipes.linear_regression.solver.coordinates import Coordinates
 from recipes.linear_regression.solver.objective import PERFECT_FIT, TINY, Problem
@@ -26,28 +25,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 SIGNIFICAND_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
-class Evaluation(NamedTuple):
-    """The centred model (w, a), see `row_sums`, and its squared error over all rows."""
-
-    w: tf.Tensor
-    level: tf.Tensor
-    error: SquaredError
-
-
-def evaluate(
-    data: TrainingRows, coordinates: Coordinates, predictor: Predictor
-) -> Evaluation:
-    """Compute the squared error of the predictions, in float64, in one pass."""
-    weights = tf.concat([predictor.kernel[:, 0], predictor.bias], axis=0)
-    w, level = coordinates.centre(weights)
-    error = row_sums.compute_squared_error(
-        data.parts, coordinates.mean, w, level, exact=True, predictor=predictor
-    )
-    return Evaluation(w, level, error)
-
-
+@row_sums.ignoring_overflow()
 def certify(
-    evaluation: Evaluation,
+    data: TrainingRows,
     problem: Problem,
     predictor: Predictor,
     moments: Moments,
@@ -59,13 +39,13 @@ def certify(
 ) -> dict[str, Any]:
     """Measure how far the predictions are from the minimum of the objective.
 
-    `evaluate` has computed the loss of what `predict` computes, and the gradient of the
-    affine function f that it rounds. Without an l1 penalty the optimum
-    is one Newton step from f, whose excess is ½·∂Fᵀ·H⁺·∂F. With one, the dual objective
-    is a lower bound of the minimum. What the rounding adds comes on top.
+    One pass over the rows computes, in float64, the loss of what `predict` computes and
+    the gradient of the affine function f that it rounds. Without an l1 penalty the
+    optimum is one Newton step from f, whose excess is ½·∂Fᵀ·H⁺·∂F. With one, the dual
+    objective is a lower bound of the minimum. What the rounding adds comes on top.
 
     Args:
-        evaluation: Of the predictions, over the training rows.
+        data: The training rows.
         problem: The problem solved.
         predictor: What `predict` computes.
         moments: The moments of the rows.
@@ -79,27 +59,26 @@ def certify(
         `converged`, `loss`, `optimal_loss`, `relative_excess_loss`, `gradient_norm`,
         `condition_number` and `rank`; `None` for what is unknown.
     """
-    coordinates, settings = problem.coordinates, problem.settings
-    w, level, error = evaluation
-    slope = error.gradient / error.weight
-    theta = coordinates.from_centred(w, level)
-    with tf.GradientTape() as tape:
-        tape.watch(theta)
-        penalty = descent.ridge_penalty(theta, settings.l2)
-        targets = *coordinates.to_centred(theta), penalty
-    upstream = slope[:-1], slope[-1], tf.ones_like(penalty)
-    gradient = tape.gradient(targets, theta, upstream)
-    smooth = error.total / error.weight + penalty
-    measurement = descent.measure(theta, smooth, gradient, settings, problem.rule)
-    excess = float(measurement.excess_loss)
-    if curvature is not None and not tf.reduce_any(settings.l1 > 0):
-        excess = curvature.excess(slope.numpy() + np.append(2 * l2 * w, 0))
-    is_known, norm = not math.isnan(excess), float(measurement.gradient_norm)
-    objective = float(measurement.loss)
+    coordinates = problem.coordinates
+    weights = np.append(predictor.kernel, predictor.bias)
+    w, level = coordinates.centre(weights)
+    error = row_sums.compute_squared_error(
+        data.parts, moments.mean, w, level, predictor
+    )
+    gradient = error.gradient / error.weight + np.append(2 * l2 * w, 0)
+    penalty = l2 * w @ w + l1 * np.abs(w).sum()
+    objective = error.total / error.weight + penalty
+    if l1 > 0:
+        excess = _duality_gap(w, error, l1, l2)
+    elif curvature is not None:
+        excess = curvature.excess(gradient)
+    else:
+        excess = math.nan
+    is_known = not math.isnan(excess)
+    norm = float(np.linalg.norm(_smallest_subgradient(w, gradient, coordinates, l1)))
     proof = _judge(
-        float(error.served / error.weight)
-        + (objective - float(error.total / error.weight)),
-        objective,
+        float(error.served / error.weight + penalty),
+        float(objective),
         excess if is_known else 0.0,
         float(error.rounding / error.weight),
         _estimate_rounding(predictor, moments),
@@ -116,6 +95,30 @@ def certify(
     }
 
 
+def _duality_gap(w: np.ndarray, error: SquaredError, l1: float, l2: float) -> float:
+    """Return the duality gap of the elastic net, as `descent` does, in (w, a)."""
+    loss, slope = error.total / error.weight, error.gradient / error.weight
+    ridge = l2 * w @ w
+    # At the best level, a − slope/2.
+    loss -= slope[-1] ** 2 / 4
+    largest = np.abs(slope[:-1] + 2 * l2 * w).max()
+    shrink = min(1.0, l1 / largest) if largest > 0 else 1.0
+    # Σ r·(y − ȳ) / n = loss − w·slope / 2, as Σ r = 0 there.
+    dual = 2 * shrink * (loss - w @ slope[:-1] / 2) - shrink**2 * (loss + ridge)
+    primal = loss + slope[-1] ** 2 / 4 + ridge + l1 * np.abs(w).sum()
+    return float(max(primal - dual, 0))
+
+
+def _smallest_subgradient(
+    w: np.ndarray, gradient: np.ndarray, coordinates: Coordinates, l1: float
+) -> np.ndarray:
+    """Return the smallest subgradient of the objective, in the descent's θ."""
+    *v, last = coordinates.pull_back(gradient)
+    slope, threshold = np.array(v), l1 * coordinates.unit
+    at_zero = np.sign(slope) * np.maximum(np.abs(slope) - threshold, 0)
+    return np.append(np.where(w == 0, at_zero, slope + threshold * np.sign(w)), last)
+
+
 class _Rounding(NamedTuple):
     """Rounding errors to expect, in the target's unit.
 
@@ -129,7 +132,7 @@ class _Rounding(NamedTuple):
 
 
 def _estimate_rounding(predictor: Predictor, moments: Moments) -> _Rounding:
-    *_, mean = np.asarray(moments.mean)
+    *_, mean = moments.mean
     size = math.hypot(mean, math.sqrt(moments.variance[-1]))
     moved = np.abs(predictor.center * predictor.kernel[:, 0]).sum()
     return _Rounding(

@@ -19,7 +19,7 @@ class Coordinates(NamedTuple):
     units and offsets, the curvature is that of the columns' correlations. In `plain`
     coordinates θ is (w, b) itself.
 
-    Attributes:
+    Attributes, arrays and in graphs tensors:
         mean: x̄, then ȳ; float64, `[features + 1]`.
         unit: Float64, `[features]`; 0 for a constant column, whose slope stays 0.
         tilt: Float64, `[features]`.
@@ -38,42 +38,39 @@ class Coordinates(NamedTuple):
         unit = np.divide(
             1, deviation, where=deviation > 0, out=np.zeros_like(deviation)
         )
-        return cls._of(moments, unit, np.zeros_like(unit), 0.0)
+        return cls(moments.mean, unit, np.zeros_like(unit), np.float64(0))
 
     @classmethod
     def plain(cls, moments: Moments) -> Self:
         """Return the coordinates (w, b)."""
-        *center, target = np.asarray(moments.mean)
-        return cls._of(moments, np.ones(len(center)), np.array(center), target)
-
-    @classmethod
-    def _of(cls, moments: Moments, *others: Any) -> Self:
-        mean = np.asarray(moments.mean)
-        return cls(*(tf.constant(each, tf.float64) for each in (mean, *others)))
+        center, target = moments.mean[:-1], moments.mean[-1]
+        return cls(moments.mean, np.ones_like(center), center, target)
 
     def to_centred(self, theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Map θ to w and a."""
+        """Map θ to w and a, as tensors."""
         v, last = theta[:-1], theta[-1]
         return self.unit * v, last + tf.reduce_sum(self.tilt * v) - self.shift
 
-    def to_weights(self, theta: tf.Tensor) -> tf.Tensor:
+    def to_weights(self, theta: np.ndarray) -> np.ndarray:
         """Map θ to (w, b)."""
-        w, level = self.to_centred(theta)
-        moved = tf.reduce_sum(self.mean[:-1] * w)
-        return tf.concat([w, [self.mean[-1] + (level - moved)]], axis=0)
+        w = self.unit * theta[:-1]
+        level = theta[-1] + self.tilt @ theta[:-1] - self.shift
+        return np.append(w, self.mean[-1] + (level - self.mean[:-1] @ w))
 
-    def centre(self, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def centre(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
         """Map (w, b) to w and a."""
         w = weights[:-1]
-        moved = tf.reduce_sum(self.mean[:-1] * w)
-        return w, weights[-1] - self.mean[-1] + moved
+        return w, weights[-1] - self.mean[-1] + self.mean[:-1] @ w
 
-    def from_centred(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+    def from_centred(self, w: np.ndarray, level: float) -> np.ndarray:
         """Map w and a to θ."""
-        v = tf.math.divide_no_nan(w, self.unit)
-        last = level - tf.reduce_sum(self.tilt * v) + self.shift
-        return tf.concat([v, [last]], axis=0)
+        v = np.divide(w, self.unit, where=self.unit > 0, out=np.zeros_like(w))
+        return np.append(v, level - self.tilt @ v + self.shift)
 
-    def from_weights(self, weights: tf.Tensor) -> tf.Tensor:
+    def from_weights(self, weights: np.ndarray) -> np.ndarray:
         """Map (w, b) to θ."""
         return self.from_centred(*self.centre(weights))
+
+    def pull_back(self, slope: np.ndarray) -> np.ndarray:
+        """Map a gradient in (w, a) to that in θ."""
+        return np.append(self.unit * slope[:-1] + self.tilt * slope[-1], slope[-1])

@@ -9,7 +9,7 @@ Everything here is a pure function of tensors, eager or inside `tf.function`.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
@@ -41,9 +41,9 @@ class StepSettings(NamedTuple):
     than the slopes that are penalised.
     """
 
-    learning_rate: tf.Tensor
-    l1: tf.Tensor
-    l2: tf.Tensor
+    learning_rate: Any
+    l1: Any
+    l2: Any
 
 
 class StoppingRule(NamedTuple):
@@ -61,13 +61,13 @@ class StoppingRule(NamedTuple):
         loss_limit: A loss that only a diverging descent exceeds; `[]`.
     """
 
-    optimum: tf.Tensor
-    flat_directions: tf.Tensor
-    mean: tf.Tensor
-    resolution: tf.Tensor
-    tolerance: tf.Tensor
-    gradient_tolerance: tf.Tensor
-    loss_limit: tf.Tensor
+    optimum: Any
+    flat_directions: Any
+    mean: Any
+    resolution: Any
+    tolerance: Any
+    gradient_tolerance: Any
+    loss_limit: Any
 
 
 class Measurement(NamedTuple):

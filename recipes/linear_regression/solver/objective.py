@@ -5,6 +5,7 @@ step. So each element is the whole data set: its rows, or its moments.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,7 +14,12 @@ import tensorflow as tf
 from recipes.linear_regression.solver import closed_form, descent
 from recipes.linear_regression.solver.closed_form import Curvature
 from recipes.linear_regression.solver.coordinates import Coordinates
-from recipes.linear_regression.solver.row_sums import AllRows, Moments
+from recipes.linear_regression.solver.row_sums import (
+    Moments,
+    SquaredError,
+    ignoring_overflow,
+)
+from recipes.linear_regression.solver.training_rows import AllRows
 
 # A descent whose loss exceeds its initial loss by this factor diverges.
 DIVERGENCE_FACTOR = 100.0
@@ -26,7 +32,7 @@ TINY = float(np.finfo(np.float64).tiny)
 class Problem(NamedTuple):
     """One element of the training stream.
 
-    Attributes:
+    Attributes, arrays and in graphs tensors:
         data: The moments, or all rows.
         coordinates: Those of θ.
         settings: Learning rate, and penalty weights of θ's entries.
@@ -40,21 +46,14 @@ class Problem(NamedTuple):
     coordinates: Coordinates
     settings: descent.StepSettings
     rule: descent.StoppingRule
-    learning_rate_limit: tf.Tensor
-    steps: tf.Tensor
-    last_iteration: tf.Tensor
+    learning_rate_limit: Any
+    steps: Any
+    last_iteration: Any
 
     def loss(self, theta: tf.Tensor) -> tf.Tensor:
         """Return F(θ) = mean squared error + l2·‖w‖², float64, shape `[]`."""
         error = self.data.mean_squared_error(*self.coordinates.to_centred(theta))
         return error + descent.ridge_penalty(theta, self.settings.l2)
-
-    def loss_and_gradient(self, theta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return F(θ) and ∂F/∂θ."""
-        with tf.GradientTape() as tape:
-            tape.watch(theta)
-            loss = self.loss(theta)
-        return loss, tape.gradient(loss, theta)
 
     def as_dataset(self) -> tf.data.Dataset:
         """Return a dataset that repeats the problem without end."""
@@ -64,8 +63,10 @@ class Problem(NamedTuple):
         return tf.data.Dataset.from_tensors(self).repeat().with_options(options)
 
 
+@ignoring_overflow()
 def build_problem(
     data: Moments | AllRows,
+    error_of: Callable[[np.ndarray, float], SquaredError],
     weights: np.ndarray,
     coordinates: Coordinates,
     *,
@@ -83,6 +84,7 @@ def build_problem(
 
     Args:
         data: The moments or the rows that the steps use.
+        error_of: The squared error of any (w, a) over them.
         weights: The start of the descent, (w, b), `[features + 1]`.
         coordinates: Those in which it steps.
         moments: Moments of the rows.
@@ -100,68 +102,62 @@ def build_problem(
     Raises:
         ValueError: If the rows hold NaN or infinity.
     """
-    start = coordinates.from_weights(tf.constant(weights, tf.float64))
-    nothing = tf.fill(start.shape, tf.constant(float("nan"), tf.float64))
-    spread = float(moments.variance[-1])
-    unit = coordinates.unit
-    problem = Problem(
-        data=data,
-        coordinates=coordinates,
-        settings=descent.StepSettings(
-            tf.constant(0, tf.float64), l1 * unit, l2 * tf.square(unit)
-        ),
-        rule=descent.StoppingRule(
-            optimum=nothing,
-            flat_directions=tf.zeros([len(start), 0], tf.float64),
-            mean=coordinates.tilt,
-            resolution=_constant(max(PERFECT_FIT * spread, TINY)),
-            # Half, so that the certificate, which rounds differently, stays below it.
-            tolerance=_constant(tolerance / 2),
-            gradient_tolerance=_constant(0),
-            loss_limit=_constant(0),
-        ),
-        learning_rate_limit=_constant(0),
-        steps=tf.constant(steps, tf.int64),
-        last_iteration=tf.constant(last_iteration, tf.int64),
-    )
-    smooth, gradient = problem.loss_and_gradient(start)
-    loss = float(smooth + descent.lasso_penalty(start, problem.settings.l1))
+
+    def gradient(w: np.ndarray, level: float) -> np.ndarray:
+        error = error_of(w, level)
+        ridge = np.append(2 * l2 * w, 0)
+        return coordinates.pull_back(error.gradient / error.weight + ridge)
+
+    w, level = coordinates.centre(weights)
+    error, spread = error_of(w, level), float(moments.variance[-1])
+    loss = error.total / error.weight + l2 * w @ w + l1 * np.abs(w).sum()
     if not math.isfinite(loss):
         raise ValueError("`x`, `y` and weights should be finite numbers.")
-    rule = problem.rule._replace(
-        gradient_tolerance=math.sqrt(tolerance) * tf.norm(gradient),
-        loss_limit=_constant(DIVERGENCE_FACTOR * max(loss, spread, TINY)),
-    )
+    unit, size = coordinates.unit, len(weights)
     if curvature is None:
-        largest = _estimate_largest_curvature(problem, len(start))
+        largest = _estimate_largest_curvature(gradient, coordinates, size)
+        optimum, flat = np.full(size, np.nan), np.zeros((size, 0))
     else:
         largest = curvature.largest
         minimiser = closed_form.solve_normal_equations(moments, curvature)
-        rule = rule._replace(
-            optimum=coordinates.from_centred(_constant(minimiser), _constant(0)),
-            flat_directions=_constant(curvature.flat_directions(coordinates)),
-        )
+        optimum = coordinates.from_centred(minimiser, 0.0)
+        flat = curvature.flat_directions(coordinates)
     largest = max(largest, TINY)
     alpha = 1 / largest if learning_rate == "auto" else learning_rate
-    limit = descent.largest_learning_rate(largest, momentum)
-    return problem._replace(
-        settings=problem.settings._replace(learning_rate=_constant(alpha)),
-        rule=rule,
-        learning_rate_limit=_constant(limit),
+    return Problem(
+        data=data,
+        coordinates=coordinates,
+        settings=descent.StepSettings(np.float64(alpha), l1 * unit, l2 * unit**2),
+        rule=descent.StoppingRule(
+            optimum=optimum,
+            flat_directions=flat,
+            mean=coordinates.tilt,
+            resolution=np.float64(max(PERFECT_FIT * spread, TINY)),
+            # Half, so that the certificate, which rounds differently, stays below it.
+            tolerance=np.float64(tolerance / 2),
+            gradient_tolerance=math.sqrt(tolerance)
+            * np.linalg.norm(gradient(w, level)),
+            loss_limit=np.float64(DIVERGENCE_FACTOR * max(loss, spread, TINY)),
+        ),
+        learning_rate_limit=np.float64(
+            descent.largest_learning_rate(largest, momentum)
+        ),
+        steps=np.int64(steps),
+        last_iteration=np.int64(last_iteration),
     )
 
 
-def _constant(value: Any) -> tf.Tensor:
-    return tf.constant(value, tf.float64)
-
-
-def _estimate_largest_curvature(problem: Problem, size: int) -> float:
+def _estimate_largest_curvature(
+    gradient: Callable[[np.ndarray, float], np.ndarray],
+    coordinates: Coordinates,
+    size: int,
+) -> float:
     """Estimate L by passes over the rows."""
-    _, at_zero = problem.loss_and_gradient(tf.zeros([size], tf.float64))
+    at_zero = gradient(np.zeros(size - 1), 0.0)
 
     def product(v: np.ndarray) -> np.ndarray:
         # H·v is the change of the gradient from 0 to v.
-        _, at_v = problem.loss_and_gradient(_constant(v))
-        return (at_v - at_zero).numpy()
+        w, tilt = coordinates.unit * v[:-1], coordinates.tilt @ v[:-1]
+        return gradient(w, float(v[-1] + tilt)) - at_zero
 
     return closed_form.largest_eigenvalue(product, size)

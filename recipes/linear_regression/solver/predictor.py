@@ -1,7 +1,9 @@
 """What `predict` computes: x·w + b in float64, rounded once to the model's dtype."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -25,19 +27,29 @@ class Predictor(NamedTuple):
 
     def __call__(self, x: Any) -> tf.Tensor:
         """Map rows `[..., features]` to predictions `[..., 1]`."""
-        deviation = tf.cast(x, tf.float64) - self.center
-        return self.finish(deviation @ self.kernel)
+        product = (tf.cast(x, tf.float64) - self.center) @ self.kernel
+        level, excess = self._level
+        return tf.cast(level + (product - excess), self.dtype)
 
-    def finish(self, product: tf.Tensor) -> tf.Tensor:
-        """Map (x − c)·w, float64, `[..., 1]`, to predictions `[..., 1]`."""
-        level, rest = _add_exactly(
+    def finish_in_numpy(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what maps products (x − c)·w, float64, to predictions."""
+        level, excess = (value.numpy() for value in self._level)
+        dtype = tf.as_dtype(self.dtype).as_numpy_dtype
+        return lambda product: (level + (product - excess)).astype(dtype)
+
+    @property
+    def _level(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The rounded b + c·w, `[1]`, and by how much it is too large."""
+        return _add_exactly(
             self.bias, tf.linalg.matvec(self.kernel, self.center, transpose_a=True)
         )
-        return tf.cast(level + (rest + product), self.dtype)
 
 
 def _add_exactly(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return a + b rounded, and the rounding error (Knuth's two-sum)."""
+    """Return a + b rounded, and by how much that is too large (Knuth's two-sum).
+
+    It is subtracted, as TensorFlow regroups three summands in a graph, and loses it.
+    """
     total = a + b
     virtual = total - a
-    return total, (a - (total - virtual)) + (b - virtual)
+    return total, ((total - virtual) - a) + (virtual - b)

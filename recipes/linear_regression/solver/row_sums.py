@@ -1,7 +1,9 @@
-"""Passing rows to TensorFlow, and the sums over rows that gradient descent needs.
+"""The sums over rows that gradient descent needs, in float64.
 
-Every sum reads each row from memory once: it processes the rows in blocks that fit the
-processor's cache and finishes each block before it reads the next.
+Every sum reads each row from memory once: it processes the rows in blocks that fit a
+core's cache, where the matrix of the sums does, and finishes each block before it reads
+the next. NumPy knows a product of
+a matrix with itself, which TensorFlow computes twice.
 
 Here (w, a) speaks of deviations from a centre, the weighted means x̄ and ȳ: it stands
 for the model ȳ + (x − x̄)·w + a, with residuals r = (x − x̄)·w + a − (y − ȳ). So
@@ -15,86 +17,43 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from recipes.cores import map_on_cores
 from recipes.linear_regression.solver.predictor import Predictor
 
 # (x, y) or (x, y, weight), of shapes [n, features], [n] and [n].
-Part = tuple[tf.Tensor, ...]
+Part = tuple[np.ndarray, ...]
+# What blocks add up to: arrays, and lists with an entry for each block.
+Terms = list[Any]
 
-# Values per block. Measured at 100 columns on two cores with 1 MiB of second-level
-# cache each, a pass over 400 MB in float32 takes 18 ms with 200,000 values (800 kB) and
-# 25 ms with 800,000. Large blocks, which TensorFlow spreads over both cores, are faster
-# for float64 passes (33 against 50 ms) and moments (71 against 83 ms).
-SMALL_BLOCK = 200_000
-LARGE_BLOCK = 800_000
+# Values per block: 1 MB in float64, for a core's second-level cache.
+BLOCK_VALUES = 2**17
+# Values that a core sums up before it hands in the result.
+TASK_VALUES = 2**20
+# `Moments.check` finds what is not finite.
+ignoring_overflow = functools.partial(np.errstate, over="ignore", invalid="ignore")
 # A column whose deviation is below this share of its mean varies by rounding alone.
 CONSTANT = 4 * float(np.finfo(np.float64).eps)
 # Of smaller numbers, and of larger ones than its inverse, float64 holds no squares.
 SMALLEST = 1e-140
-# Above this size, an array is shared with TensorFlow rather than copied. What must be
-# copied is copied in pieces of this size.
-MIN_SHARED_BYTES = 16_000_000
-COPIED_PART_BYTES = 16_000_000
-# TensorFlow's kernels use a buffer in place only if its address is a multiple of this.
-TENSOR_ALIGNMENT = 64
-
-
-class AllRows(NamedTuple):
-    """All rows of a data set, the alternative to their `Moments`.
-
-    Attributes:
-        parts: A `tf.data.Dataset` or a tuple of parts.
-        mean: x̄, then ȳ: the centre; float64, `[features + 1]`.
-        exact: Whether to compute in float64 rather than in the precision of the rows;
-            bool, shape `[]`.
-    """
-
-    parts: Any
-    mean: tf.Tensor
-    exact: tf.Tensor
-
-    def mean_squared_error(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
-        """Return 1/n Σ s·r², with its gradient for a `GradientTape`.
-
-        Both come from the same pass: a tape's own gradient would read every row twice
-        and keep every residual.
-        """
-
-        @tf.custom_gradient
-        def loss(
-            w: tf.Tensor, level: tf.Tensor
-        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-            arguments = self.parts, self.mean, w, level
-            error = tf.cond(
-                self.exact,
-                lambda: compute_squared_error(*arguments, exact=True),
-                lambda: compute_squared_error(*arguments, exact=False),
-            )
-            gradient = error.gradient / error.weight
-            return error.total / error.weight, lambda upstream: (
-                upstream * gradient[:-1],
-                upstream * gradient[-1],
-            )
-
-        return loss(w, level)
 
 
 class SquaredError(NamedTuple):
-    """The weighted squared error of a linear model over some rows, summed in float64.
+    """The weighted squared error of a linear model over some rows.
 
     Attributes:
-        weight: Σ s, the total weight of the rows; shape `[]`.
-        total: Σ s·r²; shape `[]`.
-        gradient: Gradient of `total` in (w, a); shape `[features + 1]`.
+        weight: Σ s, the total weight of the rows.
+        total: Σ s·r².
+        gradient: Gradient of `total` in (w, a); float64, `[features + 1]`.
         served: Σ s·p², where p are the residuals of the predictions, which rounding has
-            moved; shape `[]`, 0 where no predictions were compared.
-        rounding: Σ s·(p² − r²), likewise.
+            moved; p = r where no predictions are compared.
+        rounding: Σ s·(p² − r²).
     """
 
-    weight: tf.Tensor
-    total: tf.Tensor
-    gradient: tf.Tensor
-    served: tf.Tensor
-    rounding: tf.Tensor
+    weight: float
+    total: float
+    gradient: np.ndarray
+    served: float
+    rounding: float
 
 
 class Moments(NamedTuple):
@@ -111,9 +70,9 @@ class Moments(NamedTuple):
             its diagonal, `[features + 1]`.
     """
 
-    weight: tf.Tensor
-    mean: tf.Tensor
-    scatter: tf.Tensor
+    weight: Any
+    mean: Any
+    scatter: Any
 
     def mean_squared_error(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
         """Return 1/n Σ s·r², in features² operations, not n·features."""
@@ -121,60 +80,28 @@ class Moments(NamedTuple):
         error = tf.reduce_sum(direction * tf.linalg.matvec(self.scatter, direction))
         return error / self.weight + tf.square(level)
 
-    def refine(
-        self, w: tf.Tensor, level: tf.Tensor, error: "SquaredError"
-    ) -> "Moments":
-        """Return moments that have the given error and gradient at (w, a).
-
-        Rounding the products moves the minimum in proportion to the gradient's error.
-        An exact gradient at a point nearby replaces their linear part; what remains of
-        the rounding acts on the distance to the minimum alone. The centre of y moves,
-        so that `mean_squared_error` has the exact slope in a, too.
-
-        Args:
-            w: Float64, `[features]`.
-            level: a; float64, `[]`.
-            error: The exact squared error of (w, a) over the rows.
-        """
-        n, scatter, w = float(self.weight), np.array(self.scatter), np.asarray(w)
-        slope = np.asarray(error.gradient) / float(error.weight)
-        new_level = slope[-1] / 2
-        product = scatter[:-1, :-1] @ w
-        cross = product - n / 2 * slope[:-1]
-        total = n * (float(error.total) / float(error.weight) - new_level**2)
-        scatter[:-1, -1] = scatter[-1, :-1] = cross
-        scatter[-1, -1] = total + w @ (2 * cross - product)
-        mean = np.array(self.mean)
-        mean[-1] += float(level) - new_level
-        return Moments(self.weight, tf.constant(mean), tf.constant(scatter))
+    @ignoring_overflow()
+    def squared_error(self, w: np.ndarray, level: float) -> SquaredError:
+        """Return what `compute_squared_error` computes from the rows."""
+        direction = np.append(w, -1)
+        product = self.scatter @ direction
+        total = direction @ product + self.weight * level**2
+        gradient = 2 * np.append(product[:-1], self.weight * level)
+        return SquaredError(self.weight, total, gradient, total, 0.0)
 
     @property
     def variance(self) -> np.ndarray:
         """The variances of x, then of y, `[features + 1]`, 0 of what is constant."""
-        scatter = np.asarray(self.scatter)
-        diagonal = scatter if scatter.ndim == 1 else np.diag(scatter)
-        variance = np.maximum(diagonal, 0) / float(self.weight)
-        rounding = CONSTANT * np.abs(np.asarray(self.mean))
-        return np.where(np.sqrt(variance) <= rounding, 0, variance)
-
-    @property
-    def suit_float32(self) -> bool:
-        """Whether products of float32 deviations, if these are such, are accurate."""
-        variance, mean = self.variance, np.asarray(self.mean)
-        return bool(
-            np.isfinite(np.asarray(self.scatter)).all()
-            and (variance > 1e-30).all()
-            and (variance < 1e30).all()
-            and (np.sqrt(variance) > 1e-5 * np.abs(mean))[:-1].all()
-        )
+        diagonal = self.scatter if self.scatter.ndim == 1 else np.diag(self.scatter)
+        variance = np.maximum(diagonal, 0) / self.weight
+        return np.where(np.sqrt(variance) <= CONSTANT * np.abs(self.mean), 0, variance)
 
     def check(self) -> None:
         """Raise `ValueError` unless there is weight and float64 holds the squares."""
-        mean, scatter = np.abs(np.asarray(self.mean)), np.asarray(self.scatter)
-        is_finite = np.isfinite(scatter).all()
-        if is_finite and not float(self.weight) > 0:
+        size, is_finite = np.abs(self.mean), np.isfinite(self.scatter).all()
+        if is_finite and not self.weight > 0:
             raise ValueError("The data should contain a row of positive weight.")
-        is_lost = (mean > 0) & (mean < SMALLEST)
+        is_lost = (size > 0) & (size < SMALLEST)
         if not is_finite or (is_lost & (self.variance < SMALLEST**2)).any():
             raise ValueError(
                 "`x`, `y` and weights should be finite, weights not negative, and x "
@@ -182,260 +109,150 @@ class Moments(NamedTuple):
             )
 
 
-def iterate_parts(x: np.ndarray, *others: np.ndarray) -> Iterator[Part]:
-    """Yield an array's rows as tensors, without a copy where alignment allows.
-
-    `tf.convert_to_tensor` copies, which doubles the memory of a large array. DLPack
-    does not, but a TensorFlow kernel aborts on an unaligned buffer, and NumPy aligns to
-    16 bytes only. So the few rows before the first aligned one are copied and the
-    others shared. If no row is aligned, all are copied in pieces. So are small arrays,
-    which makes their sums independent of their address.
-
-    Args:
-        x: Features, `[n, features]`, float32 or float64, C-contiguous.
-        *others: Targets, `[n]`, and optionally weights, `[n]`.
-
-    Yields:
-        `(x, y)` or `(x, y, weight)` tensors, which together hold all rows in order.
-    """
-
-    def copy(rows: slice) -> Part:
-        return tuple(tf.convert_to_tensor(array[rows]) for array in (x, *others))
-
-    start = _find_first_aligned_row(x)
-    if start < len(x):
-        if start:
-            yield copy(slice(0, start))
-        shared = tf.experimental.dlpack.from_dlpack(x[start:].__dlpack__())
-        yield shared, *(tf.convert_to_tensor(array[start:]) for array in others)
-        return
-    step = max(1, COPIED_PART_BYTES // max(1, x[:1].nbytes))
-    for i in range(0, len(x), step):
-        yield copy(slice(i, i + step))
-
-
-def _find_first_aligned_row(x: np.ndarray) -> int:
-    """Return the index of the first row that can be shared; `len(x)` if none."""
-    # NumPy does not export read-only memory through DLPack.
-    if x.nbytes <= MIN_SHARED_BYTES or not x.flags.writeable:
-        return len(x)
-    addresses = x.ctypes.data + x.strides[0] * np.arange(min(len(x), TENSOR_ALIGNMENT))
-    aligned = np.flatnonzero(addresses % TENSOR_ALIGNMENT == 0)
-    return int(aligned[0]) if len(aligned) else len(x)
-
-
+@ignoring_overflow()
 def compute_squared_error(
-    rows: Iterable[Part],
-    mean: tf.Tensor,
-    w: tf.Tensor,
-    level: tf.Tensor,
-    *,
-    exact: bool,
+    parts: Iterable[Part],
+    mean: np.ndarray,
+    w: np.ndarray,
+    level: float,
     predictor: Predictor | None = None,
 ) -> SquaredError:
-    """Compute the squared error of (w, a) over all `rows`, and its gradient.
+    """Compute the squared error of (w, a) over all rows, and its gradient.
 
     Args:
-        rows: A `tf.data.Dataset` or another iterable of parts.
-        mean: x̄, then ȳ; float64, shape `[features + 1]`.
-        w: Float64, shape `[features]`.
-        level: a; float64, shape `[]`.
-        exact: Whether to compute each term in float64; otherwise in the precision of
-            the rows, with float64 for the sums over blocks.
+        parts: All rows, in parts.
+        mean: x̄, then ȳ; float64, `[features + 1]`.
+        w: Float64, `[features]`.
+        level: a.
         predictor: What `predict` computes for these parameters, to compare with.
+
+    Raises:
+        ValueError: If there are no rows.
     """
-    arguments = mean, w, level, exact, predictor
-    sums = _sum_over(rows, _part_squared_error, tf.add, *arguments)
+    finish = predictor and predictor.finish_in_numpy()
+
+    def block_error(x: np.ndarray, y: np.ndarray, *s: np.ndarray) -> Terms:
+        deviation = np.array(x, np.float64)
+        deviation -= mean[:-1]
+        product = deviation @ w
+        residual = product - (y - mean[-1] - level)
+        # It has the same centre and w: no second pass over the rows.
+        served = residual if finish is None else finish(product) - y
+        weight: Any = len(y)
+        if s:
+            # Before they are squared: those of an absent row may overflow.
+            weight, root = s[0].sum(), np.sqrt(s[0])
+            residual, served = _multiply(residual, root), _multiply(served, root)
+        total = residual @ residual
+        rounding = (served - residual) @ (served + residual)
+        if s:
+            residual = residual * root
+        slope = residual @ deviation, [residual.sum(), served @ served, rounding]
+        return [np.concatenate([[weight, total], *slope])]
+
+    (sums,) = _sum_over_blocks(parts, block_error)
     return SquaredError(sums[0], sums[1], 2 * sums[2:-2], sums[-2], sums[-1])
 
 
-def compute_moments(
-    rows: Iterable[Part], *, exact: bool, is_full: bool = True
-) -> Moments:
-    """Compute the second moments of all `rows` in one pass.
+@ignoring_overflow()
+def compute_moments(parts: Iterable[Part], *, is_full: bool = True) -> Moments:
+    """Compute the second moments of all rows in one pass.
 
     Args:
-        rows: As in `compute_squared_error`.
-        exact: Likewise.
+        parts: All rows, in parts.
         is_full: Whether to compute all of `scatter`, not the diagonal alone.
 
     Raises:
         ValueError: If there are no rows.
     """
-    moments = _sum_over(rows, _part_moments, _merge, exact, is_full)
-    if is_full:
-        # Weighted products round differently on both sides of the diagonal: the descent
-        # would see one matrix, the closed form another.
-        scatter = (moments.scatter + tf.transpose(moments.scatter)) / 2
-        moments = moments._replace(scatter=scatter)
-    return moments
+
+    def block_moments(x: np.ndarray, y: np.ndarray, *s: np.ndarray) -> Terms:
+        v = np.empty((len(y), x.shape[1] + 1))
+        v[:, :-1], v[:, -1] = x, y
+        counts = s[0] if s else np.ones(len(y))
+        weight = counts.sum()
+        share = _divide(counts, weight)
+        mean = share @ v
+        v -= mean
+        # What rounding left of the mean: a constant column has to be one.
+        rest = share @ v
+        if s:
+            v *= np.sqrt(counts)[:, np.newaxis]
+        return [[weight], [mean], [rest], _square(v, is_full)]
+
+    *blocks, scatter = _sum_over_blocks(parts, block_moments, are_square=is_full)
+    weights, means, rests = map(np.array, blocks)
+    weight, means = weights.sum(), means + rests
+    share = _divide(weights, weight)
+    mean = share @ means
+    mean += share @ (means - mean)
+    # Blocks about their own means, to blocks about the mean of all (Chan, Golub and
+    # LeVeque 1979).
+    root = np.sqrt(weights)[:, np.newaxis]
+    scatter += _square(root * (means - mean), is_full)
+    scatter -= _square(root * rests, is_full)
+    return Moments(weight, mean, scatter)
 
 
-def _merge(one: Moments, other: Moments) -> Moments:
-    """Return the moments of two sets of rows (Chan, Golub and LeVeque 1979)."""
-    weight = one.weight + other.weight
-    share = tf.math.divide_no_nan(other.weight, weight)
-    apart = other.mean - one.mean
-    between = one.weight * share * _square(apart, one.scatter.shape.rank)
-    mean = one.mean + share * apart
-    return Moments(weight, mean, one.scatter + other.scatter + between)
+def _divide(weights: np.ndarray, total: float) -> np.ndarray:
+    """Return the share of each weight; 0 where there is none."""
+    return weights if total == 0 else weights / total
 
 
-def _square(v: tf.Tensor, rank: int) -> tf.Tensor:
-    """Return v·vᵀ, or its diagonal."""
-    return v * v[:, tf.newaxis] if rank == 2 else v * v
+def _square(v: np.ndarray, is_full: bool) -> np.ndarray:
+    """Return vᵀ·v, or its diagonal."""
+    return v.T @ v if is_full else np.einsum("ij,ij->j", v, v)
 
 
-def _sum_over(
-    rows: Iterable[Part],
-    term: Callable[..., Any],
-    add: Callable[[Any, Any], Any],
-    *arguments: Any,
-) -> Any:
-    """Return the sum of term(part, features, *arguments) over all parts."""
-    if isinstance(rows, tf.data.Dataset):
-        return _sum_over_dataset(rows, term, add, *arguments)
-    terms = [term(part, part[0].shape[1], *arguments) for part in rows]
-    if not terms:
-        raise ValueError("The data should hold at least one row.")
-    return functools.reduce(add, terms)
+def _multiply(values: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Return the products, 0 of infinity and 0."""
+    return np.multiply(values, root, where=root > 0, out=np.zeros_like(root))
 
 
-@tf.function
-def _sum_over_dataset(
-    rows: tf.data.Dataset,
-    term: Callable[..., Any],
-    add: Callable[[Any, Any], Any],
-    *arguments: Any,
-) -> Any:
-    """Do the same for a dataset: `rows.reduce` would use one core for each batch."""
-    iterator = iter(rows)
-    spec = rows.element_spec
-    features = spec[0].shape[1]
-    empty = tuple(tf.zeros([0, *part.shape[1:]], part.dtype) for part in spec)
-    _, total = tf.while_loop(
-        lambda part, _: part.has_value(),
-        lambda part, total: (
-            iterator.get_next_as_optional(),
-            add(total, term(part.get_value(), features, *arguments)),
-        ),
-        (iterator.get_next_as_optional(), term(empty, features, *arguments)),
-    )
-    return total
-
-
-# `features` is a separate argument so that it stays a Python number when TensorFlow
-# retraces for another width.
-@tf.function(reduce_retracing=True)
-def _part_squared_error(
-    part: Part,
-    features: int,
-    mean: tf.Tensor,
-    w: tf.Tensor,
-    level: tf.Tensor,
-    exact: bool,
-    predictor: Predictor | None,
-) -> tf.Tensor:
-    dtype = tf.float64 if exact else part[0].dtype
-    w, center = tf.cast(w[:, tf.newaxis], dtype), tf.cast(mean[:-1], dtype)
-    x, y, *weight = part
-    y = tf.cast(y, tf.float64)
-
-    # Few operations and one result: launching ten takes as long as a block.
-    def block_sums(x: tf.Tensor, y: tf.Tensor, *s: tf.Tensor) -> tf.Tensor:
-        deviation = tf.cast(x, dtype) - center
-        # In float64: of a target of 10⁸ + 0.01, float32 would leave nothing.
-        target = tf.cast(y - mean[-1] - level, dtype)[:, tf.newaxis]
-        product = tf.matmul(deviation, w)
-        residual = product - target
-        counts = tf.cast(s[0][:, tf.newaxis], dtype) if s else tf.ones_like(residual)
-        weighted = residual * counts
-        sums = [
-            tf.reduce_sum(counts, axis=0, keepdims=True),
-            tf.matmul(residual, weighted, transpose_a=True),
-            tf.matmul(deviation, weighted, transpose_a=True),
-            tf.reduce_sum(weighted, axis=0, keepdims=True),
-        ]
-        compared = tf.zeros([1, 2], dtype)
-        if predictor is not None:
-            # It has the same centre and w: no second pass over the rows.
-            predicted = tf.cast(predictor.finish(product), tf.float64)
-            served = predicted - y[:, tf.newaxis]
-            moved = served - residual
-            change = moved * (2 * residual + moved)
-            compared = tf.concat([tf.square(served), change], axis=1)
-        # Without NaN where a row of weight 0 overflows the dtype.
-        compared = tf.math.multiply_no_nan(compared, counts)
-        sums.append(tf.reduce_sum(compared, axis=0)[:, tf.newaxis])
-        return tf.cast(tf.concat(sums, axis=0), tf.float64)[:, 0]
-
-    values = LARGE_BLOCK if exact else SMALL_BLOCK
-    return _sum_over_blocks(block_sums, tf.add, (x, y, *weight), features, values)
-
-
-@tf.function(reduce_retracing=True)
-def _part_moments(part: Part, features: int, exact: bool, is_full: bool) -> Moments:
-    dtype = tf.float64 if exact else part[0].dtype
-    x, y, *weight = part
-    y = tf.cast(y, tf.float64)
-
-    def block_moments(x: tf.Tensor, y: tf.Tensor, *s: tf.Tensor) -> Moments:
-        counts = tf.cast(s[0], dtype) if s else tf.ones_like(y, dtype)
-        weight = tf.reduce_sum(tf.cast(counts, tf.float64))
-
-        def divide(total: tf.Tensor) -> tf.Tensor:
-            return tf.math.divide_no_nan(tf.cast(total, tf.float64), weight)
-
-        # About rounded means, which the sums then correct.
-        x = tf.cast(x, dtype)
-        x_mean = tf.cast(divide(tf.linalg.matvec(x, counts, transpose_a=True)), dtype)
-        y_mean = divide(tf.reduce_sum(tf.cast(counts, tf.float64) * y))
-        v = tf.concat([x - x_mean, tf.cast(y - y_mean, dtype)[:, tf.newaxis]], axis=1)
-        weighted = v * counts[:, tf.newaxis] if s else v
-        rest = divide(tf.reduce_sum(weighted, axis=0))
-        scatter = (
-            tf.matmul(v, weighted, transpose_a=True)
-            if is_full
-            else tf.reduce_sum(v * weighted, axis=0)
-        )
-        excess = weight * _square(rest, scatter.shape.rank)
-        mean = tf.concat([tf.cast(x_mean, tf.float64), [y_mean]], axis=0) + rest
-        return Moments(weight, mean, tf.cast(scatter, tf.float64) - excess)
-
-    # Each block's product is added to a features × features sum: with few rows per
-    # block, that addition would cost more than the product.
-    values = max(LARGE_BLOCK, 4 * features**2 if is_full else 0)
-    return _sum_over_blocks(block_moments, _merge, (x, y, *weight), features, values)
+def rows_per_task(features: int) -> int:
+    """Return the number of rows that a core sums up before it hands in the result."""
+    return max(1, TASK_VALUES // features)
 
 
 def _sum_over_blocks(
-    function: Callable[..., Any],
-    add: Callable[[Any, Any], Any],
-    part: Part,
-    features: int,
-    values: int,
-) -> Any:
-    """Return the sum of function(x, y, …) over blocks of about `values` numbers."""
-    # A multiple of 16 rows, so that each block starts at an aligned address.
-    rows = max(16, values // features // 16 * 16)
-    x, *others = part
-    # One axis: TensorFlow slices a vector without a copy, but not a matrix whose rows
-    # are no multiple of 64 bytes.
-    x = tf.reshape(x, [-1])
+    parts: Iterable[Part], function: Callable[..., Terms], *, are_square: bool = False
+) -> Terms:
+    """Return the sums of the terms that `function` returns for each block of rows.
 
-    def block(begin: tf.Tensor, end: tf.Tensor) -> Any:
-        block_x = tf.reshape(x[begin * features : end * features], [-1, features])
-        return function(block_x, *(other[begin:end] for other in others))
+    They are added in the order of the rows, whatever the number of cores.
 
-    count = tf.shape(others[0], out_type=tf.int64)[0]
-    last_begin = count // rows * rows
-    _, total = tf.while_loop(
-        lambda begin, _: begin < last_begin,
-        lambda begin, total: (
-            begin + rows,
-            add(total, block(begin, begin + rows)),
-        ),
-        (tf.zeros([], tf.int64), block(last_begin, count)),
-        parallel_iterations=8,
-    )
+    Args:
+        parts: All rows, in parts.
+        function: Maps x, y and perhaps weights to terms.
+        are_square: Whether a term is a features × features matrix. Blocks then have at
+            least as many rows as columns: adding the matrix would take longer than
+            computing it.
+    """
+
+    def split(part: Part, values: int) -> Iterator[Part]:
+        features = part[0].shape[1]
+        return _split(part, max(values // features, features if are_square else 1))
+
+    def sum_up(task: Part) -> Terms:
+        blocks = split(task, BLOCK_VALUES)
+        with ignoring_overflow():
+            return functools.reduce(_add, (function(*block) for block in blocks))
+
+    total: Terms = []
+    tasks = (task for part in parts for task in split(part, TASK_VALUES))
+    for terms in map_on_cores(sum_up, tasks):
+        total = _add(total, terms) if total else terms
+    if not total:
+        raise ValueError("The data should hold at least one row.")
+    return total
+
+
+def _split(part: Part, rows: int) -> Iterator[Part]:
+    for begin in range(0, len(part[0]), rows):
+        yield tuple(array[begin : begin + rows] for array in part)
+
+
+def _add(total: Terms, terms: Terms) -> Terms:
+    for i, term in enumerate(terms):
+        total[i] += term
     return total

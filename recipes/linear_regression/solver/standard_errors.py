@@ -69,11 +69,11 @@ def estimate_coefficients(
         unknown = np.full_like(value, np.nan)
         return Estimates(value, unknown, unknown, reason)
     assert moments is not None and curvature is not None  # noqa: S101, for mypy
-    n = float(moments.weight)
+    n = moments.weight
     degrees_of_freedom = n - len(value)
     variance = n * loss / degrees_of_freedom
     slopes = 2 / n * variance * curvature.inverse() / np.outer(scale, scale)
-    mean = center + scale * np.asarray(moments.mean)[:-1]
+    mean = center + scale * moments.mean[:-1]
     intercept = variance / n + mean @ slopes @ mean
     error = np.sqrt(np.append(intercept, np.diag(slopes)))
     quantile = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, degrees_of_freedom)
@@ -89,6 +89,6 @@ def _explain_missing_errors(
         return "a penalty biases the estimates"
     if curvature.rank < len(curvature.scale):
         return "the columns are linearly dependent"
-    if float(moments.weight) <= len(curvature.scale) + 1:
+    if moments.weight <= len(curvature.scale) + 1:
         return "there are no more rows than coefficients"
     return ""

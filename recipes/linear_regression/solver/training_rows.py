@@ -1,19 +1,17 @@
 """The rows passed to `LinearRegression.fit`, checked and ready to read."""
 
-from collections.abc import Iterable
-from typing import Any
+import itertools
+import os
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from recipes.checks import inputs
-from recipes.checks.arguments import check_count
 from recipes.linear_regression.solver import row_sums
-from recipes.linear_regression.solver.row_sums import AllRows, Part
-
-# Up to this many multiplications (0.05 s on two cores), the moments are computed in
-# float64 from the start.
-MAX_EXACT_MULTIPLICATIONS = 1e9
+from recipes.linear_regression.solver.row_sums import Part, SquaredError
 
 NAN = np.float64("nan")
 
@@ -26,13 +24,12 @@ class TrainingRows:
             `(x, y, sample_weight)` batches.
         y: `[n]` or `[n, 1]`; `None` for a dataset.
         sample_weight: `[n]`, not negative, or `None`.
-        batch_size: Rows per batch of an array; `None` for no batches.
 
     Raises:
         ValueError: If a shape or a weight is wrong.
     """
 
-    def __init__(self, x: Any, y: Any, sample_weight: Any, batch_size: int | None):
+    def __init__(self, x: Any, y: Any, sample_weight: Any):
         self._arrays: tuple[np.ndarray, ...] = ()
         self._dataset: tf.data.Dataset | None = None
         if isinstance(x, tf.data.Dataset):
@@ -42,32 +39,75 @@ class TrainingRows:
             return
         self._arrays = _prepare_arrays(x, y, sample_weight)
         self.features = self._arrays[0].shape[1]
-        if batch_size is not None:
-            check_count(batch_size=batch_size)
-            slices = tf.data.Dataset.from_tensor_slices(self._arrays)
-            self._dataset = slices.batch(batch_size).prefetch(2)
 
     @property
     def parts(self) -> Iterable[Part]:
         """All rows once, in parts."""
-        return (
-            row_sums.iterate_parts(*self._arrays)
-            if self._dataset is None
-            else self._dataset
-        )
+        if self._dataset is None:
+            return [self._arrays]
+        return self._dataset.as_numpy_iterator()
 
-    def as_all_rows(self, mean: tf.Tensor, *, exact: bool) -> AllRows:
+    def as_all_rows(self, mean: np.ndarray) -> "AllRows":
         """Return all rows as a value that fits in an element of a `tf.data.Dataset`."""
-        parts = tuple(self.parts) if self._dataset is None else self._dataset
-        return AllRows(parts, tf.constant(mean, tf.float64), tf.constant(exact))
+        handle = next(_handles)
+        _by_handle[handle] = self
+        return AllRows(np.int64(handle), mean)
 
-    @property
-    def are_large_float32(self) -> bool:
-        """Whether the moments are expensive enough to try float32 products first."""
-        if not self._arrays or self._arrays[0].dtype != np.float32:
-            return False
-        n, features = self._arrays[0].shape
-        return n * features**2 > MAX_EXACT_MULTIPLICATIONS
+
+# The rows that graphs read: a graph that held them would be traced for each.
+_by_handle: weakref.WeakValueDictionary[int, TrainingRows] = (
+    weakref.WeakValueDictionary()
+)
+_handles = itertools.count()
+
+
+class AllRows(NamedTuple):
+    """All rows of a data set, the alternative to their `Moments`.
+
+    Attributes, arrays and in graphs tensors:
+        handle: Stands for `TrainingRows` that exist; int64, shape `[]`.
+        mean: x̄, then ȳ: the centre; float64, `[features + 1]`.
+    """
+
+    handle: Any
+    mean: Any
+
+    def mean_squared_error(self, w: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+        """Return 1/n Σ s·r², with its gradient for a `GradientTape`.
+
+        Both come from the same pass: a tape's own gradient would read every row twice
+        and keep every residual.
+        """
+
+        @tf.custom_gradient
+        def loss(
+            w: tf.Tensor, level: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+            types = [tf.float64, tf.float64]
+            value, slope = tf.numpy_function(
+                _compute_loss, [self.handle, self.mean, w, level], types
+            )
+            slope.set_shape([None])
+            value.set_shape([])
+            return value, lambda upstream: (
+                upstream * slope[:-1],
+                upstream * slope[-1],
+            )
+
+        return loss(w, level)
+
+    def squared_error(self, w: np.ndarray, level: float) -> SquaredError:
+        """Return the squared error of (w, a) over the rows."""
+        parts = _by_handle[int(self.handle)].parts
+        return row_sums.compute_squared_error(parts, self.mean, w, level)
+
+
+def _compute_loss(
+    handle: np.int64, mean: np.ndarray, w: np.ndarray, level: np.float64
+) -> tuple[np.float64, np.ndarray]:
+    """Return the mean squared error and its gradient in (w, a), `[features + 1]`."""
+    error = AllRows(handle, mean).squared_error(w, float(level))
+    return np.float64(error.total / error.weight), error.gradient / error.weight
 
 
 def batch_arrays(
@@ -143,4 +183,11 @@ def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
         # A negative weight becomes NaN, which is rejected later.
         return x, y, *(tf.where(s < 0, NAN, s) for s in weight)
 
-    return dataset.map(flatten, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    # Its own threads, as TensorFlow's may all be waiting for these rows.
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = os.cpu_count() or 1
+    return (
+        dataset.map(flatten, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .rebatch(row_sums.rows_per_task(int(shape[1])))
+        .with_options(options)
+    )

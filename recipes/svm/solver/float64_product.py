@@ -8,8 +8,6 @@ TensorFlow, it has vector instructions for the float64 exponential: a9a (32,561 
 12,000 support vectors) takes 0.9 s this way and 2.2 s with XLA.
 """
 
-import concurrent.futures
-import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
-import threadpoolctl
 
 from layers import kernels
+from recipes.cores import map_on_cores
 from recipes.svm.solver.kernel_cache import compile_vector_kernel
 from recipes.svm.solver.rows import (
     Rows,
@@ -129,14 +127,8 @@ def _run(fill: Callable[[int], None], parts: Iterable[int], products: float) -> 
         for part in parts:
             fill(part)
         return
-    # A tile on each core. If BLAS split each product instead, its idle threads would
-    # keep the cores from what follows.
-    with (
-        threadpoolctl.threadpool_limits(1, user_api="blas"),
-        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        for _ in pool.map(fill, parts):  # re-raises a tile's error
-            pass
+    for _ in map_on_cores(fill, parts):  # re-raises a tile's error
+        pass
 
 
 def _width(x: Rows) -> float:

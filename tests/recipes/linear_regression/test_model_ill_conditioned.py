@@ -6,10 +6,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Lasso
 from sklearn.preprocessing import scale
 
-from recipes.errors import ConvergenceWarning
+from recipes.errors import ConvergenceWarning, DivergenceError
 from recipes.linear_regression import model as model_module
 from recipes.linear_regression.model import LinearRegression
-from recipes.linear_regression.solver import training_rows
 from tests.recipes.linear_regression import reference
 from tests.recipes.linear_regression.fitting import data, fit, take_steps, theta_of
 
@@ -115,27 +114,36 @@ def test_constant_columns_only():
     np.testing.assert_allclose(x @ theta_of(model)[:-1] + theta_of(model)[-1], y.mean())
 
 
-# ---- code paths for large data and many features
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"l1": 0.5},
+        {"l2": 0.1},
+        {"l1": 0.2, "l2": 0.1},
+        {"momentum": "heavy_ball"},
+        {"momentum": "none"},
+        {"method": "full"},
+        {"learning_rate": 1e-2},
+    ],
+    ids=lambda arguments: "-".join(arguments) or "default",
+)
+def test_float32_rows(arguments, weighted):
+    x, y = data(n=3000, d=8, dtype="float32")
+    weight = np.random.default_rng(1).uniform(0, 2, 3000) if weighted else None
+    model = fit(x, y, sample_weight=weight, **arguments)
+    penalties = {name: arguments.get(name, 0.0) for name in ("l1", "l2")}
+    loss = reference.objective(theta_of(model), x, y, weight=weight, **penalties)
+    assert model.certificate["loss"] == pytest.approx(loss, rel=1e-12)
+    if not penalties["l1"]:
+        excess = reference.relative_excess(
+            theta_of(model), x, y, weight=weight, l2=penalties["l2"]
+        )
+        assert excess <= 1e-10
 
 
-@pytest.fixture
-def fast(monkeypatch):
-    """Treat small data as large: their moments are first computed in float32."""
-    monkeypatch.setattr(training_rows, "MAX_EXACT_MULTIPLICATIONS", 0)
-
-
-@pytest.mark.parametrize("method", ["gram", "full"])
-@pytest.mark.parametrize("arguments", [{}, {"l1": 0.5}, {"l2": 0.1}])
-def test_large_float32_data_converge(fast, method, arguments):
-    x, y = data(n=3000, dtype="float32")
-    model = fit(x, y, method=method, **arguments)
-    assert model.certificate["converged"]
-    if "l1" not in arguments:
-        assert reference.relative_excess(theta_of(model), x, y, **arguments) <= 1e-8
-    assert model.loss_history.shape == (model.certificate["iterations"] + 1,)
-
-
-def test_large_float32_data_fall_back_to_float64(fast):
+def test_nearly_dependent_float32_columns():
     x, y = data(n=3000)
     x[:, 0] = x[:, 1] + 1e-3 * x[:, 0]
     x = x.astype("float32")
@@ -144,21 +152,19 @@ def test_large_float32_data_fall_back_to_float64(fast):
     assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
 
 
-def test_large_float32_data_respect_max_iterations(fast):
-    x, y = data(n=3000, dtype="float32")
-    model = LinearRegression(max_iterations=3)
-    with pytest.warns(ConvergenceWarning):
-        model.fit(x, y, verbose=0)
-    assert model.certificate["iterations"] == 3
-    assert model.loss_history.shape == (4,)
-
-
-def test_large_float32_data_whose_squares_overflow_float32(fast):
+def test_float32_columns_whose_squares_overflow_float32():
     x, y = data(n=3000, dtype="float32")
     x = (x - x.mean(0)) * np.float32(1e20)
-    model = LinearRegression(max_iterations=50)
-    take_steps(model, x, y, epochs=None)
-    assert np.isfinite(model.certificate["loss"])
+    model = fit(x, y)
+    assert reference.relative_excess(theta_of(model), x, y) <= 1e-8
+
+
+def test_a_rate_beyond_all_bounds_ends_in_one_error():
+    with pytest.raises(DivergenceError, match="The largest rate that works"):
+        LinearRegression(learning_rate=1e308).fit(*data(), verbose=0)
+
+
+# ---- many features
 
 
 @pytest.fixture

@@ -92,7 +92,8 @@ def test_resumed_run_reports_the_losses_of_all_its_steps(tmp_path, monkeypatch):
         if epoch == 2:
             raise KeyboardInterrupt
 
-    flags = {"method": "full", "momentum": "none", "report": False, "export": False}
+    steps = {"method": "full", "momentum": "none", "tolerance": 1e-3}
+    flags = {**steps, "report": False, "export": False}
     whole = train_and_evaluate(Config(**flags, out_dir=str(tmp_path / "whole")))
     config = Config(**flags, out_dir=str(tmp_path / "killed"))
     with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from tests.recipes.linear_regression import reference
 
 def moments_of(x, y, weight=None):
     arrays = (x, y) if weight is None else (x, y, weight)
-    return row_sums.compute_moments(row_sums.iterate_parts(*arrays), exact=True)
+    return row_sums.compute_moments([arrays])
 
 
 def curvature_of(moments, l2, kind=Coordinates.plain):
@@ -22,7 +22,7 @@ def curvature_of(moments, l2, kind=Coordinates.plain):
 def minimiser_of(moments, curvature):
     """Return (w, b)."""
     w = closed_form.solve_normal_equations(moments, curvature)
-    *center, target = moments.mean.numpy()
+    *center, target = moments.mean
     return np.append(w, target - center @ w)
 
 
@@ -70,7 +70,7 @@ def test_excess_is_what_a_newton_step_gains():
     curvature = curvature_of(moments, 0.1)
     theta = np.arange(1.0, 7)
     gradient = reference.gradient(theta, x, y, weight, 0.1)
-    gradient[:-1] -= moments.mean.numpy()[:-1] * gradient[-1]  # in (w, a)
+    gradient[:-1] -= moments.mean[:-1] * gradient[-1]  # in (w, a)
     lowest = reference.smooth_loss(
         reference.closed_form(x, y, weight, 0.1), x, y, weight, 0.1
     )
@@ -181,7 +181,5 @@ def test_largest_eigenvalue_of_data():
         largest = np.linalg.eigvalsh(hessian)[-1]
         found = closed_form.largest_eigenvalue(lambda v, h=hessian: h @ v, 6)
         assert largest <= found <= (1.01 + 1e-6) * largest
-        moments = row_sums.compute_moments(
-            row_sums.iterate_parts(x, np.zeros(len(x))), exact=True
-        )
+        moments = moments_of(x, np.zeros(len(x)))
         assert curvature_of(moments, 0.0).largest == pytest.approx(largest)

@@ -15,11 +15,7 @@ def estimates_of(x, y, *, l2=0.0, penalised=False, moments=True):
     center, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 0, scale, 1)
     z = (x - center) / scale
-    taken = (
-        row_sums.compute_moments(row_sums.iterate_parts(z, y), exact=True)
-        if moments
-        else None
-    )
+    taken = row_sums.compute_moments([(z, y)]) if moments else None
     curvature = (
         closed_form.compute_curvature(taken, l2, Coordinates.standardised(taken))
         if moments
