@@ -1,7 +1,6 @@
 """The rows passed to `LinearRegression.fit`, checked and ready to read."""
 
 import itertools
-import os
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -183,11 +182,6 @@ def _prepare_dataset(dataset: tf.data.Dataset) -> tf.data.Dataset:
         # A negative weight becomes NaN, which is rejected later.
         return x, y, *(tf.where(s < 0, NAN, s) for s in weight)
 
-    # Its own threads, as TensorFlow's may all be waiting for these rows.
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = os.cpu_count() or 1
-    return (
-        dataset.map(flatten, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .rebatch(row_sums.rows_per_task(int(shape[1])))
-        .with_options(options)
-    )
+    return dataset.map(
+        flatten, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    ).rebatch(row_sums.rows_per_task(int(shape[1])))

@@ -52,7 +52,7 @@ print(model.certificate["converged"])
 
 
 def test_steps_read_a_dataset_though_tensorflow_has_one_thread():
-    """The steps occupy it; the dataset needs another."""
+    """The steps wait for the rows: the dataset must not wait for the steps."""
     found = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, timeout=120, text=True
     )
