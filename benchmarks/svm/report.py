@@ -126,7 +126,7 @@ def _growths(record: Record) -> list[tuple[str, dict[str, Any]]]:
 
 def _summary(measured: Record) -> str:
     """Format our time and its ratio to each peer's, for each instruction set."""
-    sets = instructions_of(measured)
+    sets = _complete(measured)
     peers = [name for name in _programs(measured) if name != "ours"]
     head = ["ours ÷ peer"]
     for name in sets:
@@ -147,7 +147,7 @@ def _summary(measured: Record) -> str:
 
 def _targets(measured: Record) -> str:
     """Format the targets beside what was measured."""
-    sets = instructions_of(measured)
+    sets = _complete(measured)
 
     def worst(ratios: Sequence[tuple[float, bool] | None]) -> tuple[float, bool] | None:
         return max((each for each in ratios if each), default=None)
@@ -161,6 +161,15 @@ def _targets(measured: Record) -> str:
             values = {name: each and each[0] for name, each in found.items()}
             lines.append((f"fit ÷ {PROGRAMS[peer][0]}: {what}", limit, values))
     return target_table(lines, sets)
+
+
+def _complete(measured: Record) -> list[str]:
+    """Return the instruction sets that every data set has been measured under."""
+    return [
+        name
+        for name in instructions_of(measured)
+        if all(name in parts for parts in measured.values())
+    ]
 
 
 def _ratios(
