@@ -14,16 +14,26 @@ Task = Literal["regression", "classification"]
 FeatureMatrix: TypeAlias = Any
 
 
+Kind = Literal["numeric", "categorical", "date"]
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, kind, unit and, if categorical, levels."""
+    """A column: its name, its kind and how its cells are read.
+
+    A date is the number of days since 1970-01-01, with the time as a fraction.
+    """
 
     name: str
-    kind: Literal["numeric", "categorical"] = "numeric"
+    kind: Kind = "numeric"
     unit: str = ""  # empty if unknown
-    levels: tuple[str, ...] = ()  # code i stands for levels[i]
-    # Of the serving input of a numeric column: what tells its values apart.
+    levels: tuple[str, ...] = ()  # code i stands for levels[i]; "" is the blank
+    # What tells the values of a numeric column, or a date's, apart.
     dtype: Literal["float32", "float64"] = "float32"
+    # How texts are read, as in `layers.cells`: of a date, and of numbers that are not
+    # written plainly, such as `$1,000.0`. Empty: the cells are numbers, or levels.
+    format: str = ""
+    na_values: tuple[str, ...] = ()  # texts of blanks, besides `layers.cells.BLANKS`
 
 
 @dataclass(frozen=True)
