@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from layers.cells import BLANKS, PLACEHOLDERS
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Column, FeatureMatrix
-
-BLANKS = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
 
 # What counts as a number in a file. Python's `float` also accepts "1_000" and digits of
 # other scripts, which the CSV reader does not.
@@ -28,8 +27,8 @@ def is_number(text: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a cell's text stands for a missing value."""
-    return text.strip() in BLANKS
+    """Return whether a text stands for a missing value, whatever it stands among."""
+    return text.strip() in BLANKS - PLACEHOLDERS
 
 
 def is_too_varied(levels: int, filled: int) -> bool:
