@@ -30,7 +30,8 @@ def arrays_of(folder, texts, kind=str):
     "texts",
     [
         ("1", "01", "1.0", "one", "two", "I", "i"),
-        ("a", "A", "á", "a\u0301", "\u00a0a"),
+        ("a", "A", "á", "a\u0301", "a\u00a0a"),
+        ("+", "-"),
         ("True", "true", "TRUE"),
         ("None", "none", "Nan"),
         ("1e3", "1000", "x", "y", "z"),
@@ -45,7 +46,9 @@ def test_different_texts_are_different_classes(tmp_path, texts, write):
     assert not any(BLANKS in note or "equal" in note for note in about.notes)
 
 
-@pytest.mark.parametrize("texts", [("a", " a", "b"), ("a ", "b"), ('"\ta"', "b")])
+@pytest.mark.parametrize(
+    "texts", [("a", " a", "b"), ("a ", "b"), ('"\ta"', "b"), ("a", "\u00a0a", "b")]
+)
 def test_blanks_that_are_stripped_are_told(tmp_path, texts):
     about = loaded(table_of(tmp_path, texts)).description
     assert about.target.levels == about.columns[1].levels == ("a", "b")
