@@ -30,7 +30,8 @@ def arrays_of(folder, texts, kind=str):
     "texts",
     [
         ("1", "01", "1.0", "one", "two", "I", "i"),
-        ("a", "A", "á", "a\u0301"),
+        ("a", "A", "á", "a\u0301", "a\u00a0a"),
+        ("+", "-"),
         ("True", "true", "TRUE"),
         ("None", "none", "Nan"),
         ("1e3", "1000", "x", "y", "z"),
