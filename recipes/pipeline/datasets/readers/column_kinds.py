@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 
 from layers import cells
 from recipes.errors import InputError, quote, shorten
@@ -132,7 +131,7 @@ def _decide_formatted(column: Texts, texts: Sequence[str]) -> Reading | None:
 
 
 def _parse(text: str, written: str) -> float:
-    return float(cells.parse_numbers(tf.constant([text]), written).numpy()[0])
+    return float(cells.parse_numbers([text], written).numpy()[0])
 
 
 def _are_slips(column: Texts, plain: Sequence[str]) -> bool:
@@ -198,12 +197,10 @@ def parse(
         reading: How they are read.
         na_values: Texts that mean "not known".
     """
-    function = cells.parse_dates if reading.kind == "date" else cells.parse_numbers
-    numbers = function(tf.constant(texts, tf.string), reading.format, na_values)
-    return np.asarray(numbers.numpy(), np.float64)
+    numbers = cells.parse_cells(list(texts), reading.format, na_values)
+    return np.asarray(numbers.numpy())
 
 
 def are_blank(texts: Sequence[str], na_values: Sequence[str]) -> np.ndarray:
     """Return which cells are blank, [n]."""
-    tensor = cells.clean(tf.constant(texts, tf.string))
-    return np.asarray(cells.is_blank(tensor, na_values).numpy())
+    return np.asarray(cells.is_blank(list(texts), na_values).numpy())

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from layers import cells
 
@@ -38,7 +37,7 @@ def detect_date_format(name: str, texts: Sequence[str]) -> tuple[str, str]:
 
 
 def _fits(texts: Sequence[str], pattern: str) -> bool:
-    days = cells.parse_dates(tf.constant(texts), pattern)
+    days = cells.parse_dates(list(texts), pattern)
     return not np.isnan(days.numpy()).any()
 
 

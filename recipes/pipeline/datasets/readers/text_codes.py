@@ -40,9 +40,9 @@ class TextCodes:
         places = column.indices.fill_null(len(raw)).to_numpy()
         cells_of = np.bincount(places, minlength=len(raw) + 1)
         codes = np.full(len(raw) + 1, np.nan)
-        tensor = cells.clean(tf.constant(raw, tf.string))
-        is_blank = cells.is_blank(tensor, self._na_values).numpy()
-        for place, clean in enumerate(tensor.numpy()):
+        cleaned = cells.clean(tf.constant(raw, tf.string))
+        is_blank = cells.is_blank(cleaned, self._na_values).numpy()
+        for place, clean in enumerate(cleaned.numpy()):
             text = clean.decode()
             if is_blank[place] and text not in self._kept:
                 continue

@@ -14,6 +14,7 @@ from recipes.pipeline.datasets.readers import files
 
 UTF8 = "utf-8"
 _BLOCK_BYTES = 1 << 20
+_FEW_LETTERS = 20
 _WINDOWS = ("cp1252", "cp1251")
 
 
@@ -60,10 +61,13 @@ def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """Guess the encoding of a file that is not UTF-8, and return notes about it.
 
     An encoding of Windows is preferred: most tables that are not UTF-8 are written
-    there, and others give few texts a different look.
+    there, and a few letters do not tell.
     """
     line, sample = _find_undecodable_block(path)
-    found = [match.encoding for match in charset_normalizer.from_bytes(sample)]
+    if sum(byte > 127 for byte in sample) < _FEW_LETTERS:
+        sample = b""
+    matches = charset_normalizer.from_bytes(sample) if sample else []
+    found = [match.encoding for match in matches]
     used = next((name for name in _WINDOWS if name in found), "")
     used = used or (found[0] if found else _WINDOWS[0])
     return used, (
