@@ -1,6 +1,8 @@
 """A configuration dataclass, read as the flags of a command line."""
 
+import csv
 import dataclasses
+import io
 import shutil
 import textwrap
 from collections.abc import Iterable
@@ -36,7 +38,7 @@ class Field:
     def placeholder(self) -> str:
         """What stands for the value in a usage line."""
         if self.domain.several:
-            return "INTEGER,..."
+            return "TEXT,..." if self.domain.several is str else "INTEGER,..."
         kinds = {int: ["INTEGER"], float: ["NUMBER"], None: []}
         return "|".join([*kinds[self.domain.number], *self.domain.words]) or "TEXT"
 
@@ -52,8 +54,12 @@ class Field:
         domain = self.domain
         try:
             if domain.several:
-                parts = argument.split(",") if argument.strip() else ()
-                return tuple(int(part) for part in parts)
+                parts = (
+                    next(csv.reader([argument], skipinitialspace=True), [])
+                    if argument.strip()
+                    else []
+                )
+                return tuple(domain.several(part.strip()) for part in parts)
             if domain.number and argument not in domain.words:
                 return domain.number(argument)
         except ValueError:
@@ -116,9 +122,14 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`."""
+    """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`.
+
+    A text with a comma stands in quotation marks: `age,"height, cm"`.
+    """
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        return line.getvalue()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

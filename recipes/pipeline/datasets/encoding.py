@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from layers import cells
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
-BLANKS = frozenset({"", "?", "NA", "N/A", "NaN", "nan", "null", "NULL"})
+# Texts of blanks where any text may stand: "-" is a class of many data sets.
+BLANKS = cells.BLANKS - cells.PLACEHOLDERS
 
 # What counts as a number in a file. Python's `float` also accepts "1_000" and digits of
 # other scripts, which the CSV reader does not.
@@ -62,12 +64,13 @@ class Levels:
         texts: The texts that are known already.
 
     Attributes:
-        had_blanks: Whether `encode_all` met a text with blanks around it, which it
-            strips.
+        had_blanks: Whether `encode_all` met a text with blanks or quotes around it,
+            which it strips.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._code = {text: code for code, text in enumerate(texts)}
+        self._known: dict[str | None, float] = {}  # codes of texts not yet stripped
         self.had_blanks = False
 
     def encode(self, text: str) -> int:
@@ -76,13 +79,15 @@ class Levels:
 
     def encode_all(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
         """Return each text's code, NaN for a blank; new texts get the next numbers."""
-        codes = np.full(len(texts), np.nan)
-        for place, text in enumerate(texts):
-            if text is not None and not is_blank(text):
-                bare = text.strip(string.whitespace)  # those that TensorFlow strips
-                self.had_blanks |= bare != text
-                codes[place] = self.encode(bare)
-        return codes
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        bare = cells.clean([text or "" for text in new]).numpy()
+        for text, stripped in zip(new, map(bytes.decode, bare), strict=True):
+            if stripped in BLANKS:
+                self._known[text] = np.nan
+            else:
+                self._known[text] = self.encode(stripped)
+                self.had_blanks |= stripped != text
+        return np.array([self._known[text] for text in texts], np.float64)
 
     def __len__(self) -> int:
         return len(self._code)

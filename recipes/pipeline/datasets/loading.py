@@ -23,6 +23,8 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
+from recipes.pipeline.datasets.readers.csv_table import CsvTable
+from recipes.pipeline.datasets.readers.table_options import TableOptions
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import split, split_stratified
 
@@ -42,9 +44,10 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     Raises:
         InputError: The data are missing or wrong; the message says where.
     """
-    found = _read("--dataset", config.dataset, config.target)
+    options = TableOptions.of_config(config)
+    found = _read("--dataset", config.dataset, options)
     if config.test_dataset:
-        other = _read("--test_dataset", config.test_dataset, config.target, found)
+        other = _read("--test_dataset", config.test_dataset, options, found)
         found = align_test_set(found, other)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
@@ -58,8 +61,31 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     return data.with_notes(*explain_task(task, found, inferred))
 
 
-def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
+def _read(
+    flag: str, value: str, options: TableOptions, like: Source | None = None
+) -> Source:
     """Read one source of any kind."""
+    path = Path(value)
+    if _is_table(value, path):
+        files.check_file(flag, path)
+        return table.read(CsvTable(path, options.layout), options, like)
+    if options.named:
+        raise InputError(
+            f"--{options.named}: only tables have it; {flag}={value} is none"
+        )
+    return _read_arrays(flag, value, options.target, like)
+
+
+def _is_table(value: str, path: Path) -> bool:
+    return (
+        not value.startswith(tfds.PREFIX)
+        and value not in embedded.NAMES
+        and files.detect_format(path) in (".csv", ".tsv")
+    )
+
+
+def _read_arrays(flag: str, value: str, target: str, like: Source | None) -> Source:
+    """Read one source that is no table."""
     if value.startswith(tfds.PREFIX):
         return tfds.read(value, target, flag)
     if value in embedded.NAMES:
@@ -81,9 +107,7 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
         return source.retarget(npz.read(path), target)
     if file_format == files.IDX:
         return source.retarget(idx.read(path), target)
-    if file_format in (".libsvm", ".svm"):
-        return source.retarget(libsvm.read(path, like), target)
-    return table.read(path, target, like)
+    return source.retarget(libsvm.read(path, like), target)
 
 
 def _split_off_test(

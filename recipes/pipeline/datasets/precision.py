@@ -78,6 +78,7 @@ def settle(found: Source) -> Source:
         wide = np.repeat(find_wide_columns(features.reshape(-1, 1)), features.shape[1])
     else:
         wide = find_wide_columns(features)
+        wide |= np.array([c.dtype == "float64" for c in found.columns], bool)
     columns = tuple(
         dataclasses.replace(column, dtype="float64") if is_wide else column
         for column, is_wide in zip(found.columns, wide, strict=True)
@@ -155,10 +156,11 @@ class GrowingFeatures(GrowingMatrix):
 
     Args:
         width: Number of columns.
+        dtype: The type that the matrix begins with.
     """
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
+    def __init__(self, width: int, dtype: npt.DTypeLike = np.float32) -> None:
+        super().__init__(width, dtype)
         self._head = np.empty((0, width))
 
     def append(self, block: npt.NDArray[Any]) -> None:
