@@ -198,13 +198,25 @@ def class_ranking(decisions: Decisions, index: int) -> npt.NDArray[np.float64]:
     return lead if index == 1 else -lead
 
 
-def _log_loss(decisions: Decisions, epsilon: float) -> float | None:
-    """Return the log loss of probabilities raised to `epsilon` and renormalised."""
+def row_log_losses(
+    decisions: Decisions, epsilon: float = float(np.finfo(np.float64).eps)
+) -> Matrix | None:
+    """Return each row's log loss, [n]; None if there are no probabilities.
+
+    Args:
+        decisions: on the rows.
+        epsilon: what probabilities are raised to, before they are renormalised.
+    """
     if decisions.probabilities is None:
         return None
     p = np.maximum(decisions.probabilities, epsilon)
-    p /= p.sum(axis=1, keepdims=True)
-    return float(metrics.log_loss(decisions.target, p, labels=np.arange(p.shape[1])))
+    true = np.take_along_axis(p, decisions.target[:, None], axis=1)[:, 0]
+    return np.asarray(np.log(p.sum(axis=1)) - np.log(true))
+
+
+def _log_loss(decisions: Decisions, epsilon: float) -> float | None:
+    losses = row_log_losses(decisions, epsilon)
+    return None if losses is None else float(losses.mean())
 
 
 def _auc(decisions: Decisions) -> float | None:

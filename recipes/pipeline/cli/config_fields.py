@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from recipes.checks.domain import Domain
-from recipes.checks.settings import domains
+from recipes.checks.settings import Settings, domains
 from recipes.checks.suggestions import suggest
 from recipes.pipeline.cli.config import DataConfig
 
@@ -24,7 +24,7 @@ class Field:
         name: The field's name, and its flag's.
         default: Its default value.
         help: What it means, and what values it takes.
-        is_shared: Whether all recipes have it.
+        is_shared: Whether it is one of those that all recipes have.
         domain: The values that it takes.
     """
 
@@ -72,13 +72,14 @@ class Field:
         raise ValueError(f"should be {domain.expected}{near}")
 
 
-def fields_of(config_class: type[DataConfig]) -> list[Field]:
+def fields_of(config_class: type[Settings]) -> list[Field]:
     """List the settings of a configuration that have a flag, in its order.
 
     Raises:
         TypeError: If a field has no help text, or a type that no flag can have.
     """
-    shared = {field.name for field in dataclasses.fields(DataConfig)}
+    is_recipe = issubclass(config_class, DataConfig)
+    shared = {field.name for field in dataclasses.fields(DataConfig) if is_recipe}
     found = domains(config_class)
     return [
         Field(
@@ -94,12 +95,12 @@ def fields_of(config_class: type[DataConfig]) -> list[Field]:
 
 
 def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
-    """Write what `--help` shows: the recipe's own settings, then the shared ones.
+    """Write what `--help` shows: the command's own settings, then the shared ones.
 
     Args:
-        fields: The recipe's settings.
-        recipe: The recipe's name, as in `python -m recipes.NAME`.
-        doc: What the recipe does; its first paragraph is shown.
+        fields: The settings of the recipe, or of another command.
+        recipe: Its name, as in `python -m recipes.NAME`.
+        doc: What it does; the first paragraph is shown.
 
     Returns:
         Lines for a terminal, as wide as it is (60 to 100 characters).

@@ -44,6 +44,7 @@ def build_metrics(
             "train_rows": len(data.train.target),
             "test_rows": len(data.test.target),
             "features": len(description.columns),
+            "target": description.target.name,
             "classes": list(description.target.levels),
         },
         **contents,

@@ -16,13 +16,15 @@ import scipy.sparse
 
 from recipes import interrupts
 from recipes.errors import InputError
-from recipes.pipeline import report
+from recipes.pipeline import bootstrap, report
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import Data
-from recipes.pipeline.run import checkpoint, export
+from recipes.pipeline.run import checkpoint, columns_file, export
+from recipes.pipeline.run.columns_file import ColumnsFile, columns_text
 from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
 from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
+from recipes.pipeline.run.training_distribution import describe_training
 
 CHUNK_ROWS = 8192  # of which a copy may be made
 # The flags that a run may be resumed with other values of.
@@ -180,6 +182,12 @@ class Session:
             InputError: If a file cannot be written.
         """
         config, folder = self._config, self.folder
+        about = data.description
+        with self.stage("evaluate"):
+            intervals = bootstrap.score_intervals(
+                about.task, data.test.target, predictions["test"]
+            )
+        contents = {**contents, "test_interval": intervals}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         both = predictions["train"], predictions["test"]
         run = Run(model, serving, metrics, folder.path, data, both)
@@ -191,6 +199,11 @@ class Session:
                 with self.stage("report"):
                     words = flags.command(config, self._recipe)
                     self._write("report.html", report.render(page(run, words)))
+            if about.tabular:
+                content = ColumnsFile(
+                    about.columns, about.target, *describe_training(data)
+                )
+                self._write(columns_file.NAME, columns_text(content))
             self._write("metrics.json", metrics_text(metrics))
             self._write("flags.txt", flags.flags_text(config), "surrogateescape")
             folder.finish()
