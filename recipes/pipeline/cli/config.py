@@ -51,6 +51,9 @@ class DataConfig(Settings):
     encoding: str = setting(
         "auto", "a table's encoding, such as utf-8 or cp1252, or auto"
     )
+    columns: str = setting(
+        "", "read a table's columns as another run's columns.json says"
+    )
     header: Literal["auto", "yes", "no"] = setting(
         "auto", "whether a table's first line has the columns' names"
     )

@@ -1,6 +1,7 @@
 """The result of the data stage: rows in memory and their description."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -48,6 +49,8 @@ class Description:
     task: Task
     notes: tuple[str, ...] = ()  # for the user: what was dropped, unseen or assumed
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+    # How a text table was divided into cells: see `CsvTable.layout`.
+    layout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0

@@ -23,8 +23,9 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
-from recipes.pipeline.datasets.readers.csv_table import CsvTable
+from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_options import TableOptions
+from recipes.pipeline.datasets.readers.table_source import Table
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import split, split_stratified
 
@@ -68,12 +69,28 @@ def _read(
     path = Path(value)
     if _is_table(value, path):
         files.check_file(flag, path)
-        return table.read(CsvTable(path, options.layout), options, like)
+        return _read_table(open_table(value, options.layout), options, like)
     if options.named:
         raise InputError(
             f"--{options.named}: only tables have it; {flag}={value} is none"
         )
     return _read_arrays(flag, value, options.target, like)
+
+
+def _read_table(found: Table, options: TableOptions, like: Source | None) -> Source:
+    """Read a table: as the training set, as a file of columns says, or as it looks."""
+    if like is not None:
+        if like.target.name not in found.names:
+            raise source.missing_column_error(
+                like.target.name, found.where, found.names
+            )
+        names = [name for name in found.names if name != like.target.name]
+        source.check_same_columns(like, found.where, names)
+        return table.read_as(found, like.columns, like.target, "the training set")
+    if options.columns:
+        known = options.columns
+        return table.read_as(found, known.columns, known.target, "--columns")
+    return table.read(found, options)
 
 
 def _is_table(value: str, path: Path) -> bool:
@@ -156,6 +173,7 @@ def _describe(
         task=task,
         notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
+        layout=found.layout,
         target_offset=offset,
     )
     return Data(train, test, description)

@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ class Source:
     dropped: tuple[str, ...] = ()  # columns left out as useless
     first_index: int | None = None  # of a LIBSVM file: index of its first column
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+    layout: Mapping[str, Any] = field(default_factory=dict)  # as of `Description`
 
 
 def check_width(width: int, where: str) -> None:

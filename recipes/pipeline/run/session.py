@@ -19,12 +19,12 @@ from recipes.errors import InputError
 from recipes.pipeline import bootstrap, report
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.datasets import Data
-from recipes.pipeline.run import checkpoint, columns_file, export
-from recipes.pipeline.run.columns_file import ColumnsFile, columns_text
+from recipes.pipeline.datasets import Data, columns_file
+from recipes.pipeline.datasets.columns_file import ColumnsFile, columns_text
+from recipes.pipeline.datasets.training_distribution import describe_training
+from recipes.pipeline.run import checkpoint, export
 from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
 from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
-from recipes.pipeline.run.training_distribution import describe_training
 
 CHUNK_ROWS = 8192  # of which a copy may be made
 # The flags that a run may be resumed with other values of.
@@ -201,7 +201,7 @@ class Session:
                     self._write("report.html", report.render(page(run, words)))
             if about.tabular:
                 content = ColumnsFile(
-                    about.columns, about.target, *describe_training(data)
+                    about.columns, about.target, *describe_training(data), about.layout
                 )
                 self._write(columns_file.NAME, columns_text(content))
             self._write("metrics.json", metrics_text(metrics))

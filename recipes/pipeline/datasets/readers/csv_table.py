@@ -70,9 +70,14 @@ class CsvTable:
         return self._layout.notes
 
     @property
-    def separator(self) -> str:
-        """What separates the cells."""
-        return self._layout.separator
+    def layout(self) -> Mapping[str, Any]:
+        """The `separator`, the `encoding`, and whether there is a `header`."""
+        layout = self._layout
+        return {
+            "separator": layout.separator,
+            "encoding": layout.encoding,
+            "header": layout.header,
+        }
 
     def read_head(self) -> pa.Table:
         """Return the rows of the first megabyte, all cells as strings.

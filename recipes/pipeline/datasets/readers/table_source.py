@@ -1,7 +1,7 @@
 """A table as a stream of rows, whatever the format of its file."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -35,6 +35,10 @@ class Table(Protocol):
     where: str
     names: tuple[str, ...]
     header: bool
+
+    @property
+    def layout(self) -> Mapping[str, Any]:
+        """How a text file was divided into cells, so that others are as well."""
 
     @property
     def notes(self) -> tuple[str, ...]:
