@@ -142,9 +142,9 @@ def test_categories(tmp_path):
     text += "".join(f"{['red', ' blue', '?'][i % 3]},{i},{i}.5\n" for i in range(60))
     data = loaded(write_table(tmp_path, text))
     colour = data.description.columns[0]
-    assert (colour.kind, colour.levels) == ("categorical", ("blue", "red"))
+    assert (colour.kind, colour.levels) == ("categorical", ("blue", "red", ""))
     x, _ = all_rows(data)
-    expected = np.array([1, 0, np.nan])[x[:, 1].astype(int) % 3]
+    expected = np.array([1, 0, 2])[x[:, 1].astype(int) % 3]
     np.testing.assert_array_equal(x[:, 0], expected)
 
 
