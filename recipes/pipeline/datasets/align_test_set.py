@@ -81,7 +81,7 @@ def _align_columns(
     columns = list(training.columns)
     for place, column in enumerate(columns):
         theirs = other.columns[places[place]]
-        if "categorical" in (column.kind, theirs.kind):
+        if column.kind == "categorical" or column.kind != theirs.kind:
             columns[place], features[:, place] = _merge_levels(
                 column, theirs, features[:, place], other.where
             )
@@ -94,12 +94,12 @@ def _merge_levels(
 ) -> tuple[Column, Any]:
     """Translate the codes of their column's levels into those of ours."""
     if ours.kind != theirs.kind:
-        kinds = {"numeric": "numbers", "categorical": "text"}
+        kinds = {"numeric": "numbers", "categorical": "text", "date": "dates"}
         raise InputError(
             f"--test_dataset: {quote(ours.name)} holds {kinds[theirs.kind]} in "
             f"{where}, but {kinds[ours.kind]} in the training set"
         )
-    if ours.kind == "numeric":
+    if ours.kind != "categorical":
         return ours, values
     levels = Levels(ours.levels)
     table = np.array([levels.encode(text) for text in theirs.levels], np.float64)

@@ -16,6 +16,7 @@ FeatureMatrix: TypeAlias = Any
 
 
 Kind = Literal["numeric", "categorical", "date"]
+BLANK_LEVEL = "(blank)"  # what the level "" is called where people read it
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Column:
     # written plainly, such as `$1,000.0`. Empty: the cells are numbers, or levels.
     format: str = ""
     na_values: tuple[str, ...] = ()  # texts of blanks, besides `layers.cells.BLANKS`
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """The levels as people read them."""
+        return tuple(level or BLANK_LEVEL for level in self.levels)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Examples:
 
     `features` is [n, d], dense or CSR: float32, or float64 if a column's values need
     it; NaN stands for a blank. A categorical
-    column holds codes, NaN for a blank or a level that no training row has. An image is
+    column holds codes, NaN for a level that no training row has, and for a blank if no
+    training row is blank. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     """

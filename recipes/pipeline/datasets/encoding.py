@@ -159,7 +159,8 @@ def encode_features(
 ) -> tuple[tuple[Column, ...], list[str]]:
     """Encode the levels of categorical columns by the training rows, in place.
 
-    Levels that only test rows have become blanks.
+    Blanks become the last level, "", if training rows have any. Levels that only test
+    rows have become NaN, as their blanks do if no training row is blank.
 
     Args:
         columns: The d columns.
@@ -174,18 +175,23 @@ def encode_features(
         if column.kind != "categorical":
             continue
         used = np.unique(train[:, place])
+        has_blanks = bool(np.isnan(used).any())
         used = used[~np.isnan(used)].astype(int)
         texts = sort_naturally(column.levels[code] for code in used)
         table = np.full(len(column.levels), np.nan)
         for code in used:
             table[code] = texts.index(column.levels[code])
-        blank = int(np.isnan(test[:, place]).sum())
+        blank = np.isnan(test[:, place])
         for part in (train, test):
             part[:, place] = look_up(part[:, place], table)
-        coded[place] = dataclasses.replace(column, levels=tuple(texts))
-        if unseen := int(np.isnan(test[:, place]).sum()) - blank:
+        if unseen := int((np.isnan(test[:, place]) & ~blank).sum()):
             notes.append(
                 f"in {unseen} test row{'s' * (unseen > 1)} {quote(column.name)} is a "
-                "text that no training row has; it is treated as blank"
+                "text that no training row has; the model takes it as the commonest"
             )
+        if has_blanks:
+            train[np.isnan(train[:, place]), place] = len(texts)
+            test[blank, place] = len(texts)
+            texts.append("")
+        coded[place] = dataclasses.replace(column, levels=tuple(texts))
     return tuple(coded), notes

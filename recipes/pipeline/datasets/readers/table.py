@@ -356,12 +356,10 @@ def _build(
 
 def _describe_column(name: str, readings: Mapping[str, Reading], rows: Rows) -> Column:
     reading = readings[name]
-    has_time = any(code in reading.format for code in ("%H", "%I"))
     return Column(
         name,
         reading.kind,
         levels=tuple(rows.texts[name].counts) if reading.kind == "categorical" else (),
-        dtype="float64" if has_time else "float32",
         format=reading.format,
         na_values=tuple(
             text

@@ -79,10 +79,8 @@ def read_rows(
         for name in used
         if is_coded(readings[name])
     }
-    has_times = any(
-        "%H" in readings[n].format or "%I" in readings[n].format for n in names
-    )
-    features = GrowingFeatures(len(names), np.float64 if has_times else np.float32)
+    dates = np.array([readings[name].kind == "date" for name in names], bool)
+    features = GrowingFeatures(len(names), exact=dates)
     labels, unlabelled = GrowingMatrix(1, np.float64), 0
     types: dict[str, CellType] = {
         name: "number" if readings[name].is_plain and name not in texts else "text"
