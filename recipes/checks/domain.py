@@ -112,6 +112,8 @@ class Domain:
 
     def holds(self, value: Any) -> bool:
         """Say whether a value is in the domain; NaN and infinity are in none."""
+        if self.text and isinstance(value, str):
+            return len(value.splitlines()) <= 1
         if self.anything or (isinstance(value, str) and value in self.words):
             return True
         if self.switch:
@@ -120,8 +122,6 @@ class Domain:
             return isinstance(value, tuple) and all(
                 is_whole_number(each) and self.bounds.hold(each) for each in value
             )
-        if self.text and isinstance(value, str):
-            return len(value.splitlines()) <= 1
         is_number = is_whole_number if self.number is int else is_finite_number
         return bool(self.number) and is_number(value) and self.bounds.hold(value)
 

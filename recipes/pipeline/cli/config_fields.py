@@ -115,7 +115,12 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`."""
+    """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`.
+
+    An object that no flag takes is shown by its type: `<DataFrame>`.
+    """
+    if not isinstance(value, str | int | float | tuple):
+        return f"<{type(value).__name__}>"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,7 +8,8 @@ import scipy.sparse
 
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, Frame
+from recipes.pipeline.cli.config_fields import as_text
 from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
 from recipes.pipeline.datasets.description import Data, Description, Examples, Task
@@ -23,6 +24,7 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
+from recipes.pipeline.datasets.readers.open_table import names_many
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import split, split_stratified
 
@@ -43,7 +45,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         InputError: The data are missing or wrong; the message says where.
     """
     found = _read("--dataset", config.dataset, config.target)
-    if config.test_dataset:
+    if not isinstance(config.test_dataset, str) or config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)
         found = align_test_set(found, other)
     if not len(found.train.target):
@@ -54,12 +56,16 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     if test is None:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
-    data = _describe(found, train, test, inferred, config.dataset)
+    data = _describe(found, train, test, inferred, as_text(config.dataset))
     return data.with_notes(*explain_task(task, found, inferred))
 
 
-def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
+def _read(
+    flag: str, value: str | Frame, target: str, like: Source | None = None
+) -> Source:
     """Read one source of any kind."""
+    if not isinstance(value, str) or names_many(value):
+        return table.read(value, target, like)
     if value.startswith(tfds.PREFIX):
         return tfds.read(value, target, flag)
     if value in embedded.NAMES:
@@ -77,11 +83,11 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
         )
     files.check_file(flag, path)
     file_format = files.detect_format(path)
-    if file_format == ".npz":
+    if file_format == files.NPZ:
         return source.retarget(npz.read(path), target)
     if file_format == files.IDX:
         return source.retarget(idx.read(path), target)
-    if file_format in (".libsvm", ".svm"):
+    if file_format == files.LIBSVM:
         return source.retarget(libsvm.read(path, like), target)
     return table.read(path, target, like)
 
