@@ -43,7 +43,8 @@ def count_from_one(place: int) -> str:
 class ArrowTable(Table):
     """A table of typed columns.
 
-    pandas stores the row numbers of selected rows as a column, which is left out.
+    pandas stores an index as the last columns; here they are the first, as in its CSV
+    files. The row numbers of selected rows, stored likewise, are left out.
 
     Args:
         name: Short name, for folders.
@@ -75,9 +76,10 @@ class ArrowTable(Table):
         notes: tuple[str, ...] = (),
     ) -> None:
         self.name, self.where, self.header, self.notes = name, where, header, notes
-        fields = list(schema)
-        if len(fields) > 1 and _numbers_rows(fields[-1]):
-            fields.pop()
+        index = _list_index(schema)
+        fields = sorted(schema, key=lambda field: field.name not in index)
+        if len(fields) > 1 and any(map(_numbers_rows, fields)):
+            fields = [field for field in fields if not _numbers_rows(field)]
             self.notes = (*notes, f"left out {_PANDAS_INDEX}, row numbers of pandas")
         self.names = tuple(field.name for field in fields)
         check_names(where, self.names)
@@ -183,6 +185,15 @@ def check_names(where: str, names: Sequence[str]) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise InputError(f"{where}: two columns are called {quote(name)}; rename one")
+
+
+def _list_index(schema: pa.Schema) -> list[str]:
+    """Return the names of the columns that were the index of a pandas frame."""
+    try:
+        index = (schema.pandas_metadata or {})["index_columns"]
+        return [name for name in index if isinstance(name, str)]
+    except (KeyError, TypeError, ValueError):  # anybody may have written that
+        return []
 
 
 def _numbers_rows(field: pa.Field) -> bool:

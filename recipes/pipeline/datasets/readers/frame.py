@@ -28,10 +28,11 @@ def open_frame(frame: Any, flag: str) -> ArrowTable:
     where = f"{flag} ({type(frame).__name__})"
     try:
         table = _as_arrow(frame)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, AttributeError, TypeError, ValueError) as error:
         words = "; ".join(map(str, error.args))
         raise InputError(
-            f"{where} cannot be read as a table: {words}; make every column of one type"
+            f"{where} cannot be read as a table: {words}; expected columns of numbers, "
+            "texts, truth values or dates, each with a name of its own"
         ) from error
 
     def scan(names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -133,6 +133,24 @@ def test_row_numbers_of_pandas_are_left_out(tmp_path):
     assert opened(path).names == ("x", "__index_level_0__")
 
 
+@pytest.mark.parametrize(
+    ("metadata", "names"),
+    [
+        ('{"index_columns": ["id"]}', ("id", "x", "y")),
+        ('{"index_columns": [{"kind": "range"}]}', ("x", "y", "id")),
+        ("{}", ("x", "y", "id")),
+        ("{", ("x", "y", "id")),
+    ],
+)
+def test_the_index_of_pandas_comes_first(tmp_path, metadata, names):
+    path = tmp_path / "d.parquet"
+    rows = pa.table({"x": [1.0], "y": [2.0], "id": [57]})
+    pq.write_table(rows.replace_schema_metadata({"pandas": metadata}), path)
+    table = opened(path)
+    assert table.names == names
+    assert read(table, id="number", y="number") == {"id": [57.0], "y": [2.0]}
+
+
 def test_values_that_no_column_can_hold(tmp_path):
     path = tmp_path / "d.parquet"
     pq.write_table(pa.table({"x": [1, 2], "tags": [None, ["a"]]}), path)
