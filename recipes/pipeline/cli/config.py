@@ -1,11 +1,20 @@
 """The settings that all recipes share: which data, where to, what to leave behind."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from recipes.checks.settings import Settings, setting
+from recipes.errors import ArgumentError
 
 LARGEST_SEED = 2**32 - 1  # NumPy's limit
+# A data frame: of any library that has one of the protocols.
+Frame: TypeAlias = Any
+_FRAME_PROTOCOLS = ("__arrow_c_stream__", "__dataframe__")
+
+
+def is_frame(value: Any) -> bool:
+    """Return whether a value is a data frame."""
+    return any(hasattr(value, name) for name in _FRAME_PROTOCOLS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +25,14 @@ class DataConfig(Settings):
         ArgumentError: If a value is wrong.
     """
 
-    dataset: str = setting(
+    dataset: str | Frame = setting(
         "",
-        "embedded name, tfds:NAME[/CONFIG][:VERSION], or a file: .csv .tsv .libsvm "
-        ".svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz",
+        "embedded name, tfds:NAME[/CONFIG][:VERSION], or a file: .csv .tsv .txt .data "
+        ".parquet .feather .jsonl .xlsx .libsvm .svm .npz, or images, "
+        "…-images-idx3-ubyte; also .gz .bz2 .xz .zip; tables with the same columns: "
+        "a folder, or a pattern in quotes, 'sales/*.csv'",
     )
-    test_dataset: str = setting(
+    test_dataset: str | Frame = setting(
         "", "separate test set, same forms; empty: split one off"
     )
     test_fraction: float = setting(
@@ -72,3 +83,12 @@ class DataConfig(Settings):
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"
     )
+
+    def __post_init__(self) -> None:
+        """Check the values; data may come as a data frame, too."""
+        super().__post_init__()
+        for name in ("dataset", "test_dataset"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not is_frame(value):
+                expected = "a name, a file or a data frame, of pandas or polars"
+                raise ArgumentError(name, expected, value)

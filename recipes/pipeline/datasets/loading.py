@@ -8,7 +8,8 @@ import scipy.sparse
 
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, Frame
+from recipes.pipeline.cli.config_fields import as_text
 from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
 from recipes.pipeline.datasets.description import Data, Description, Examples, Task
@@ -23,7 +24,8 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
-from recipes.pipeline.datasets.readers.open_table import open_table
+from recipes.pipeline.datasets.readers.csv_table import CsvTable
+from recipes.pipeline.datasets.readers.open_table import names_many, open_table
 from recipes.pipeline.datasets.readers.table_options import TableOptions
 from recipes.pipeline.datasets.readers.table_source import Table
 from recipes.pipeline.datasets.source import Source
@@ -47,7 +49,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     """
     options = TableOptions.of_config(config)
     found = _read("--dataset", config.dataset, options)
-    if config.test_dataset:
+    if not isinstance(config.test_dataset, str) or config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, options, found)
         found = align_test_set(found, other)
     if not len(found.train.target):
@@ -58,23 +60,33 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     if test is None:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
-    data = _describe(found, train, test, inferred, config.dataset)
+    data = _describe(found, train, test, inferred, as_text(config.dataset))
     return data.with_notes(*explain_task(task, found, inferred))
 
 
 def _read(
-    flag: str, value: str, options: TableOptions, like: Source | None = None
+    flag: str,
+    value: str | Frame,
+    options: TableOptions,
+    like: Source | None = None,
 ) -> Source:
     """Read one source of any kind."""
-    path = Path(value)
-    if _is_table(value, path):
-        files.check_file(flag, path)
-        return _read_table(open_table(value, options.layout), options, like)
-    if options.named:
-        raise InputError(
-            f"--{options.named}: only tables have it; {flag}={value} is none"
-        )
-    return _read_arrays(flag, value, options.target, like)
+    if isinstance(value, str) and not _is_table(value):
+        if options.named:
+            raise InputError(
+                f"--{options.named}: only tables have it; {flag}={value} is none"
+            )
+        return _read_arrays(flag, value, options.target, like)
+    known = like or options.columns
+    formats = {
+        column.name: column.format
+        for column in (known.columns if known else ())
+        if column.kind == "date"
+    }
+    found = open_table(
+        value, flag, lambda path: CsvTable(path, options.layout), formats
+    )
+    return _read_table(found, options, like)
 
 
 def _read_table(found: Table, options: TableOptions, like: Source | None) -> Source:
@@ -93,12 +105,11 @@ def _read_table(found: Table, options: TableOptions, like: Source | None) -> Sou
     return table.read(found, options)
 
 
-def _is_table(value: str, path: Path) -> bool:
-    return (
-        not value.startswith(tfds.PREFIX)
-        and value not in embedded.NAMES
-        and files.detect_format(path) in (".csv", ".tsv")
-    )
+def _is_table(value: str) -> bool:
+    """Return whether a value names a table: a file, or several."""
+    if value.startswith(tfds.PREFIX) or value in embedded.NAMES:
+        return False
+    return names_many(value) or files.detect_format(Path(value)) in files.TABLES
 
 
 def _read_arrays(flag: str, value: str, target: str, like: Source | None) -> Source:
@@ -120,7 +131,7 @@ def _read_arrays(flag: str, value: str, target: str, like: Source | None) -> Sou
         )
     files.check_file(flag, path)
     file_format = files.detect_format(path)
-    if file_format == ".npz":
+    if file_format == files.NPZ:
         return source.retarget(npz.read(path), target)
     if file_format == files.IDX:
         return source.retarget(idx.read(path), target)

@@ -64,6 +64,15 @@ class Layout:
     block_bytes: int  # that Arrow reads at a time; a row has to fit
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The separator, the encoding, and whether there is a header."""
+        return {
+            "separator": self.separator,
+            "encoding": self.encoding,
+            "header": self.header,
+        }
+
 
 def detect_layout(path: Path, options: LayoutOptions) -> tuple[Layout, bytes]:
     """Detect a table's layout, and return it with its first megabyte of whole lines.

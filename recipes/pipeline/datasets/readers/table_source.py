@@ -29,20 +29,16 @@ class Table(Protocol):
         where: Name in messages: the file.
         names: The columns' names, different and not empty.
         header: Whether the file has them; otherwise they are x1, x2, ….
+        layout: How a text file was divided into cells, so that another can be as well.
+        notes: What a user should know of how the file was read.
     """
 
     name: str
     where: str
     names: tuple[str, ...]
     header: bool
-
-    @property
-    def layout(self) -> Mapping[str, Any]:
-        """How a text file was divided into cells, so that others are as well."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of how the file was read."""
+    layout: Mapping[str, Any]
+    notes: tuple[str, ...]
 
     def read_head(self) -> pa.Table:
         """Return the first rows, about a megabyte, all cells as strings.
