@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recipes import pipeline
-from recipes.errors import InputError, quote
+from recipes.errors import quote
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
@@ -91,24 +91,19 @@ def load(config: Config) -> Data:
             "C, epsilon and tolerance are in units of the target's standard "
             f"deviation, {deviation}"
         )
-    if config.probability:
-        check_class_sizes(data)
+    if config.probability and not gives_probabilities(config, data):
+        sizes = np.bincount(data.train.target)
+        name = data.description.target.levels[int(sizes.argmin())]
+        return data.with_notes(
+            f"no probabilities: the class {quote(name)} has a single training row, "
+            "which cannot be held out to fit them"
+        )
     return data
 
 
-def check_class_sizes(data: Data) -> None:
-    """Check that each class has a second row, to hold out for the probabilities.
-
-    Raises:
-        InputError: If a class has none.
-    """
-    sizes = np.bincount(data.train.target)
-    if sizes.min() < 2:
-        name = data.description.target.levels[int(sizes.argmin())]
-        raise InputError(
-            f"--probability: the class {quote(name)} has a single training row, which "
-            "cannot be held out to fit probabilities; set --noprobability, or add rows"
-        )
+def gives_probabilities(config: Config, data: Data) -> bool:
+    """Say whether classes get probabilities: each needs a second row, to hold out."""
+    return config.probability and np.bincount(data.train.target).min() > 1
 
 
 def compute_target_scale(data: Data) -> float:
@@ -131,6 +126,7 @@ def build_model(config: Config, data: Data) -> SupportVectorMachine:
         return SupportVectorRegressor(
             **SupportVectorRegressorSettings.taken_from(config, **changes)
         )
+    changes["probability"] = gives_probabilities(config, data)
     return SupportVectorClassifier(
         **SupportVectorClassifierSettings.taken_from(config, **changes)
     )

@@ -203,6 +203,12 @@ def hold_out(config: Config, data: Data) -> Data:
         Examples(rows.features[part], rows.target[part]) for part in (kept, held_out)
     )
     data = dataclasses.replace(data, train=train, validation=validation)
+    if levels := data.description.target.levels:
+        # Those that the test rows lack, too, are told already.
+        known = np.isin(train.target, data.test.target)
+        data = data.with_notes(
+            *split.describe_undivided(levels, train.target[known], validation.target)
+        )
     return data.with_notes(
         f"{len(held_out):,} of {len(rows.target):,} training rows held out for "
         "validation"

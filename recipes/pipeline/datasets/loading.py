@@ -24,7 +24,11 @@ from recipes.pipeline.datasets.readers import (
     tfds,
 )
 from recipes.pipeline.datasets.source import Source
-from recipes.pipeline.datasets.split import split, split_stratified
+from recipes.pipeline.datasets.split import (
+    describe_undivided,
+    split,
+    split_stratified,
+)
 
 
 def load(config: DataConfig, *, task: RequestedTask) -> Data:
@@ -55,6 +59,11 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
     data = _describe(found, train, test, inferred, config.dataset)
+    if found.test is None and inferred == "classification":
+        levels = data.description.target.levels
+        data = data.with_notes(
+            *describe_undivided(levels, data.train.target, data.test.target)
+        )
     return data.with_notes(*explain_task(task, found, inferred))
 
 
