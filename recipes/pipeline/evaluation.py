@@ -153,7 +153,7 @@ def classification_scores(
             )
         ),
         "log_loss": _log_loss(decisions, _machine_epsilon(probabilities)),
-        "auc": _auc(decisions),
+        "auc": area_under_curve(decisions),
     }
 
 
@@ -207,7 +207,8 @@ def _log_loss(decisions: Decisions, epsilon: float) -> float | None:
     return float(metrics.log_loss(decisions.target, p, labels=np.arange(p.shape[1])))
 
 
-def _auc(decisions: Decisions) -> float | None:
+def area_under_curve(decisions: Decisions) -> float | None:
+    """Return the area under the ROC curve, as `classification_scores` does."""
     classes = max(decisions.scores.shape[1], 2)
     if len(np.unique(decisions.target)) < classes:
         return None

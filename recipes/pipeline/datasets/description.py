@@ -1,8 +1,9 @@
 """The result of the data stage: rows in memory and their description."""
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy.typing as npt
 import tensorflow as tf
@@ -51,6 +52,14 @@ class Description:
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+
+    @property
+    def kinds(self) -> str:
+        """How many columns of each kind there are: "5 numeric, 3 categorical"."""
+        counts = Counter(column.kind for column in self.columns)
+        return ", ".join(
+            f"{counts[kind]:,} {kind}" for kind in get_args(Kind) if counts[kind]
+        )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,16 @@ from typing import Any, NamedTuple
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.evaluation import Decisions
 from recipes.pipeline.report import classification, regression
-from recipes.pipeline.report.blocks import KeyNumber, KeyNumbers, Page, Section
+from recipes.pipeline.report.blocks import (
+    KeyNumber,
+    KeyNumbers,
+    Notice,
+    Page,
+    Paragraph,
+    Section,
+)
 from recipes.pipeline.report.data_section import data_summary
+from recipes.pipeline.report.number_format import count
 from recipes.pipeline.report.regression import Pairs, pair
 from recipes.pipeline.report.reproduce import reproduce_section
 
@@ -91,7 +99,27 @@ def build_page(
     return Page(
         title=title,
         outcome=outcome,
-        opening=(KeyNumbers(tuple(highlights)),),
+        opening=(
+            KeyNumbers(tuple(highlights)),
+            Paragraph(f"Columns read: {data.description.kinds}."),
+        ),
         sections=(*sections, data_summary(data), reproduce_section(command, metrics)),
         footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
+        warning=_warn_of_useless(data, metrics),
+    )
+
+
+def _warn_of_useless(data: Data, metrics: Mapping[str, Any]) -> Notice | None:
+    """Return the warning that a model does not beat the simplest rival."""
+    if metrics.get("beats_baseline", True):
+        return None
+    is_class = data.description.task == "classification"
+    rival = "most common class" if is_class else "training mean"
+    return Notice(
+        f"No better than always predicting the {rival}.",
+        f"No score on the {count(len(data.test.target), 'test row')} is better than "
+        "that rival's by more than two standard errors. The certificate below says how "
+        "well the training solved its problem, not that the columns tell anything "
+        "about the target. Other columns, more rows or other settings may help.",
+        "bad",
     )

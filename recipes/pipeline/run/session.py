@@ -23,6 +23,7 @@ from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import checkpoint, export
 from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
 from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
+from recipes.pipeline.verdict import beats_baseline
 
 CHUNK_ROWS = 8192  # of which a copy may be made
 # The flags that a run may be resumed with other values of.
@@ -180,8 +181,9 @@ class Session:
             InputError: If a file cannot be written.
         """
         config, folder = self._config, self.folder
-        metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         both = predictions["train"], predictions["test"]
+        contents = {**contents, "beats_baseline": beats_baseline(data, both[1])}
+        metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:
             if config.export:
@@ -198,7 +200,8 @@ class Session:
         return run
 
     def _print_summary(self, run: Run) -> None:
-        lines = [*run.data.description.notes, *summarise(run.metrics)]
+        about = run.data.description
+        lines = [f"columns: {about.kinds}", *about.notes, *summarise(run.metrics)]
         files = self.folder.files
         if "report.html" in files:
             lines.append(f"report: {run.out_dir / 'report.html'}")
