@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recipes.pipeline.datasets import Data
-from recipes.pipeline.evaluation import Decisions, area_under_curve
+from recipes.pipeline.datasets import Data, Examples
+from recipes.pipeline.evaluation import Decisions, Weight, area_under_curve
 
 Vector = npt.NDArray[np.float64]
 
@@ -37,32 +37,54 @@ def beats_baseline(data: Data, predictions: Any) -> bool:
         predictions: `[n, 1]`, or for classes `Decisions`.
     """
     if isinstance(predictions, Decisions):
-        return any(_compare_decisions(data.train.target, predictions))
+        return any(_compare_decisions(data.train, predictions))
     y = data.test.target
-    mean = data.train.target.mean()
+    mean = np.average(data.train.target, weights=data.train.weight)
     predicted = np.asarray(predictions, np.float64).reshape(-1)
-    return _is_positive((y - mean) ** 2 - (y - predicted) ** 2)
+    return _is_positive((y - mean) ** 2 - (y - predicted) ** 2, data.test.weight)
 
 
-def _compare_decisions(known: npt.NDArray[Any], decisions: Decisions) -> Iterator[bool]:
-    y = decisions.target
+def describe_failure(data: Data) -> str:
+    """Return in one sentence that a model does not beat the simplest rival."""
+    is_class = data.description.task == "classification"
+    rows = len(data.test.target)
+    rival = "most common class" if is_class else "training mean"
+    return (
+        f"no better than always predicting the {rival}: no score on the "
+        f"{rows:,} test row{'s' * (rows != 1)} is better than its by more than two "
+        "standard errors"
+    )
+
+
+def _compare_decisions(known: Examples, decisions: Decisions) -> Iterator[bool]:
+    y, weight = decisions.target, decisions.weight
     classes = max(decisions.scores.shape[1], 2)
-    shares = np.bincount(known, minlength=classes) / len(known)
+    counts = np.bincount(known.target, known.weight, minlength=classes)
+    shares = counts / counts.sum()
     right = (decisions.predicted == y).astype(np.float64)
-    yield _is_positive(right - (y == shares.argmax()))
+    yield _is_positive(right - (y == shares.argmax()), weight)
     if decisions.probabilities is not None:
         given = decisions.probabilities[np.arange(len(y)), y]
         gain = np.log(np.maximum(given, _SMALLEST) / np.maximum(shares[y], _SMALLEST))
-        yield _is_positive(gain)
+        yield _is_positive(gain, weight)
     if (auc := area_under_curve(decisions)) is not None:
-        counts = np.bincount(y, minlength=classes)
-        rest = len(y) - counts
-        error = np.sqrt((len(y) + 1) / (12 * counts * rest)).mean()
-        yield auc > 0.5 + _STANDARD_ERRORS * error
+        sizes = [
+            (_count_effective(y == index, weight), _count_effective(y != index, weight))
+            for index in range(classes)
+        ]
+        errors = [math.sqrt((a + b + 1) / (12 * a * b)) for a, b in sizes]
+        yield bool(auc > 0.5 + _STANDARD_ERRORS * np.mean(errors))
 
 
-def _is_positive(gains: Vector) -> bool:
+def _is_positive(gains: Vector, weight: Weight) -> bool:
     """Say whether the mean of the rows' gains is positive beyond chance."""
-    mean = gains.mean()
-    error = gains.std() / math.sqrt(len(gains))
-    return bool(mean > 0 and mean > _STANDARD_ERRORS * error)
+    mean = np.average(gains, weights=weight)
+    variance = np.average((gains - mean) ** 2, weights=weight)
+    rows = _count_effective(np.full(len(gains), True), weight)
+    return bool(mean > 0 and mean > _STANDARD_ERRORS * math.sqrt(variance / rows))
+
+
+def _count_effective(chosen: npt.NDArray[np.bool_], weight: Weight) -> float:
+    """Return how many rows of equal weight tell as much: (Σw)² / Σw², after Kish."""
+    w = chosen.astype(np.float64) if weight is None else weight[chosen]
+    return float(w.sum() ** 2 / (w @ w))

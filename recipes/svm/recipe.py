@@ -110,7 +110,9 @@ def compute_target_scale(data: Data) -> float:
     """Return the unit of `C`, `epsilon` and `tolerance`; 1 for a classification."""
     if data.description.task == "classification":
         return 1.0
-    return float(data.train.target.std())
+    target, weight = data.train.target, data.train.weight
+    deviation = target - np.average(target, weights=weight)
+    return float(np.sqrt(np.average(deviation**2, weights=weight)))
 
 
 def build_model(config: Config, data: Data) -> SupportVectorMachine:
@@ -149,6 +151,7 @@ def fit(
         model.fit(
             features,
             data.targets["train"],
+            sample_weight=data.train.weight,
             callbacks=[logs],
             verbose=pipeline.run.verbosity(),
             **options,

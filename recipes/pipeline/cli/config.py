@@ -40,6 +40,7 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"
     )

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
@@ -52,6 +53,7 @@ class Description:
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+    weights: str = ""  # name of the column that the rows' weights come from
 
     @property
     def kinds(self) -> str:
@@ -71,10 +73,20 @@ class Examples:
     column holds codes, NaN for a blank or a level that no training row has. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
+    `weight` is [n], float64 and positive; `None` if every row counts the same.
     """
 
     features: FeatureMatrix
     target: npt.NDArray[Any]
+    weight: npt.NDArray[np.float64] | None = None
+
+    def take(self, rows: npt.NDArray[Any]) -> "Examples":
+        """Return a copy of some rows, by number or by mask."""
+        return Examples(
+            self.features[rows],
+            self.target[rows],
+            None if self.weight is None else self.weight[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -122,10 +134,15 @@ class Data:
                 stay in order.
 
         Returns:
-            Dataset of (features [b, d], target [b, 1] as in `targets`).
+            Dataset of (features [b, d], target [b, 1] as in `targets`), with the
+            weight [b, 1] third if the rows have weights.
         """
         return batches.make_batches(
-            self.train.features, self.targets["train"], batch_size, shuffle_seed
+            self.train.features,
+            self.targets["train"],
+            batch_size,
+            shuffle_seed,
+            self.train.weight,
         )
 
     def test_dataset(self, batch_size: int) -> tf.data.Dataset:
@@ -135,8 +152,12 @@ class Data:
             batch_size: Rows in a batch; the last batch holds the remainder.
 
         Returns:
-            Dataset of (features [b, d], target [b, 1] as in `targets`).
+            Dataset of the same form as `train_dataset`.
         """
         return batches.make_batches(
-            self.test.features, self.targets["test"], batch_size, None
+            self.test.features,
+            self.targets["test"],
+            batch_size,
+            None,
+            self.test.weight,
         )

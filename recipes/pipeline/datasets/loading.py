@@ -1,5 +1,6 @@
 """Loading the data that the flags name."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
+from recipes.pipeline.datasets.row_columns import keep_rows, take_weights
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import (
     describe_undivided,
@@ -49,7 +51,10 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     found = _read("--dataset", config.dataset, config.target)
     if config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, config.target, found)
-        found = align_test_set(found, other)
+        found = take_weights(found, config.weights)
+        found = align_test_set(found, take_weights(other, config.weights))
+    else:
+        found = take_weights(found, config.weights)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
     found = precision.settle(found)
@@ -58,7 +63,7 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     if test is None:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
-    data = _describe(found, train, test, inferred, config.dataset)
+    data = _describe(found, train, test, inferred, config)
     if found.test is None and inferred == "classification":
         levels = data.description.target.levels
         data = data.with_notes(
@@ -99,22 +104,19 @@ def _split_off_test(
     rows: Examples, task: Task, config: DataConfig
 ) -> tuple[Examples, Examples]:
     """Split test rows off; the training rows take over the memory of all rows."""
-    features, labels = rows.features, rows.target
+    labels = rows.target
     if task == "classification":
         _, classes = np.unique(labels, return_inverse=True)
         train, test = split_stratified(classes, config.test_fraction, config.seed)
     else:
         train, test = split(len(labels), config.test_fraction, config.seed)
     # The test rows are copied first, because moving the training rows overwrites them.
-    held_out = Examples(features[test], labels[test])
-    if scipy.sparse.issparse(features):
-        return Examples(features[train], labels[train]), held_out
-    features = in_place_matrix.keep_in_place(features, rows=train)
-    return Examples(features, labels[train]), held_out
+    held_out = rows.take(test)
+    return keep_rows(rows, train), held_out
 
 
 def _describe(
-    found: Source, train: Examples, test: Examples, task: Task, value: str
+    found: Source, train: Examples, test: Examples, task: Task, config: DataConfig
 ) -> Data:
     """Encode classes and levels by the training rows, and describe the data."""
     if found.image_shape:
@@ -127,14 +129,16 @@ def _describe(
         if target.kind == "numeric":
             merged = precision.describe_large_labels(target.name, train.target)
         target, *labels = encode_target(target, train.target, test.target, found.where)
-        train = Examples(train.features, labels[0])
-        test = Examples(test.features, labels[1])
+        train, test = (
+            dataclasses.replace(part, target=each)
+            for part, each in zip((train, test), labels, strict=True)
+        )
     else:
         offset, merged = precision.choose_offset(target.name, train.target)
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
-        source=value,
+        source=config.dataset,
         tabular=found.tabular,
         columns=columns,
         target=target,
@@ -142,6 +146,7 @@ def _describe(
         notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
         target_offset=offset,
+        weights=config.weights,
     )
     return Data(train, test, description)
 

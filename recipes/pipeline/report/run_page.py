@@ -15,7 +15,6 @@ from recipes.pipeline.report.blocks import (
     Section,
 )
 from recipes.pipeline.report.data_section import data_summary
-from recipes.pipeline.report.number_format import count
 from recipes.pipeline.report.regression import Pairs, pair
 from recipes.pipeline.report.reproduce import reproduce_section
 
@@ -37,17 +36,18 @@ def headline(learner: str, data: Data, metrics: Mapping[str, Any]) -> Headline:
         metrics: as written to `metrics.json`.
     """
     target, rows = data.description.target, len(data.test.target)
+    weights = data.description.weights
     scores = metrics["train"], metrics["test"], metrics["baseline"]
     if target.levels:
         return Headline(
-            classification.outcome(learner, target, rows, *scores[1:]),
-            classification.highlights(rows, *scores),
-            classification.scores(target, *scores),
+            classification.outcome(learner, target, rows, *scores[1:], weights),
+            classification.highlights(rows, *scores, weights),
+            classification.scores(target, *scores, weights),
         )
     return Headline(
-        regression.outcome(learner, target, rows, *scores[1:]),
+        regression.outcome(learner, target, rows, *scores[1:], weights),
         regression.highlights(target, *scores),
-        regression.scores(target, *scores),
+        regression.scores(target, *scores, weights),
     )
 
 
@@ -105,21 +105,19 @@ def build_page(
         ),
         sections=(*sections, data_summary(data), reproduce_section(command, metrics)),
         footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
-        warning=_warn_of_useless(data, metrics),
+        warning=_build_warning(metrics),
     )
 
 
-def _warn_of_useless(data: Data, metrics: Mapping[str, Any]) -> Notice | None:
-    """Return the warning that a model does not beat the simplest rival."""
-    if metrics.get("beats_baseline", True):
+def _build_warning(metrics: Mapping[str, Any]) -> Notice | None:
+    """Return the notice of a model that does not beat the simplest rival."""
+    if "warning" not in metrics:
         return None
-    is_class = data.description.task == "classification"
-    rival = "most common class" if is_class else "training mean"
+    title, _, text = metrics["warning"].partition(": ")
     return Notice(
-        f"No better than always predicting the {rival}.",
-        f"No score on the {count(len(data.test.target), 'test row')} is better than "
-        "that rival's by more than two standard errors. The certificate below says how "
-        "well the training solved its problem, not that the columns tell anything "
-        "about the target. Other columns, more rows or other settings may help.",
+        f"{title.capitalize()}.",
+        f"{text.capitalize()}. The certificate below says how well the training solved "
+        "its problem, not that the columns tell anything about the target. Other "
+        "columns, more rows or other settings may help.",
         "bad",
     )

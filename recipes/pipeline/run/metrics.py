@@ -30,8 +30,8 @@ def build_metrics(
         recipe: The recipe's name.
         run: The run's identity.
         data: The data that the learner was trained and tested on.
-        contents: Scores under `train`, `test` and `baseline`, whether the model
-            `beats_baseline`, the `certificate`, and what else the recipe records.
+        contents: Scores under `train`, `test` and `baseline`, the `certificate`, a
+            `warning` if the model is of no use, and what else the recipe records.
         seconds: The time of each stage. The same dict is put into the metrics, so that
             they include later stages.
     """
@@ -77,12 +77,8 @@ def summarise(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines that tell how a run ended."""
     yield _format_numbers("test", metrics["test"])
     yield _format_numbers("certificate", metrics["certificate"])
-    if not metrics["beats_baseline"]:
-        rival = "most common class" if metrics["dataset"]["classes"] else "mean"
-        yield (
-            f"warning: no better than always predicting the {rival}: no score on the "
-            "test rows is better than its by more than two standard errors"
-        )
+    if "warning" in metrics:
+        yield f"warning: {metrics['warning']}"
 
 
 def _format_numbers(title: str, numbers: Mapping[str, Any]) -> str:

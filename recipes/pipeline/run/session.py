@@ -23,7 +23,7 @@ from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import checkpoint, export
 from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
 from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
-from recipes.pipeline.verdict import beats_baseline
+from recipes.pipeline.verdict import beats_baseline, describe_failure
 
 CHUNK_ROWS = 8192  # of which a copy may be made
 # The flags that a run may be resumed with other values of.
@@ -182,7 +182,8 @@ class Session:
         """
         config, folder = self._config, self.folder
         both = predictions["train"], predictions["test"]
-        contents = {**contents, "beats_baseline": beats_baseline(data, both[1])}
+        if not beats_baseline(data, both[1]):
+            contents = {**contents, "warning": describe_failure(data)}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:
@@ -253,7 +254,8 @@ def fingerprint(data: Data) -> str:
             if scipy.sparse.issparse(features)
             else (features,)
         )
-        for array in (*arrays, rows.target):
+        weight = () if rows.weight is None else (rows.weight,)
+        for array in (*arrays, rows.target, *weight):
             checksum = zlib.crc32(f"{array.shape} {array.dtype}".encode(), checksum)
             for start in range(0, len(array), CHUNK_ROWS):
                 chunk = np.ascontiguousarray(array[start : start + CHUNK_ROWS])

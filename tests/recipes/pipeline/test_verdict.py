@@ -10,7 +10,9 @@ from recipes.pipeline.verdict import beats_baseline
 
 
 def data_of(train, test):
-    rows = [SimpleNamespace(target=np.asarray(each)) for each in (train, test)]
+    rows = [
+        SimpleNamespace(target=np.asarray(each), weight=None) for each in (train, test)
+    ]
     return SimpleNamespace(train=rows[0], test=rows[1])
 
 
