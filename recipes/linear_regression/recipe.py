@@ -88,7 +88,9 @@ def load(config: Config) -> Data:
             "--task=classification: linear regression predicts a number; choose "
             "another recipe, or --task=regression"
         )
-    return pipeline.datasets.load(config, task="regression")
+    data = pipeline.datasets.load(config, task="regression")
+    pipeline.threshold.check_threshold(config.threshold, data.description)
+    return data
 
 
 def fit(

@@ -12,6 +12,7 @@ import numpy as np
 from recipes import pipeline
 from recipes.errors import quote
 from recipes.pipeline.datasets import Data
+from recipes.pipeline.evaluation import Decisions, decide
 from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
     Config,
@@ -63,6 +64,9 @@ def train_and_evaluate(config: Config) -> Run:
             x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
             features = {"train": x_train, "test": x_test}
             predictions = pipeline.evaluation.predict(inference, data, features)
+            data, predictions = pipeline.threshold.apply_threshold(
+                config.threshold, data, predictions, decide_held_out(data, model)
+            )
             scores = pipeline.evaluation.score(data, predictions)
         return session.finish(
             model,
@@ -85,19 +89,24 @@ def load(config: Config) -> Data:
         InputError: If the data or a setting are wrong.
     """
     data = pipeline.datasets.load(config, task=config.task)
+    no_probabilities = "" if config.probability else "omit --noprobability"
     if data.description.task == "regression":
         deviation = pipeline.report.number(compute_target_scale(data))
-        return data.with_notes(
+        data = data.with_notes(
             "C, epsilon and tolerance are in units of the target's standard "
             f"deviation, {deviation}"
         )
-    if config.probability and not gives_probabilities(config, data):
+    elif config.probability and not gives_probabilities(config, data):
         sizes = np.bincount(data.train.target)
         name = data.description.target.levels[int(sizes.argmin())]
-        return data.with_notes(
-            f"no probabilities: the class {quote(name)} has a single training row, "
-            "which cannot be held out to fit them"
+        no_probabilities = f"the class {quote(name)} has a single training row"
+        data = data.with_notes(
+            f"no probabilities: {no_probabilities}, which cannot be held out to fit "
+            "them"
         )
+    pipeline.threshold.check_threshold(
+        config.threshold, data.description, no_probabilities=no_probabilities
+    )
     return data
 
 
@@ -156,17 +165,36 @@ def fit(
             verbose=pipeline.run.verbosity(),
             **options,
         )
+        held_out = np.empty(0)
+        if config.threshold:  # which alone uses them
+            held_out = model.held_out_decisions
         return model, {
             "certificate": model.certificate,
+            "held_out_decisions": held_out.tolist(),
             "support_indices": model.support_indices.tolist(),
             "traces": [[part.tolist() for part in trace] for trace in model.traces],
         }
 
     model, record = session.train(train)
     model.certificate = record["certificate"]
+    model.held_out_decisions = np.array(record["held_out_decisions"])
     model.support_indices = np.array(record["support_indices"], np.int64)
     model.traces = [Trace(*map(np.array, trace)) for trace in record["traces"]]
     return model
+
+
+def decide_held_out(data: Data, model: Any) -> Decisions | None:
+    """Return decisions on the training rows by machines not fitted to them, if any."""
+    decisions = model.held_out_decisions[:, np.newaxis]
+    if not len(decisions):
+        return None
+    second = model.platt(decisions).numpy()
+    return decide(
+        data.train.target,
+        decisions,
+        np.hstack([1 - second, second]),
+        data.train.weight,
+    )
 
 
 def describe_cost(multiclass: str, data: Data) -> Iterator[str]:

@@ -39,6 +39,19 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """What decides for the second of two classes, index 1: this value or a larger one.
+
+    `of` is its probability, or its score (with two scores, its lead).
+    """
+
+    value: float
+    of: Literal["probability", "score"]
+    rule: str  # as --threshold has it
+    rows: str = ""  # in words, those that it was chosen on
+
+
+@dataclass(frozen=True)
 class Description:
     """Everything known about a data set besides its rows."""
 
@@ -53,6 +66,7 @@ class Description:
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+    threshold: Threshold | None = None  # None: the scores decide
     weights: str = ""  # name of the column that the rows' weights come from
 
     @property

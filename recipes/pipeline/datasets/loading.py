@@ -128,10 +128,17 @@ def _describe(
     if task == "classification":
         if target.kind == "numeric":
             merged = precision.describe_large_labels(target.name, train.target)
-        target, *labels = encode_target(target, train.target, test.target, found.where)
+        target, *labels = encode_target(
+            target, train.target, test.target, found.where, config.positive_class
+        )
         train, test = (
             dataclasses.replace(part, target=each)
             for part, each in zip((train, test), labels, strict=True)
+        )
+    elif config.positive_class:
+        raise InputError(
+            f"--positive_class: needs two classes, and the target {quote(target.name)} "
+            f"of {found.where} is a number; omit it, or use --task=classification"
         )
     else:
         offset, merged = precision.choose_offset(target.name, train.target)

@@ -1,6 +1,7 @@
 """What every report has in common: how good the model is, the data, the command."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from recipes.pipeline.datasets import Data
@@ -39,10 +40,14 @@ def headline(learner: str, data: Data, metrics: Mapping[str, Any]) -> Headline:
     weights = data.description.weights
     scores = metrics["train"], metrics["test"], metrics["baseline"]
     if target.levels:
+        table = classification.scores(target, *scores, weights)
+        if threshold := data.description.threshold:
+            line = classification.describe_threshold(target, threshold)
+            table = replace(table, body=(Paragraph(line), *table.body))
         return Headline(
             classification.outcome(learner, target, rows, *scores[1:], weights),
             classification.highlights(rows, *scores, weights),
-            classification.scores(target, *scores, weights),
+            table,
         )
     return Headline(
         regression.outcome(learner, target, rows, *scores[1:], weights),

@@ -77,6 +77,8 @@ def summarise(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines that tell how a run ended."""
     yield _format_numbers("test", metrics["test"])
     yield _format_numbers("certificate", metrics["certificate"])
+    if "threshold" in metrics:
+        yield _format_numbers("threshold", metrics["threshold"])
     if "warning" in metrics:
         yield f"warning: {metrics['warning']}"
 

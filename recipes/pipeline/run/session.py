@@ -1,6 +1,7 @@
 """A run's folder, timing and record: all that does not depend on the learner."""
 
 import contextlib
+import dataclasses
 import shutil
 import sys
 import time
@@ -184,6 +185,8 @@ class Session:
         both = predictions["train"], predictions["test"]
         if not beats_baseline(data, both[1]):
             contents = {**contents, "warning": describe_failure(data)}
+        if threshold := data.description.threshold:
+            contents = {**contents, "threshold": dataclasses.asdict(threshold)}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:

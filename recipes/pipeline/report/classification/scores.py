@@ -8,6 +8,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets.description import Threshold
 from recipes.pipeline.evaluation import Decisions
 from recipes.pipeline.report.blocks import (
     Cell,
@@ -164,6 +165,20 @@ def scores(
     if test["auc"] is None:
         terms[MISSING] = "There is no AUC if a class has no rows."
     return Section("Scores", (Grid((table, Terms(terms))),))
+
+
+def describe_threshold(target: Column, threshold: Threshold) -> str:
+    """Return a sentence on what decides for the second of two classes."""
+    chosen = (
+        f"; this gives the best balanced accuracy on the {threshold.rows}"
+        if threshold.rows
+        else ""
+    )
+    return (
+        f"A row is predicted as {quoted(target.levels[1])} if the {threshold.of} of "
+        f"that class is at least {number(threshold.value)}, as "
+        f"--threshold={threshold.rule} asks{chosen}."
+    )
 
 
 def class_by_class(target: Column, decisions: Decisions) -> Section:
