@@ -80,6 +80,16 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    positive_class: str = setting(
+        "", "of two classes, the one of index 1; empty: the last by name"
+    )
+    threshold: str = setting(
+        "",
+        "of two classes, from what probability of the positive one (or score, where "
+        "there are no probabilities) a row is of it: a number, balanced or "
+        "cost=FN:FP; empty: the score decides",
+    )
+    weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"
     )

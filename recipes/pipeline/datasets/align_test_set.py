@@ -50,20 +50,20 @@ def align_test_set(training: Source, other: Source) -> Source:
     return dataclasses.replace(
         training,
         target=target,
-        test=Examples(features, labels),
+        test=dataclasses.replace(rows, features=features, target=labels),
         notes=tuple(dict.fromkeys((*training.notes, *other.notes))),
     )
 
 
 def _align_widths(training: Source, test: Examples) -> tuple[Source, Examples]:
-    train = training.train
-    width = max(train.features.shape[1], test.features.shape[1])
-    training = dataclasses.replace(
-        training,
-        columns=number_columns(width),
-        train=Examples(libsvm.widen(train.features, width), train.target),
+    parts = training.train, test
+    width = max(part.features.shape[1] for part in parts)
+    train, test = (
+        dataclasses.replace(part, features=libsvm.widen(part.features, width))
+        for part in parts
     )
-    return training, Examples(libsvm.widen(test.features, width), test.target)
+    columns = number_columns(width)
+    return dataclasses.replace(training, columns=columns, train=train), test
 
 
 def _align_columns(
@@ -86,7 +86,7 @@ def _align_columns(
                 column, theirs, features[:, place], other.where
             )
     training = dataclasses.replace(training, columns=tuple(columns))
-    return training, Examples(features, test.target)
+    return training, dataclasses.replace(test, features=features)
 
 
 def _merge_levels(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layers import cells
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
@@ -117,6 +118,7 @@ def encode_target(
     train: npt.NDArray[np.float64],
     test: npt.NDArray[np.float64],
     where: str,
+    positive: str = "",
 ) -> tuple[Column, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Encode the classes of the training rows in the natural order of their names.
 
@@ -125,12 +127,14 @@ def encode_target(
         train: [n] labels of the training rows.
         test: [m] labels of the test rows.
         where: Name of the test rows, for messages.
+        positive: The class that comes last, of two; if empty, they keep their order.
 
     Returns:
         The target with the class names as levels, and the class indices of both parts.
 
     Raises:
-        InputError: The test rows have a class that no training row has.
+        InputError: The test rows have a class that no training row has, or there is no
+            such positive class, or there are more than two.
     """
 
     def name(label: float) -> str:
@@ -145,6 +149,9 @@ def encode_target(
         )
     names = [name(key) for key in keys]
     classes = sort_naturally(names)
+    if positive:
+        _check_positive(positive, classes, target.name, where)
+        classes.sort(key=positive.__eq__)
     index = np.array([classes.index(text) for text in names], np.int64)
     column = Column(target.name, "categorical", target.unit, tuple(classes))
     return (
@@ -152,6 +159,18 @@ def encode_target(
         index[np.searchsorted(keys, train)],
         index[np.searchsorted(keys, test)],
     )
+
+
+def _check_positive(
+    positive: str, classes: Sequence[str], target: str, where: str
+) -> None:
+    what = f"--positive_class: the target {quote(target)} of {where} has"
+    if len(classes) != 2:
+        raise InputError(f"{what} {len(classes)} classes; a positive one is of two")
+    if positive not in classes:
+        hint = suggest(positive, classes, "'{}'")
+        listed = f"; there are {' and '.join(map(quote, classes))}"
+        raise InputError(f"{what} no class {quote(positive)}{hint or listed}")
 
 
 def encode_features(

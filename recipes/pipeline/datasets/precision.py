@@ -186,7 +186,8 @@ class GrowingFeatures(GrowingMatrix):
 def _settle_rows(rows: Examples, wide: Mask) -> Examples:
     features = rows.features
     if not wide.any():
-        return Examples(features.astype(np.float32, copy=False), rows.target)
+        narrow = features.astype(np.float32, copy=False)
+        return dataclasses.replace(rows, features=narrow)
     features = features.astype(np.float64, copy=False)
     if scipy.sparse.issparse(features):
         narrow = ~wide[features.indices]
@@ -194,7 +195,7 @@ def _settle_rows(rows: Examples, wide: Mask) -> Examples:
     else:
         for block in _iterate_blocks(features):
             np.copyto(block, _round(block), where=~wide)
-    return Examples(features, rows.target)
+    return dataclasses.replace(rows, features=features)
 
 
 def _describe(found: Source, wide: Mask) -> Iterator[str]:

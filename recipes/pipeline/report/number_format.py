@@ -67,6 +67,21 @@ def count(size: int, noun: str) -> str:
     return f"{number(size)}{_SPACE}{noun}{'' if size == 1 else 's'}"
 
 
+def count_rows(size: int, weights: str) -> str:
+    """Format a number of test rows, and by which column they are weighted, if any."""
+    return count(size, "test row") + (
+        f", weighted by {quoted(weights)}" * bool(weights)
+    )
+
+
+def describe_weights(column: str) -> str:
+    """Return a sentence on what the weights of rows do to scores."""
+    return (
+        f"A row counts as often as {quoted(column)} says, in the fit and in every "
+        "score. Tables of classes and rows count each row once."
+    )
+
+
 def quantity(value: float | None, unit: str, digits: int = 4) -> str:
     """Format a number with its unit, if it has one."""
     return f"{number(value, digits)}{_SPACE}{unit}" if unit else number(value, digits)

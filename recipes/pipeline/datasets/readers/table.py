@@ -118,8 +118,8 @@ def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
     head = table.read_head()
     readings = {}
     for name in table.names:
-        is_chosen = not options.features or name in (*options.features, options.target)
-        if name in options.drop or not is_chosen:
+        used = (*options.features, *options.others, options.target)
+        if name in options.drop or (options.features and name not in used):
             readings[name] = Reading("numeric", dropped="as you asked")
             continue
         texts = TextCodes(options.na_values)
@@ -288,6 +288,7 @@ class _Decisions:
                 continue
             is_asked_for = name in (
                 *self._options.keep,
+                *self._options.others,
                 *self._options.features,
                 *self._options.numeric,
             )

@@ -26,6 +26,7 @@ class TableOptions:
         categorical: Columns that hold categories, whatever they look like.
         numeric: Columns that hold numbers.
         na_values: Texts that mean "not known", besides the usual ones.
+        others: Columns that are used for something else than to predict.
         decimal: The sign before decimals, "." or ",".
         layout: How a text table is divided into cells.
         columns: How the columns of another run's table were read, as theirs are to be.
@@ -38,6 +39,7 @@ class TableOptions:
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     decimal: str = ""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
     columns: ColumnsFile | None = None
@@ -60,6 +62,7 @@ class TableOptions:
         taken = ("target", *_OF_COLUMNS)
         options = cls(
             **{name: getattr(config, name) for name in taken},
+            others=tuple(filter(None, [config.weights])),
             decimal=config.decimal.removeprefix("auto"),
             layout=LayoutOptions(
                 separator, config.encoding.removeprefix("auto"), config.header
