@@ -75,7 +75,7 @@ ROOMS = {
     "recipes.predict.config": ("recipes.errors", "recipes.checks"),
     "recipes.predict": (
         *("recipes.predict.config", "recipes.pipeline.cli", "recipes.pipeline"),
-        *SHARED,
+        *("layers", *SHARED),
     ),
     "recipes": ("recipes.pipeline.cli", "recipes.pipeline", *SHARED),
 } | {

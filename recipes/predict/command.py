@@ -3,23 +3,25 @@
 Run it with `python -m recipes.predict`, or call `predict(Config(...))`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from recipes import cores, interrupts
-from recipes.errors import InputError
+from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Task
 from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
+from recipes.pipeline.run.columns_file import ColumnsFile
 from recipes.predict import answers, drift, exported, writing
 from recipes.predict.cells import describe_fault
 from recipes.predict.config import Config
 from recipes.predict.plan import make_plan
-from recipes.predict.progress import Progress
-from recipes.predict.scoring import Scorer, cut
+from recipes.predict.progress import Progress, measure_share_read
+from recipes.predict.scoring import Scored, Scorer, cut
 from recipes.predict.truth import Truth
 
 
@@ -48,31 +50,25 @@ def predict(config: Config) -> Path:
     output = Path(config.output)
     as_text = writing.is_text(output)
     plan = make_plan(
-        table,
-        model,
-        extras,
-        ids=config.id,
-        target=config.target,
-        verbatim=as_text,
+        table, model, extras, ids=config.id, target=config.target, verbatim=as_text
     )
     named, unnamed = answers.name_answers(
         model, extras.classes, levels_known=extras.columns is not None
     )
     named, renamed = answers.tell_apart(named, plan.kept)
+    for note in (*extras.notes, *table.notes, *plan.notes, *unnamed, *renamed):
+        print(note, flush=True)
+    names = [*plan.kept, *named]
+    scorer = Scorer(model, plan, extras.columns, extras.classes, names, as_text=as_text)
     task: Task = "regression" if "prediction" in model.outputs else "classification"
     truth = Truth(plan.target, task, extras.metrics) if plan.target else None
-    for note in (*extras.notes, *table.notes, *plan.notes, *unnamed, *renamed):
-        print(note)
-    scorer = Scorer(
-        model, plan, extras.columns, extras.classes, [*plan.kept, *named], as_text
-    )
-    summary = write_predictions(table, scorer, output, config.dataset, truth)
+    summary = write_predictions(config, table, scorer, truth)
     print("\n".join([*summary, *(truth.describe() if truth else ())]))
     return output
 
 
 def write_predictions(
-    table: Table, scorer: Scorer, output: Path, dataset: str, truth: Truth | None
+    config: Config, table: Table, scorer: Scorer, truth: Truth | None
 ) -> list[str]:
     """Write the rows with their predictions.
 
@@ -82,50 +78,73 @@ def write_predictions(
     Raises:
         InputError: A cell is wrong, or the file cannot be written.
     """
-    # Not every format knows how much of it has been read.
-    progress = Progress(lambda: getattr(table, "share_read", 0.0))
-    rows = blank_rows = unseen_rows = 0
-    counts: dict[str, drift.Counts] = {}
+    output, dataset = Path(config.output), Path(config.dataset)
+    progress = Progress(lambda: measure_share_read(dataset))
+    total = Total(scorer.columns)
     try:
-        with writing.open_output(output, Path(dataset)) as writer:
-            if scorer.as_text:
-                writer.write(writing.format_header([*scorer.names]))
+        with writing.open_output(output, dataset) as writer:
+            if writing.is_text(output):
+                writer.write(writing.format_header(scorer.names))
             steps = cut(table.read(scorer.plan.types))
             for scored in cores.map_on_cores(scorer, steps):
                 interrupts.check()
                 writer.write(scored.part)
-                rows += scored.rows
-                blank_rows += scored.blank_rows
-                unseen_rows += scored.unseen_rows
-                for name, each in scored.counts.items():
-                    counts[name] = counts.get(name, np.zeros_like(each)) + each
+                total.add(scored)
                 if truth and scored.target is not None:
                     truth.add(scored.target, scored.outputs, scored.others)
-                progress.show(rows)
-            if not rows:
+                progress.show(total.rows)
+            if not total.rows:
                 raise InputError(f"--dataset: {table.where} has no rows")
     except NotNumbersError as error:
-        raise describe_fault(
-            table, {name: scorer.dtype_of(name) for name in error.columns}
-        ) from None
+        dtypes = {name: scorer.dtype_of(name) for name in error.columns}
+        na_values = {name: scorer.na_values_of(name) for name in dtypes}
+        raise describe_fault(table, dtypes, na_values) from None
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"nothing was written to {output}") from None
+        raise KeyboardInterrupt(f"{output} is as it was before") from None
     finally:
         progress.clear()
-    rate = rows / progress.seconds
-    lines = [f"{output}: {rows:,} rows, {rate:,.0f} rows/s"]
-    lines += describe_peculiar(blank_rows, unseen_rows)
-    if scorer.columns:
-        lines += drift.describe(drift.compute_all(scorer.columns, counts))
-    return lines
+    rate = total.rows / progress.seconds
+    return [f"{output}: {total.rows:,} rows, {rate:,.0f} rows/s", *total.describe()]
 
 
-def describe_peculiar(blank_rows: int, unseen_rows: int) -> Iterator[str]:
-    """Yield the numbers of rows that hold what the model has to guess at."""
-    if blank_rows:
-        yield f"{blank_rows:,} rows with blanks, see {answers.BLANKS_FILLED}"
-    if unseen_rows:
-        yield (
-            f"{unseen_rows:,} rows with texts that no training row has, see "
-            f"{answers.UNSEEN_LEVELS}"
-        )
+class Total:
+    """What is to be said of all rows.
+
+    Args:
+        columns: What is known of the columns; None if nothing is.
+    """
+
+    def __init__(self, columns: ColumnsFile | None) -> None:
+        self._columns = columns
+        self.rows = 0
+        self._blank = self._unseen = 0
+        self._misfits: Counter[str] = Counter()
+        self._bins: dict[str, drift.Counts] = {}
+
+    def add(self, scored: Scored) -> None:
+        """Add some rows."""
+        self.rows += scored.rows
+        self._blank += int(np.count_nonzero(scored.blanks))
+        self._unseen += int(np.count_nonzero(scored.unseen))
+        self._misfits += scored.misfits
+        for name, bins in scored.bins.items():
+            self._bins[name] = self._bins.get(name, 0) + bins
+
+    def describe(self) -> Iterator[str]:
+        """Yield the lines on what the model had to guess, and on the drift."""
+        if self._blank:
+            yield f"{self._blank:,} rows with blanks, see {answers.BLANKS_FILLED}"
+        if self._unseen:
+            yield (
+                f"{self._unseen:,} rows with texts that no training row has, see "
+                f"{answers.UNSEEN_LEVELS}"
+            )
+        if not self._columns:
+            return
+        formats = {column.name: column.format for column in self._columns.columns}
+        for name, count in self._misfits.items():
+            yield (
+                f"taken as blank: {count:,} cells of {quote(name)} that are not "
+                f"written as {quote(formats[name])}"
+            )
+        yield from drift.describe(drift.compute_all(self._columns, self._bins))

@@ -23,10 +23,8 @@ class Config(Settings):
         "", "the rows to predict: a table, or arrays, as a run takes"
     )
     output: str = setting("", "file to write: .csv, .csv.gz or .parquet")
-    id: str = setting(
-        "",
-        "columns of the table to keep beside the predictions, with commas between "
-        "them; empty: all",
+    id: tuple[str, ...] = setting(
+        (), "columns of the table to keep beside the predictions; empty: all"
     )
     target: str = setting(
         "", "column with the truth, to score against; empty: the run's target, if there"

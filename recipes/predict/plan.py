@@ -1,6 +1,5 @@
 """Which columns of a table are read, and what for."""
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import tensorflow as tf
 
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
+from recipes.pipeline.datasets import Column
 from recipes.pipeline.datasets.readers.table_source import CellType, Table
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 from recipes.predict.exported import Exported, Extras
@@ -39,7 +39,7 @@ def make_plan(
     model: Exported,
     extras: Extras,
     *,
-    ids: str,
+    ids: tuple[str, ...],
     target: str,
     verbatim: bool,
 ) -> Plan:
@@ -49,7 +49,7 @@ def make_plan(
         table: The table.
         model: The model.
         extras: What is known of it besides.
-        ids: The columns to keep, with commas between them; all if empty.
+        ids: The columns to keep; all if empty.
         target: The column with the truth; if empty, the run's target, if it is there.
         verbatim: Whether kept numbers are written as they stand in the table.
 
@@ -64,7 +64,7 @@ def make_plan(
             f"no scores of {quote(truth)}: the names of the classes are not known",
         )
         truth = ""
-    kept = _split_names(ids) or table.names
+    kept = ids or table.names
     _require(table, kept, "--id: {}")
     if model.inputs:
         numbers = [n for n, dtype in model.inputs.items() if dtype != tf.string]
@@ -73,13 +73,23 @@ def make_plan(
         numbers, told = _choose_matrix(table, model, extras, truth, kept)
         notes += told
     texts = [n for n in model.inputs if n not in numbers]
-    types: dict[str, CellType] = dict.fromkeys(numbers, "number")
-    types |= dict.fromkeys(texts, "text")
-    if truth:
-        types[truth] = "number" if is_regression else "text"
-    for name in kept:
-        types[name] = "text" if verbatim else types.get(name, "text")
+    # Numbers that stand among other texts, or in a dress, are parsed here.
+    as_texts = {
+        column.name for column in _known(extras) if column.na_values or column.format
+    }
+    needed = [*numbers, truth] if truth and is_regression else numbers
+    types: dict[str, CellType] = {
+        name: "text" if name in as_texts or (verbatim and name in kept) else "number"
+        for name in needed
+    }
+    for name in (*texts, *filter(None, [truth]), *kept):
+        types.setdefault(name, "text")
     return Plan(tuple(numbers), tuple(texts), tuple(kept), truth, types, notes)
+
+
+def _known(extras: Extras) -> tuple[Column, ...]:
+    file = extras.columns
+    return (*file.columns, file.target) if file else ()
 
 
 def _find_target(table: Table, extras: Extras, target: str) -> str:
@@ -87,12 +97,6 @@ def _find_target(table: Table, extras: Extras, target: str) -> str:
         _require(table, [target], "--target: {}")
         return target
     return extras.target if extras.target in table.names else ""
-
-
-def _split_names(names: str) -> tuple[str, ...]:
-    """Split names at commas; one that has a comma itself stands in quotes."""
-    (cells,) = list(csv.reader([names], skipinitialspace=True)) or [[]]
-    return tuple(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))
 
 
 def _require_inputs(table: Table, model: Exported) -> None:

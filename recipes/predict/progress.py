@@ -1,8 +1,11 @@
 """Lines that tell how far a command has come."""
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 _SECONDS_ON_TERMINAL = 0.2
@@ -71,3 +74,29 @@ def format_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02} min"
     return f"{whole // 3600}:{whole // 60 % 60:02} h"
+
+
+def measure_share_read(path: Path) -> float:
+    """Return the share of a file that this process has read, as far as is known.
+
+    It is where the system will read on, in whatever way the file is being read.
+
+    Returns:
+        From 0, also if the file is not being read from its beginning on, to 1.
+    """
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        place = os.path.realpath(path)
+        number = next(
+            number
+            for number in os.listdir("/proc/self/fd")
+            if _link(f"/proc/self/fd/{number}") == place
+        )
+        with open(f"/proc/self/fdinfo/{number}") as lines:
+            return int(next(lines).removeprefix("pos:")) / os.path.getsize(place)
+    return 0.0
+
+
+def _link(path: str) -> str:
+    with contextlib.suppress(OSError):  # it has been closed
+        return os.readlink(path)
+    return ""

@@ -3,6 +3,7 @@
 Each step is independent of the others, so they run on all cores at once.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from recipes.pipeline.datasets import Column
 from recipes.pipeline.datasets.columns_file import ColumnsFile
 from recipes.pipeline.datasets.training_distribution import count_bins
 from recipes.predict.answers import answer_columns
-from recipes.predict.cells import to_numbers, to_texts
+from recipes.predict.cells import TextColumn, to_numbers
 from recipes.predict.drift import Counts
 from recipes.predict.exported import Exported
 from recipes.predict.plan import Plan
@@ -26,7 +27,7 @@ from recipes.predict.writing import format_rows
 STEP_ROWS = 8192
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scored:
     """What some rows have become.
 
@@ -36,33 +37,46 @@ class Scored:
         outputs: What the model answers, by name.
         target: The truth, if it is there, as `Truth.add` takes it.
         others: Texts of classes that the model does not know.
-        blank_rows: Rows with a needed cell that is blank.
-        unseen_rows: Rows with a text that no level is.
-        counts: Rows in each bin of a column, by name.
+        blanks: Needed cells of each row that are blank, or not in their column's
+            format, [n].
+        unseen: Texts of each row that no level is, [n].
+        misfits: Cells that are not in their column's format, by column.
+        bins: Rows in each bin of a column, by column.
     """
 
     rows: int
-    part: Any
-    outputs: Mapping[str, Any]
-    target: npt.NDArray[Any] | None
-    others: set[str]
-    blank_rows: int
-    unseen_rows: int
-    counts: Mapping[str, Counts]
+    blanks: npt.NDArray[np.int64]
+    unseen: npt.NDArray[np.int64]
+    part: Any = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    target: npt.NDArray[Any] | None = None
+    others: set[str] = field(default_factory=set)
+    misfits: Counter[str] = field(default_factory=Counter)
+    bins: dict[str, Counts] = field(default_factory=dict)
 
 
 def cut(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield rows in steps of limited size."""
     for batch in batches:
         for start in range(0, batch.num_rows, STEP_ROWS):
-            yield batch.slice(start, STEP_ROWS)
+            step = batch.slice(start, STEP_ROWS)
+            if step.num_rows < batch.num_rows:
+                columns = [_shorten_dictionary(column) for column in step.columns]
+                step = pa.RecordBatch.from_arrays(columns, names=step.schema.names)
+            yield step
 
 
-@dataclass(frozen=True)
+def _shorten_dictionary(column: pa.Array) -> pa.Array:
+    """Leave texts out that many more rows have brought."""
+    if pa.types.is_dictionary(column.type) and len(column.dictionary) > len(column):
+        return column.dictionary_decode().dictionary_encode()
+    return column
+
+
 class Scorer:
     """Makes predictions for rows of a table.
 
-    Attributes:
+    Args:
         model: The model.
         plan: Which columns are for what.
         columns: What is known of the columns; None if nothing is.
@@ -71,96 +85,100 @@ class Scorer:
         as_text: Whether the output is a text.
     """
 
-    model: Exported
-    plan: Plan
-    columns: ColumnsFile | None
-    classes: Sequence[str]
-    names: Sequence[str]
-    as_text: bool
-    _by_name: dict[str, Column] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Index the columns."""
-        for column in self.columns.columns if self.columns else ():
-            self._by_name[column.name] = column
+    def __init__(
+        self,
+        model: Exported,
+        plan: Plan,
+        columns: ColumnsFile | None,
+        classes: Sequence[str],
+        names: Sequence[str],
+        *,
+        as_text: bool,
+    ) -> None:
+        self._model, self.plan, self.columns = model, plan, columns
+        self._classes, self._as_text = classes, as_text
+        self.names = list(names)
+        self.known: dict[str, Column] = {
+            column.name: column
+            for column in ((*columns.columns, columns.target) if columns else ())
+        }
+        self._texts = {name: TextColumn(self.known.get(name)) for name in plan.texts}
 
     def __call__(self, batch: pa.RecordBatch) -> Scored:
         """Predict some rows.
 
         Raises:
-            NotNumbersError: A cell of a column is no number.
+            NotNumbersError: A cell of a column of numbers is none.
         """
-        counts: dict[str, Counts] = {}
-        rows = batch.num_rows
-        blanks, unseen = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        inputs: dict[str, Any] = {}
-        for name in self.plan.numbers:
-            values = to_numbers(name, batch[name], self.dtype_of(name))
-            blanks += np.isnan(values)
-            self._count_numbers(name, values, counts)
-            inputs[name] = values
-        for name in self.plan.texts:
-            inputs[name] = self._read_texts(name, batch[name], blanks, unseen, counts)
-        outputs = self.model.predict(self._as_tensors(inputs))
-        target, others = self._read_target(batch)
-        answers = answer_columns(outputs, blanks, unseen if self.columns else None)
+        zeros = np.zeros(batch.num_rows, np.int64)
+        scored = Scored(batch.num_rows, zeros, zeros.copy())
+        inputs = {
+            **{n: self._read_numbers(n, batch[n], scored) for n in self.plan.numbers},
+            **{n: self._read_texts(n, batch[n], scored) for n in self.plan.texts},
+        }
+        scored.outputs = self._model.predict(self._as_tensors(inputs))
+        self._read_target(batch, scored)
+        unseen = scored.unseen if self.columns else None
+        answers = answer_columns(scored.outputs, scored.blanks, unseen)
         kept = [batch[name] for name in self.plan.kept]
-        table = pa.RecordBatch.from_arrays([*kept, *answers], names=[*self.names])
-        return Scored(
-            rows,
-            format_rows(table, as_text=self.as_text),
-            outputs,
-            target,
-            others,
-            int((blanks > 0).sum()),
-            int((unseen > 0).sum()),
-            counts,
-        )
+        table = pa.RecordBatch.from_arrays([*kept, *answers], names=self.names)
+        scored.part = format_rows(table, as_text=self._as_text)
+        return scored
 
     def dtype_of(self, name: str) -> Any:
         """Return the dtype that the numbers of a column have to fit into."""
         if name == self.plan.target:
             return np.float64
-        return self.model.inputs.get(name, self.model.dtype).as_numpy_dtype
+        return self._model.inputs.get(name, self._model.dtype).as_numpy_dtype
 
-    def _as_tensors(self, inputs: dict[str, Any]) -> Any:
-        if self.model.inputs:
-            return {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
-        matrix = np.stack([*inputs.values()], axis=1)
-        return tf.convert_to_tensor(matrix.reshape(-1, *self.model.shape))
+    def na_values_of(self, name: str) -> Sequence[str]:
+        """Return the texts that are blank in a column, besides the usual ones."""
+        return self.known[name].na_values if name in self.known else ()
 
-    def _count_numbers(
-        self, name: str, values: npt.NDArray[Any], counts: dict[str, Counts]
-    ) -> None:
-        training = self.columns.training.get(name) if self.columns else None
-        if training and training.deciles:
-            counts[name] = count_bins(values, training.cuts)
+    def _read_numbers(self, name: str, cells: pa.Array, scored: Scored) -> Any:
+        na_values = self.na_values_of(name)
+        values = to_numbers(name, cells, self.dtype_of(name), na_values)
+        scored.blanks += np.isnan(values)
+        self._count(name, values, scored)
+        return values
 
-    def _read_texts(
-        self,
-        name: str,
-        cells: pa.Array,
-        blanks: npt.NDArray[np.int64],
-        unseen: npt.NDArray[np.int64],
-        counts: dict[str, Counts],
-    ) -> tf.Tensor:
-        """Return a column for the model, and count what is peculiar in it."""
-        column = self._by_name.get(name)
-        levels = column.levels if column else ()
-        texts = to_texts(cells, levels, column.na_values if column else ())
-        blanks += texts.blank
-        if texts.codes is not None:
-            unseen += texts.codes > len(levels)
-            if self.columns and name in self.columns.training:
-                counts[name] = np.bincount(texts.codes, minlength=len(levels) + 2)
+    def _read_texts(self, name: str, cells: pa.Array, scored: Scored) -> Any:
+        texts = self._texts[name](cells)
+        scored.blanks += texts.blank
+        column = self.known.get(name)
+        if column and column.format:
+            scored.blanks += texts.other
+            scored.misfits[name] = int(texts.other.sum())
+        else:
+            scored.unseen += texts.other
+        if column and texts.values is not None:
+            dtype = column.dtype if column.format else np.int64
+            self._count(name, texts.values.astype(dtype), scored)
         return texts.tensor
 
-    def _read_target(
-        self, batch: pa.RecordBatch
-    ) -> tuple[npt.NDArray[Any] | None, set[str]]:
-        target = self.plan.target
-        if not target:
-            return None, set()
-        if "prediction" in self.model.outputs:
-            return to_numbers(target, batch[target], np.float64), set()
-        return encode_classes(batch[target], self.classes)
+    def _count(self, name: str, values: npt.NDArray[Any], scored: Scored) -> None:
+        """Count the rows in each bin of a column."""
+        training = self.columns.training.get(name) if self.columns else None
+        if training and training.levels:
+            bins = np.bincount(values, minlength=len(training.levels) + 2)
+            scored.bins[name] = bins
+        elif training:
+            scored.bins[name] = count_bins(values, training.cuts)
+
+    def _as_tensors(self, inputs: dict[str, Any]) -> Any:
+        if self._model.inputs:
+            return {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+        matrix = np.stack([*inputs.values()], axis=1)
+        return tf.convert_to_tensor(matrix.reshape(-1, *self._model.shape))
+
+    def _read_target(self, batch: pa.RecordBatch, scored: Scored) -> None:
+        name = self.plan.target
+        if not name:
+            return
+        if "prediction" not in self._model.outputs:
+            scored.target, scored.others = encode_classes(batch[name], self._classes)
+        elif name in self.known and self.known[name].format:
+            scored.target = TextColumn(self.known[name])(batch[name]).values
+        else:
+            na_values = self.na_values_of(name)
+            scored.target = to_numbers(name, batch[name], np.float64, na_values)
