@@ -75,9 +75,12 @@ class ServingModel(keras.Model):
         """Predict from raw inputs."""
         # Keras passes `training` on to the layers that take it.
         del training
+        texts = ()
         if self.raw_columns is not None:
+            texts = self.raw_columns.read_texts(inputs)
             inputs = self.raw_columns(inputs)
-        output = self.model(self.preprocessing(inputs))
+        features = self.preprocessing(inputs, *([texts] if texts else []))
+        output = self.model(features)
         return (
             keras.ops.cast(output, "float64") + self.offset if self.offset else output
         )
@@ -110,7 +113,10 @@ class ServingModel(keras.Model):
     @property
     def tables(self) -> Sequence[tf.lookup.StaticHashTable]:
         """The lookup tables that a SavedModel must track."""
-        return () if self.raw_columns is None else self.raw_columns.tables
+        if self.raw_columns is None:
+            return ()
+        texts = getattr(self.preprocessing, "texts", ())
+        return (*self.raw_columns.tables, *(layer.table for layer in texts))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, layers serialised."""

@@ -39,7 +39,9 @@ def train_and_evaluate(config: Config) -> Run:
     with Session(NAME, config) as session:
         with session.stage("load"):
             data = load(config)
-            preprocessing = pipeline.preprocessing.learn_preprocessing(data)
+            preprocessing = pipeline.preprocessing.learn_preprocessing(
+                data, text_features=config.text_features
+            )
             data = data.with_notes(*preprocessing.notes)
             pipeline.evaluation.check_memory(
                 data,

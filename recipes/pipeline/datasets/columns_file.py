@@ -19,7 +19,8 @@ from recipes.pipeline.datasets.training_distribution import Distribution
 
 NAME = "columns.json"
 _KEYS = ("table", "target", "training_rows", "columns")
-_FIELDS = tuple(field.name for field in dataclasses.fields(Column))
+# The texts are rows, not what is known of them.
+_FIELDS = tuple(f.name for f in dataclasses.fields(Column) if f.name != "texts")
 # The fields whose values are words, each with those that it may have.
 _WORDS = {
     name: typing.get_args(hint)
@@ -52,14 +53,14 @@ def columns_text(content: ColumnsFile) -> str:
     """Return the text of `columns.json`, an entry a line."""
     entries = []
     for column in content.columns:
-        entry = dataclasses.asdict(column)
+        entry = _as_entry(column)
         if column.name in content.training:
             entry["training"] = content.training[column.name].to_json()
         entries.append(f"    {_as_json(entry)}")
     listed = ",\n".join(entries)
     return (
         f'{{\n  "table": {_as_json(content.table)},\n'
-        f'  "target": {_as_json(dataclasses.asdict(content.target))},\n'
+        f'  "target": {_as_json(_as_entry(content.target))},\n'
         f'  "training_rows": {content.training_rows},\n'
         f'  "columns": [\n{listed}\n  ]\n}}\n'
     )
@@ -183,6 +184,10 @@ def _wrong(
     return _EntryError(
         f"{where} is {quote(_as_json(value))}{near}; it should be {expected}"
     )
+
+
+def _as_entry(column: Column) -> dict[str, Any]:
+    return {name: getattr(column, name) for name in _FIELDS}
 
 
 def _as_json(value: Any) -> str:

@@ -17,7 +17,7 @@ Task = Literal["regression", "classification"]
 FeatureMatrix: TypeAlias = Any
 
 
-Kind = Literal["numeric", "categorical", "date"]
+Kind = Literal["numeric", "categorical", "date", "text"]
 BLANK_LEVEL = "(blank)"  # what the level "" is called where people read it
 
 
@@ -38,6 +38,8 @@ class Column:
     # written plainly, such as `$1,000.0`. Empty: the cells are numbers, or levels.
     format: str = ""
     na_values: tuple[str, ...] = ()  # texts of blanks, besides `layers.cells.BLANKS`
+    # All different cells of free text, in all rows: place i stands for texts[i].
+    texts: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def level_names(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Examples:
     `features` is [n, d], dense or CSR: float32, or float64 if a column's values need
     it; NaN stands for a blank. A categorical
     column holds codes, NaN for a level that no training row has, and for a blank if no
-    training row is blank. An image is
+    training row is blank. A column of free text holds places. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     `weight` is [n], float64 and positive; `None` if every row counts the same.
