@@ -102,8 +102,10 @@ def _merge_levels(
         )
     if ours.kind not in ("categorical", "text"):
         return ours, values
-    field = "levels" if ours.kind == "categorical" else "texts"
-    levels = Levels(getattr(ours, field))
-    codes = [levels.encode(text) for text in getattr(theirs, field)]
-    merged = dataclasses.replace(ours, **{field: levels.texts})
-    return merged, look_up(values, np.array(codes, np.float64))
+    levels = Levels(ours.levels or ours.texts)  # a column has the one or the other
+    codes = [levels.encode(text) for text in theirs.levels or theirs.texts]
+    if ours.kind == "text":
+        ours = dataclasses.replace(ours, texts=levels.texts)
+    else:
+        ours = dataclasses.replace(ours, levels=levels.texts)
+    return ours, look_up(values, np.array(codes, np.float64))
