@@ -24,7 +24,9 @@ def build_tube_section(run: Run) -> report.Section:
     """
     columns = run.data.description.columns
     body: list[report.Block] = [_plot_predictions(run)]
-    if len(columns) == 1 and columns[0].kind == "numeric":
+    is_numeric = len(columns) == 1 and columns[0].kind == "numeric"
+    # Of a column of one value and blanks, only the blanks are used.
+    if is_numeric and columns[0].name in run.serving_model.preprocessing.output_names:
         body.append(_plot_curve(run, columns[0]))
         return report.Section("The tube", (report.Grid(body),))
     return report.Section("The tube", body)
@@ -118,8 +120,8 @@ def _plot_curve(run: Run, column: Column) -> report.Figure:
     """Plot the predictions along the only column."""
     raw = run.data.train.features
     raw = raw.toarray() if hasattr(raw, "toarray") else raw
-    values = run.serving_model.preprocessing.imputation(raw).numpy()[:, 0]
-    x = np.linspace(values.min(), values.max(), _CURVE_POINTS)
+    values = raw[:, 0]  # blanks are not drawn
+    x = np.linspace(np.nanmin(values), np.nanmax(values), _CURVE_POINTS)
     features = run.serving_model.preprocessing(x[:, np.newaxis])
     y = np.asarray(run.model(features), np.float64)[:, 0]
     y += run.data.description.target_offset
