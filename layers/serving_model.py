@@ -101,7 +101,7 @@ class ServingModel(keras.Model):
         dtypes = {
             **dict.fromkeys(self.raw_columns.names, tf.float32),
             **dict.fromkeys(self.raw_columns.float64, tf.float64),
-            **{name: tf.string for name, _ in self.raw_columns.levels},
+            **dict.fromkeys(self.raw_columns.texts, tf.string),
         }
         return {
             name: tf.TensorSpec((None,), dtype, name) for name, dtype in dtypes.items()

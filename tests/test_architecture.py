@@ -72,6 +72,11 @@ ROOMS = {
     "recipes.fast_fit": ("recipes.errors", "recipes.interrupts"),
     "recipes.pipeline.cli": SHARED,
     "recipes.pipeline": ("layers", "recipes.pipeline.cli", *SHARED),
+    "recipes.predict.config": ("recipes.errors", "recipes.checks"),
+    "recipes.predict": (
+        *("recipes.predict.config", "recipes.pipeline.cli", "recipes.pipeline"),
+        *("layers", *SHARED),
+    ),
     "recipes": ("recipes.pipeline.cli", "recipes.pipeline", *SHARED),
 } | {
     f"recipes.{learner}{room}": tuple(

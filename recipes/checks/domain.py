@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-_SEVERAL = (tuple[int, ...], Sequence[int])
+_SEVERAL: dict[Any, type[int] | type[str]] = {
+    tuple[int, ...]: int,
+    Sequence[int]: int,
+    tuple[str, ...]: str,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,8 @@ class Domain:
         number: int or float, where it may be a number.
         words: The words that it may be.
         text: Whether it may be any text of one line.
-        several: Whether it is any number of whole numbers, each within the bounds.
+        several: int or str, where it is any number of whole numbers, each within the
+            bounds, or of texts of one line.
         anything: Whether it may be any object: its user checks it.
         bounds: What its numbers stay within.
     """
@@ -68,7 +73,7 @@ class Domain:
     number: type[int] | type[float] | None = None
     words: tuple[str, ...] = ()
     text: bool = False
-    several: bool = False
+    several: type[int] | type[str] | None = None
     anything: bool = False
     bounds: Bounds = Bounds()
 
@@ -90,7 +95,7 @@ class Domain:
         if hint is bool:
             return cls(switch=True)
         if hint in _SEVERAL:
-            return cls(several=True, bounds=bounds)
+            return cls(several=_SEVERAL[hint], bounds=bounds)
         union = typing.get_origin(hint) in (typing.Union, types.UnionType)
         number: type[int] | type[float] | None = None
         words: tuple[str, ...] = ()
@@ -113,23 +118,27 @@ class Domain:
     def holds(self, value: Any) -> bool:
         """Say whether a value is in the domain; NaN and infinity are in none."""
         if self.text and isinstance(value, str):
-            return len(value.splitlines()) <= 1
+            return _is_line(value)
         if self.anything or (isinstance(value, str) and value in self.words):
             return True
         if self.switch:
             return isinstance(value, bool)
         if self.several:
-            return isinstance(value, tuple) and all(
-                is_whole_number(each) and self.bounds.hold(each) for each in value
-            )
+            fits = _is_line if self.several is str else self._holds_whole_number
+            return isinstance(value, tuple) and all(map(fits, value))
         is_number = is_whole_number if self.number is int else is_finite_number
         return bool(self.number) and is_number(value) and self.bounds.hold(value)
+
+    def _holds_whole_number(self, value: Any) -> bool:
+        return is_whole_number(value) and self.bounds.hold(value)
 
     @property
     def expected(self) -> str:
         """What a value should be, in words: "a number above 0 or auto"."""
         if self.switch:
             return "true or false"
+        if self.several is str:
+            return "texts of one line"
         if self.several:
             return f"whole numbers {self.bounds}".strip()
         if not self.number and not self.words:
@@ -142,6 +151,11 @@ class Domain:
     def is_restricted(self) -> bool:
         """Whether `expected` says more than the type of a default."""
         return bool(self.words or str(self.bounds)) and not self.anything
+
+
+def _is_line(value: Any) -> bool:
+    """Say whether it is a text of one line."""
+    return isinstance(value, str) and len(value.splitlines()) <= 1
 
 
 def is_finite_number(value: Any) -> bool:

@@ -26,6 +26,61 @@ def test_contract(tmp_path):
     )
 
 
+def test_contract_of_texts(tmp_path):
+    check_layer(
+        RawColumns,
+        {
+            "names": ["price", "sold", "sex", "rooms"],
+            "levels": {"sex": ["female", ""]},
+            "formats": {"price": "$1,000.0", "sold": "%d/%m/%Y %H:%M"},
+            "na_values": {"price": ["$0"], "sex": ["-"], "rooms": ["-1"]},
+        },
+        {
+            "price": np.array(["$1,234.5", " $2 ", '"$3"']),
+            "sold": np.array(["1/2/2024 03:04", "29/02/2024 0:00", "1/1/1970 12:00"]),
+            "sex": np.array(["-", "NA", "female"]),
+            "rooms": np.array([1, 2, 3], "float32"),
+        },
+        (3, 4),
+        policies=(),
+        tmp_path=tmp_path,
+    )
+
+
+def test_every_kind_of_cell():
+    layer = RawColumns(
+        ["price", "sold", "sex", "rooms"],
+        {"sex": ["female", ""]},
+        ["sold"],
+        {"price": "$1,000.0", "sold": "%d/%m/%Y"},
+        {"price": ["$0"], "sex": ["-"], "rooms": ["-1", "unknown"]},
+    )
+    output = layer(
+        {
+            "price": tf.constant(["$1,234.5", "$0", "1", "-$0.1"]),
+            "sold": tf.constant(["1/2/2024", "30/2/2024", "2024-02-01", "?"]),
+            "sex": tf.constant(["-", '" NA "', "female", "male"]),
+            "rooms": np.array([1, -1, NAN, 0], "float32"),
+        }
+    )
+    expected = [
+        [1234.5, 19754, 1, 1],
+        [NAN, NAN, 1, NAN],
+        [NAN, NAN, 0, NAN],
+        [np.float32(-0.1), NAN, NAN, 0],  # not a float64 column
+    ]
+    assert output.dtype == tf.float64
+    np.testing.assert_array_equal(output, expected)
+
+
+def test_config_of_an_earlier_version_is_read():
+    config = RawColumns(["sex", "age"], {"sex": ["None", "-"]}).get_config()
+    del config["formats"], config["na_values"]
+    layer = RawColumns.from_config(config)
+    output = layer({"sex": tf.constant(["-", "None", ""]), "age": np.zeros(3)})
+    np.testing.assert_array_equal(output[:, 0], [1, 0, NAN])
+
+
 def test_unknown_and_missing_levels_are_nan():
     layer = RawColumns(["sex", "age"], {"sex": ["female", "male"]})
     output = layer(
@@ -78,6 +133,25 @@ def test_float64_of_other_than_numeric_columns_is_refused():
     for name in ("sex", "b"):
         with pytest.raises(ValueError, match="`float64` should be names of numeric"):
             RawColumns(["a", "sex"], {"sex": ["x"]}, [name])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"formats": {"c": "%Y"}}, "`formats` should be given for columns"),
+        ({"formats": {"sex": "%Y"}}, "`formats` should be given for columns"),
+        ({"formats": {"a": "%Q"}}, "%Q is none of %Y"),
+        ({"na_values": {"c": ["-"]}}, "`na_values` should be given for columns"),
+    ],
+)
+def test_bad_formats_and_na_values_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RawColumns(["a", "sex"], {"sex": ["x"]}, **arguments)
+
+
+def test_levels_that_are_equal_but_for_quotes_are_refused():
+    with pytest.raises(ValueError, match="`levels` should differ in more than"):
+        RawColumns(["sex"], {"sex": ["x", ' "x"']})
 
 
 def test_missing_column_is_refused():

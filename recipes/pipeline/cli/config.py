@@ -39,6 +39,35 @@ class DataConfig(Settings):
         0.2, "share of rows held out for the test", above=0, below=1
     )
     target: str = setting("", "target column of a table; empty: the last one")
+    drop: tuple[str, ...] = setting((), "columns of a table to leave out")
+    features: tuple[str, ...] = setting(
+        (), "columns of a table to use, and no others; empty: all"
+    )
+    keep: tuple[str, ...] = setting(
+        (), "columns to use though their numbers seem to name the rows"
+    )
+    categorical: tuple[str, ...] = setting(
+        (), "columns whose values are categories, also if they are numbers"
+    )
+    numeric: tuple[str, ...] = setting((), "columns whose values are numbers")
+    na_values: tuple[str, ...] = setting(
+        (), "texts that mean 'not known', besides NA, ?, null and the like"
+    )
+    separator: str = setting(
+        "auto", "what separates a table's cells: a character, tab, blank or auto"
+    )
+    decimal: Literal["auto", ".", ","] = setting(
+        "auto", "the sign before the decimals of a table's numbers"
+    )
+    encoding: str = setting(
+        "auto", "a table's encoding, such as utf-8 or cp1252, or auto"
+    )
+    columns: str = setting(
+        "", "read a table's columns as another run's columns.json says"
+    )
+    header: Literal["auto", "yes", "no"] = setting(
+        "auto", "whether a table's first line has the columns' names"
+    )
     task: Literal["auto", "regression", "classification"] = setting(
         "auto", "what to predict: numbers or classes; auto: as the target looks"
     )
@@ -51,6 +80,16 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    positive_class: str = setting(
+        "", "of two classes, the one of index 1; empty: the last by name"
+    )
+    threshold: str = setting(
+        "",
+        "of two classes, from what probability of the positive one (or score, where "
+        "there are no probabilities) a row is of it: a number, balanced or "
+        "cost=FN:FP; empty: the score decides",
+    )
+    weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"
     )

@@ -1,13 +1,15 @@
 """A configuration dataclass, read as the flags of a command line."""
 
+import csv
 import dataclasses
+import io
 import shutil
 import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 from recipes.checks.domain import Domain
-from recipes.checks.settings import domains
+from recipes.checks.settings import Settings, domains
 from recipes.checks.suggestions import suggest
 from recipes.pipeline.cli.config import DataConfig
 
@@ -22,7 +24,7 @@ class Field:
         name: The field's name, and its flag's.
         default: Its default value.
         help: What it means, and what values it takes.
-        is_shared: Whether all recipes have it.
+        is_shared: Whether it is one of those that all recipes have.
         domain: The values that it takes.
     """
 
@@ -36,7 +38,7 @@ class Field:
     def placeholder(self) -> str:
         """What stands for the value in a usage line."""
         if self.domain.several:
-            return "INTEGER,..."
+            return "TEXT,..." if self.domain.several is str else "INTEGER,..."
         kinds = {int: ["INTEGER"], float: ["NUMBER"], None: []}
         return "|".join([*kinds[self.domain.number], *self.domain.words]) or "TEXT"
 
@@ -52,8 +54,12 @@ class Field:
         domain = self.domain
         try:
             if domain.several:
-                parts = argument.split(",") if argument.strip() else ()
-                return tuple(int(part) for part in parts)
+                parts = (
+                    next(csv.reader([argument], skipinitialspace=True), [])
+                    if argument.strip()
+                    else []
+                )
+                return tuple(domain.several(part.strip()) for part in parts)
             if domain.number and argument not in domain.words:
                 return domain.number(argument)
         except ValueError:
@@ -66,13 +72,14 @@ class Field:
         raise ValueError(f"should be {domain.expected}{near}")
 
 
-def fields_of(config_class: type[DataConfig]) -> list[Field]:
+def fields_of(config_class: type[Settings]) -> list[Field]:
     """List the settings of a configuration that have a flag, in its order.
 
     Raises:
         TypeError: If a field has no help text, or a type that no flag can have.
     """
-    shared = {field.name for field in dataclasses.fields(DataConfig)}
+    is_recipe = issubclass(config_class, DataConfig)
+    shared = {field.name for field in dataclasses.fields(DataConfig) if is_recipe}
     found = domains(config_class)
     return [
         Field(
@@ -88,12 +95,12 @@ def fields_of(config_class: type[DataConfig]) -> list[Field]:
 
 
 def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
-    """Write what `--help` shows: the recipe's own settings, then the shared ones.
+    """Write what `--help` shows: the command's own settings, then the shared ones.
 
     Args:
-        fields: The recipe's settings.
-        recipe: The recipe's name, as in `python -m recipes.NAME`.
-        doc: What the recipe does; its first paragraph is shown.
+        fields: The settings of the recipe, or of another command.
+        recipe: Its name, as in `python -m recipes.NAME`.
+        doc: What it does; the first paragraph is shown.
 
     Returns:
         Lines for a terminal, as wide as it is (60 to 100 characters).
@@ -117,12 +124,15 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
 def as_text(value: Any) -> str:
     """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`.
 
-    An object that no flag takes is shown by its type: `<DataFrame>`.
+    A text with a comma stands in quotation marks: `age,"height, cm"`. An object that no
+    flag takes is shown by its type: `<DataFrame>`.
     """
     if not isinstance(value, str | int | float | tuple):
         return f"<{type(value).__name__}>"
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        return line.getvalue()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

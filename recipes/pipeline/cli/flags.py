@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from absl import app, flags, logging
 
+from recipes.checks.settings import Settings
 from recipes.checks.suggestions import suggest
 from recipes.errors import ArgumentError, InputError, quote, shorten
 from recipes.pipeline.cli import temporary_files
@@ -23,7 +24,7 @@ from recipes.pipeline.cli.config_fields import (
 )
 from recipes.pipeline.cli.tensorflow_import import import_tensorflow
 
-Config = TypeVar("Config", bound=DataConfig)
+Config = TypeVar("Config", bound=Settings)
 
 _LONGEST_NAME = 100  # of a flag; absl compares longer ones until the stack ends
 _NOT_REPEATED = frozenset({"resume"})
@@ -40,13 +41,13 @@ def run(
     recipe: str,
     doc: str,
 ) -> NoReturn:
-    """Read the flags and run the recipe.
+    """Read the flags and run a recipe, or another command.
 
     Args:
-        config_class: The recipe's `Config`.
-        train_and_evaluate: The recipe's entry point, which imports whatever is heavy.
-        recipe: The recipe's name, as in `python -m recipes.NAME`.
-        doc: What the recipe does; the first paragraph of `--help`.
+        config_class: The recipe's `Config`, or the command's settings.
+        train_and_evaluate: Its entry point, which imports whatever is heavy.
+        recipe: Its name, as in `python -m recipes.NAME`.
+        doc: What it does; the first paragraph of `--help`.
 
     Raises:
         InputError: If a flag or the data are wrong.
@@ -71,7 +72,7 @@ def run(
 
 
 def define(
-    config_class: type[DataConfig],
+    config_class: type[Settings],
     recipe: str,
     doc: str = "",
     flag_values: flags.FlagValues = flags.FLAGS,
@@ -233,7 +234,7 @@ def _values(config: DataConfig) -> Iterator[tuple[str, Any]]:
 
 
 @contextlib.contextmanager
-def _arguments_as_flags(config_class: type[DataConfig]) -> Iterator[None]:
+def _arguments_as_flags(config_class: type[Settings]) -> Iterator[None]:
     """Report a wrong argument by its flag, as whoever wrote the flag knows it.
 
     Raises:

@@ -53,12 +53,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def errors_as_input_errors(what: str, path: Path) -> Iterator[None]:
+def errors_as_input_errors(
+    what: str, path: Path, flag: str = "--out_dir"
+) -> Iterator[None]:
     """Turn the system's errors on writing into a one-line message for the user.
 
     Args:
         what: What is written, for the message.
         path: Where it is written.
+        flag: What the user can choose another place by.
 
     Raises:
         InputError: If the block raises an error that the system caused.
@@ -70,9 +73,9 @@ def errors_as_input_errors(what: str, path: Path) -> Iterator[None]:
         if number is None:
             raise
         if number in _DISK_FULL:
-            text = "the disk is full; free some space or choose another --out_dir"
+            text = f"the disk is full; free some space or choose another {flag}"
         else:
-            text = f"{os.strerror(number)}; choose another --out_dir"
+            text = f"{os.strerror(number)}; choose another {flag}"
         raise InputError(f"{path}: cannot write {what}: {text}") from error
 
 

@@ -29,7 +29,7 @@ from recipes.pipeline.run.atomic_files import (
 RECORD = "run.json"
 UNFINISHED = ".unfinished"
 EXPORT, LOGS = "export", "logs"  # folders that files of others may share
-FILES = ("flags.txt", "metrics.json", "model.keras", "report.html")
+FILES = ("columns.json", "flags.txt", "metrics.json", "model.keras", "report.html")
 STATES = "[0-9]*.npz"  # the backups that epochs leave; the number is theirs
 TRAINED = "trained.json"  # with `trained.keras`, the backup after the training
 _ATTEMPTS = 100  # to lock a folder that other runs make and remove meanwhile

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -76,6 +77,7 @@ class ArrowTable(Table):
         notes: tuple[str, ...] = (),
     ) -> None:
         self.name, self.where, self.header, self.notes = name, where, header, notes
+        self.layout: Mapping[str, Any] = {}
         index = _list_index(schema)
         fields = sorted(schema, key=lambda field: field.name not in index)
         if len(fields) > 1 and any(map(_numbers_rows, fields)):

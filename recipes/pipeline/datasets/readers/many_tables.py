@@ -38,6 +38,7 @@ class ManyTables(Table):
             _check_same_columns(first, table)
         self.name, self.where, self.tables = name, where, tables
         self.names, self.header = first.names, first.header
+        self.layout = first.layout
         found = (note for table in tables for note in table.notes)
         self.notes = (f"{len(tables)} files", *notes, *dict.fromkeys(found))
         _write_dates_alike([t for t in tables if isinstance(t, ArrowTable)])

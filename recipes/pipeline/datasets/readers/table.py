@@ -1,161 +1,370 @@
-"""Text tables, `.csv` and `.tsv`, streamed by Arrow into one matrix."""
+"""A table as a `Source`: how each column is read is decided over all of its rows."""
 
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.csv
 
-from recipes.errors import InputError
-from recipes.pipeline.datasets import source
+from layers.cells import PLACEHOLDERS
+from recipes.checks.suggestions import suggest
+from recipes.errors import InputError, quote
+from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples
-from recipes.pipeline.datasets.encoding import Levels
-from recipes.pipeline.datasets.in_place_matrix import (
-    GrowingMatrix,
-    find_first_infinite,
+from recipes.pipeline.datasets.encoding import format_class, is_number, look_up
+from recipes.pipeline.datasets.readers import column_kinds, number_roles
+from recipes.pipeline.datasets.readers.column_kinds import Reading, Texts
+from recipes.pipeline.datasets.readers.table_options import TableOptions
+from recipes.pipeline.datasets.readers.table_rows import (
+    MisfitError,
+    Rows,
+    is_coded,
+    locate,
+    read_rows,
 )
-from recipes.pipeline.datasets.precision import GrowingFeatures
-from recipes.pipeline.datasets.readers import files
-from recipes.pipeline.datasets.readers.table_layout import (
-    Kind,
-    Layout,
-    describe_equal_codes,
-    detect_kinds,
-    detect_layout,
-    find_first_fault,
-    make_arrow_options,
-    widen_blocks,
+from recipes.pipeline.datasets.readers.table_source import (
+    NotNumbersError,
+    Table,
+    name_unnamed,
 )
-from recipes.pipeline.datasets.source import Source
+from recipes.pipeline.datasets.readers.text_codes import TextCodes
+from recipes.pipeline.datasets.source import Source, list_first_five, quote_first_five
 
-_CATEGORIES = pa.dictionary(pa.int32(), pa.string())
+_QUOTED = "'{}'"
+_NAMES_ROWS = "it numbers the rows; --keep=COLUMN brings it back"
 
 
-def read(path: Path, target: str, like: Source | None = None) -> Source:
+def read(table: Table, options: TableOptions) -> Source:
     """Read a table.
 
     Args:
-        path: The file.
-        target: Name of the target column; if empty, the last.
-        like: For a test set: the training set, which determines the kinds of columns.
+        table: The table.
+        options: What the user says of it.
 
     Raises:
         InputError: The table is malformed, or a cell is wrong; the message names the
             file, line and column.
     """
-    layout, head = detect_layout(path)
-    target = target or (like.target.name if like else layout.names[-1])
-    if target not in layout.names:
-        raise source.missing_column_error(target, str(path), layout.names)
-    if like is not None:
-        names = [name for name in layout.names if name != target]
-        source.check_same_columns(like, str(path), names)
-    try:
-        found = _read_table(layout, head, target, like)
-    except pa.ArrowInvalid:  # a row may be longer than a block
-        found = _read_table(widen_blocks(layout), head, target, like)
-    return found if like is not None else source.drop_useless_columns(found)
+    target = options.target or _last_column(table)
+    if target not in table.names:
+        raise source.missing_column_error(target, table.where, table.names)
+    options = dataclasses.replace(options, target=target)
+    options.check(table.names, table.where)
+    readings = _decide_by_head(table, options)
+    while True:
+        try:
+            rows = read_rows(table, readings, target)
+            break
+        except (NotNumbersError, MisfitError) as error:
+            readings |= dict.fromkeys(error.columns, _as_texts(options))
+    if not len(rows.target):
+        raise _no_rows_error(table, target, rows.unlabelled)
+    return _Decisions(table, options, readings, rows).finish()
 
 
-def _read_table(
-    layout: Layout, head: bytes, target: str, like: Source | None
+def _last_column(table: Table) -> str:
+    """Return the last column, but not a blank one that separators at line ends make."""
+    last = table.names[-1]
+    if last == name_unnamed(len(table.names)):
+        texts = table.read_head()[last].fill_null("").to_pylist()
+        if column_kinds.are_blank(texts, ()).all():
+            return table.names[-2]
+    return last
+
+
+def read_as(
+    table: Table, columns: Iterable[Column], target: Column, where: str
 ) -> Source:
-    """Read a table of known layout.
+    """Read a table as another one was, whose columns it has.
+
+    Args:
+        table: The table; other columns than these are left out.
+        columns: The columns.
+        target: The target.
+        where: What says that they are read so, for messages.
 
     Raises:
-        pyarrow.ArrowInvalid: A row does not fit into a block of the layout.
-        InputError: A row is malformed, or a cell is wrong.
+        InputError: As of `read`.
     """
-    kinds: dict[str, Kind] = dict.fromkeys(layout.names, "categorical")
-    try:
-        kinds = _choose_kinds(layout, head, target, like)
-        return _read_columns(layout, kinds, target, head)
-    except pa.ArrowInvalid as error:
-        if layout != widen_blocks(layout):
-            raise
-        raise find_first_fault(layout, kinds, target) from error
-
-
-def _choose_kinds(
-    layout: Layout, head: bytes, target: str, like: Source | None
-) -> dict[str, Kind]:
-    kinds = detect_kinds(layout, head)
-    if like is not None:
-        known = {column.name: column.kind for column in (*like.columns, like.target)}
-        kinds = {name: known.get(name, "useless") for name in kinds}
-    if kinds[target] == "useless":
-        kinds[target] = "categorical"
-    texts = [n for n, kind in kinds.items() if kind != "numeric" and n != target]
-    if texts and not layout.header:
-        raise InputError(
-            f"{layout.path}: the first line looks like a row, but column "
-            f"{layout.names.index(texts[0]) + 1} holds text; add a header line with "
-            "the columns' names"
+    known = {column.name: column for column in (*columns, target)}
+    for name in known:
+        if name not in table.names:
+            raise InputError(
+                f"{table.where} has no column {quote(name)}, which {where} has"
+                f"{suggest(name, table.names, _QUOTED)}"
+            )
+    readings = {
+        name: Reading(
+            known[name].kind, known[name].format, na_values=known[name].na_values
         )
-    return kinds
+        if name in known
+        else Reading("numeric", dropped=f"not in {where}")
+        for name in table.names
+    }
+    try:
+        rows = read_rows(table, readings, target.name)
+    except (NotNumbersError, MisfitError) as error:
+        name = error.columns[0]
+        raise _misfit_error(table, name, readings[name], where) from None
+    if not len(rows.target):
+        raise _no_rows_error(table, target.name, rows.unlabelled)
+    notes = [*_describe_rows(rows, target.name), *_describe_readings(readings)]
+    return _build(table, readings, rows, target.name, notes)
 
 
-def _read_columns(
-    layout: Layout, kinds: dict[str, Kind], target: str, head: bytes
-) -> Source:
-    names = [n for n in layout.names if n != target and kinds[n] != "useless"]
-    levels = {n: Levels() for n in (*names, target) if kinds[n] == "categorical"}
-    features, labels = _stream_rows(layout, kinds, target, names, levels)
-    if not len(labels):
-        raise InputError(f"{layout.path} has a header line but no rows")
-    columns = tuple(_describe_column(name, levels.get(name)) for name in names)
-    return Source(
-        name=files.strip_suffixes(layout.path),
-        where=str(layout.path),
-        tabular=layout.header,
-        columns=columns,
-        target=_describe_column(target, levels.get(target)),
-        train=Examples(features, labels),
-        dropped=tuple(n for n in layout.names if kinds[n] == "useless"),
-        notes=(
-            *(() if layout.header else (f"no header line: x1 … x{len(kinds)}",)),
-            *source.describe_blanks(levels),
-            *describe_equal_codes(layout, kinds, head),
-        ),
+def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
+    """Decide how to read each column by the first rows."""
+    head = table.read_head()
+    readings = {}
+    for name in table.names:
+        used = (*options.features, *options.others, options.target)
+        if name in options.drop or (options.features and name not in used):
+            readings[name] = Reading("numeric", dropped="as you asked")
+            continue
+        texts = TextCodes(options.na_values)
+        for chunk in head[name].dictionary_encode().chunks:
+            texts.encode(chunk)
+        reading = _decide(name, texts.counts, table, options)
+        if reading.dropped and not texts.counts:
+            reading = _as_texts(options)  # blank so far
+        readings[name] = reading
+    return readings
+
+
+def _as_texts(options: TableOptions) -> Reading:
+    """Return how a column is read whose cells are not what its first rows are.
+
+    All of its texts are kept, and decided on at the end.
+    """
+    return Reading("categorical", na_values=options.na_values)
+
+
+def _decide(
+    name: str, counts: Mapping[str, int], table: Table, options: TableOptions
+) -> Reading:
+    """Decide what a column holds by its texts."""
+    wanted = {
+        **dict.fromkeys(options.categorical, "categorical"),
+        **dict.fromkeys(options.numeric, "numeric"),
+    }
+    column = Texts(
+        name,
+        counts,
+        wanted=wanted.get(name, ""),  # type: ignore[arg-type]
+        decimal=options.decimal,
+        prefers_comma=table.layout.get("separator") == ";",
+        is_target=name == options.target,
+        na_values=options.na_values,
+    )
+    # A dash among numbers is a blank, among texts it is one of them.
+    others = {text: n for text, n in counts.items() if text not in PLACEHOLDERS}
+    if others and len(others) < len(counts):
+        reading = column_kinds.decide(dataclasses.replace(column, counts=others))
+        if reading.kind != "categorical":
+            return reading
+    return column_kinds.decide(column)
+
+
+def _misfit_error(table: Table, name: str, reading: Reading, where: str) -> InputError:
+    """Return the error for a cell that is not written as others were."""
+
+    def is_wrong(texts: list[str]) -> Any:
+        numbers = column_kinds.parse(texts, reading)
+        return np.isnan(numbers) & ~column_kinds.are_blank(texts, reading.na_values)
+
+    text, place = locate(table, name, is_wrong)
+    what = "a date" if reading.kind == "date" else "a number"
+    written = f" written as {reading.format}" if reading.format else ""
+    return InputError(
+        f"{table.where}, {place}, column {quote(name)}: {quote(text.strip())} is not "
+        f"{what}{written}, as in {where}"
     )
 
 
-def _stream_rows(
-    layout: Layout,
-    kinds: dict[str, Kind],
+def _no_rows_error(table: Table, target: str, unlabelled: int) -> InputError:
+    if unlabelled:
+        return InputError(
+            f"{table.where}: the target {quote(target)} is blank in all rows"
+        )
+    return InputError(f"{table.where} has a header line but no rows")
+
+
+def _no_columns_error(
+    table: Table, readings: Mapping[str, Reading], target: str
+) -> InputError:
+    found = [
+        f"{quote(name)} ({reading.dropped})"
+        for name, reading in readings.items()
+        if reading.dropped
+    ]
+    what = f": left out are {list_first_five(found)}" if found else ""
+    return InputError(
+        f"{table.where} has no columns to predict {quote(target)} from{what}"
+    )
+
+
+def _describe_rows(rows: Rows, target: str) -> Iterator[str]:
+    if rows.unlabelled:
+        yield (
+            f"left out {rows.unlabelled:,} row{'s' * (rows.unlabelled > 1)} in which "
+            f"the target {quote(target)} is blank"
+        )
+    names = [name for name, texts in rows.texts.items() if texts.had_blanks]
+    if names:
+        yield f"blanks around texts are ignored in {quote_first_five(names)}"
+
+
+class _Decisions:
+    """What the columns of a table hold, now that all of its rows are read.
+
+    Args:
+        table: The table.
+        options: What the user says of it.
+        readings: How each column was read.
+        rows: Its rows; changed in place.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        options: TableOptions,
+        readings: dict[str, Reading],
+        rows: Rows,
+    ) -> None:
+        self._table, self._options, self._rows = table, options, rows
+        self._readings = readings
+
+    def finish(self) -> Source:
+        """Return the table with all its columns as they are meant."""
+        rows, target = self._rows, self._options.target
+        for place, name in enumerate(rows.names):
+            self._settle_texts(name, rows.features[:, place])
+        self._settle_texts(target, rows.target)
+        if self._readings[target].kind == "date":
+            raise InputError(
+                f"--target: {quote(target)} holds dates; predict a number or a class"
+            )
+        notes = [*_describe_rows(rows, target), *self._drop_names()]
+        notes += _describe_readings(self._readings)
+        return _build(self._table, self._readings, rows, target, notes)
+
+    def _settle_texts(self, name: str, codes: npt.NDArray[np.floating]) -> None:
+        """Decide on a column whose texts were kept, and turn the codes into values."""
+        texts = self._rows.texts.get(name)
+        if texts is None:
+            return
+        reading = _decide(name, texts.counts, self._table, self._options)
+        if texts.is_full and not reading.dropped:
+            reading = Reading("categorical", dropped="too many different texts")
+        if reading.odd:
+            first = set(reading.odd)
+            _, place = locate(
+                self._table, name, lambda raw: [text.strip() in first for text in raw]
+            )
+            raise column_kinds.describe_slips(
+                name, reading, texts.counts, self._table.where, place
+            )
+        if not is_coded(reading) and not reading.dropped:
+            written = list(texts.counts)
+            values = column_kinds.parse(written, reading)
+            codes[:] = look_up(codes, values)
+        self._readings[name] = reading
+
+    def _drop_names(self) -> Iterator[str]:
+        """Leave out columns of numbers that name rows, and note codes and marks."""
+        target = self._options.target
+        codes, marks = [], []
+        columns = [*self._rows.features.T, self._rows.target]
+        for name, column in zip((*self._rows.names, target), columns, strict=True):
+            if self._readings[name].kind != "numeric" or self._readings[name].dropped:
+                continue
+            values = column.astype(np.float64)
+            marks += [
+                f"{format_class(mark)} in {quote(name)}"
+                for mark in number_roles.find_marks(values)
+            ]
+            if name == target:
+                continue
+            is_asked_for = name in (
+                *self._options.keep,
+                *self._options.others,
+                *self._options.features,
+                *self._options.numeric,
+            )
+            if not is_asked_for and number_roles.name_rows(name, values):
+                self._readings[name] = Reading("numeric", dropped=_NAMES_ROWS)
+                continue
+            if name not in self._options.numeric and (
+                number := number_roles.count_codes(values)
+            ):
+                codes.append(f"{name} ({number})")
+        if codes:
+            yield (
+                f"few whole numbers, taken as numbers: {list_first_five(codes)}; "
+                "--categorical=COLUMN takes them as categories"
+            )
+        if marks:
+            yield (
+                f"far from all other values, and repeated: {list_first_five(marks)}; "
+                "if that means 'not known', say --na_values=VALUE"
+            )
+
+
+def _describe_readings(readings: Mapping[str, Reading]) -> Iterator[str]:
+    """Note what was left out, and how formatted columns are read."""
+    reasons: dict[str, list[str]] = {}
+    for name, reading in readings.items():
+        if reading.dropped:
+            reasons.setdefault(reading.dropped, []).append(name)
+        elif reading.note:
+            yield reading.note
+    for reason, names in reasons.items():
+        yield f"dropped {quote_first_five(names)}: {reason}"
+
+
+def _build(
+    table: Table,
+    readings: Mapping[str, Reading],
+    rows: Rows,
     target: str,
-    names: list[str],
-    levels: dict[str, Levels],
-) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.float64]]:
-    """Stream the file into the features [n, d] and the targets [n]."""
-    types = {n: _CATEGORIES if n in levels else pa.float64() for n in (*names, target)}
-    features = GrowingFeatures(len(names))
-    labels = GrowingMatrix(1, np.float64)
-    with files.open_decompressed(layout.path) as stream:
-        for batch in pa.csv.open_csv(stream, **make_arrow_options(layout, types)):
-            block = np.empty((batch.num_rows, len(names)))
-            for place, name in enumerate(names):
-                block[:, place] = _decode(batch[name], levels.get(name))
-            label = _decode(batch[target], levels.get(target))
-            if find_first_infinite(block) or not np.isfinite(label).all():
-                raise find_first_fault(layout, kinds, target)
-            features.append(block)
-            labels.append(label)
-    return features.finish(), labels.finish().reshape(-1)
+    notes: Iterable[str],
+) -> Source:
+    places = [p for p, name in enumerate(rows.names) if not readings[name].dropped]
+    if not places:
+        raise _no_columns_error(table, readings, target)
+    features = rows.features
+    if len(places) < len(rows.names):
+        chosen = np.array(places, np.int64)
+        features = in_place_matrix.keep_in_place(features, columns=chosen)
+    columns = tuple(
+        _describe_column(rows.names[place], readings, rows) for place in places
+    )
+    dropped = tuple(name for name, reading in readings.items() if reading.dropped)
+    return Source(
+        name=table.name,
+        where=table.where,
+        tabular=table.header
+        or any(column.kind != "numeric" or column.format for column in columns),
+        columns=columns,
+        target=_describe_column(target, readings, rows),
+        train=Examples(features, rows.target),
+        dropped=dropped,
+        notes=(*table.notes, *notes),
+        layout=table.layout,
+    )
 
 
-def _decode(column: Any, levels: Levels | None) -> npt.NDArray[Any]:
-    """Return a column's numbers or codes, NaN for a blank."""
-    if levels is None:
-        return np.asarray(column.to_numpy(zero_copy_only=False))
-    codes = np.append(levels.encode_all(column.dictionary.to_pylist()), np.nan)
-    places = column.indices.fill_null(len(codes) - 1).to_numpy()
-    return codes[places]
-
-
-def _describe_column(name: str, levels: Levels | None) -> Column:
-    if levels is None:
-        return Column(name)
-    return Column(name, "categorical", levels=levels.texts)
+def _describe_column(name: str, readings: Mapping[str, Reading], rows: Rows) -> Column:
+    reading = readings[name]
+    return Column(
+        name,
+        reading.kind,
+        levels=tuple(rows.texts[name].counts) if reading.kind == "categorical" else (),
+        format=reading.format,
+        na_values=tuple(
+            text
+            for text in reading.na_values
+            if reading.format or reading.kind == "categorical" or is_number(text)
+        ),
+    )

@@ -1,7 +1,7 @@
 """A table as a stream of rows, whatever the format of its file."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -29,6 +29,7 @@ class Table(Protocol):
         where: Name in messages: the file.
         names: The columns' names, different and not empty.
         header: Whether the file has them; otherwise they are x1, x2, ….
+        layout: How a text file was divided into cells, so that another can be as well.
         notes: What a user should know of how the file was read.
     """
 
@@ -36,6 +37,7 @@ class Table(Protocol):
     where: str
     names: tuple[str, ...]
     header: bool
+    layout: Mapping[str, Any]
     notes: tuple[str, ...]
 
     def read_head(self) -> pa.Table:
@@ -49,10 +51,10 @@ class Table(Protocol):
 
         Args:
             types: "number": the column comes as float64, with null for a text of
-                `layers.cells.BLANKS`, blanks around it ignored. "text": as `TEXTS`, each cell as it
-                stands in the file, null for a cell without a value. What is no text in
-                the file is written as people write it: 3 for a float of 3.0, dates as
-                ISO 8601, truth values as True and False.
+                `layers.cells.BLANKS`, blanks around it ignored. "text": as `TEXTS`,
+                each cell as it stands in the file, null for a cell without a value.
+                What is no text in the file is written as people write it: 3 for a float
+                of 3.0, dates as ISO 8601, truth values as True and False.
 
         Raises:
             NotNumbersError: Cells of some columns are no numbers.
@@ -61,3 +63,8 @@ class Table(Protocol):
 
     def locate(self, column: str, text: str) -> str:
         """Return where a text first stands in a column: "line 57" or "row 57"."""
+
+
+def name_unnamed(number: int) -> str:
+    """Return the name of a column that has none; the first is number 1."""
+    return f"column_{number}"

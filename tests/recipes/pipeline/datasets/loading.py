@@ -20,7 +20,7 @@ def refused(dataset, task="auto", **flags):
     return message
 
 
-ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
+ROWS = "".join(f"{i}.25,{i % 3}.5,{(i + 0.25) ** 2}\n" for i in range(50))
 
 
 def write_table(folder, text, name="data.csv"):

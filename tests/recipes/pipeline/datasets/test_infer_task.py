@@ -18,7 +18,7 @@ def test_a_quantity_is_no_class():
 
 
 def write_labels(folder, labels):
-    rows = "".join(f"{i % 7},{label}\n" for i, label in enumerate(labels))
+    rows = "".join(f"{i % 7}.5,{label}\n" for i, label in enumerate(labels))
     (folder / "rows.csv").write_text("a,kind\n" + rows)
     return folder / "rows.csv"
 

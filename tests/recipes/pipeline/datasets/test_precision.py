@@ -106,7 +106,7 @@ def write(folder, form, features, target):
 @pytest.mark.parametrize("form", FORMS)
 def test_every_reader_keeps_what_differs(tmp_path, form):
     small = np.arange(200) % 17 - 8
-    features = np.column_stack([EPOCH + COUNT[:200], small])
+    features = np.column_stack([EPOCH + 50 * COUNT[:200], small])
     target = 9e15 + COUNT[:200]
     data = loaded(write(tmp_path, form, features, target), "regression")
     rows = [each.features for each in (data.train, data.test)]
@@ -136,7 +136,7 @@ def test_float32_where_it_suffices(tmp_path, form):
 
 
 def test_the_other_columns_are_rounded_as_for_serving(tmp_path):
-    features = np.column_stack([EPOCH + COUNT, NORMAL])
+    features = np.column_stack([EPOCH + 50 * COUNT, NORMAL])
     train, _ = loaded(
         write(tmp_path, "csv", features, NORMAL), "regression"
     ).parts.values()

@@ -13,6 +13,7 @@ from recipes.pipeline import report
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import Data, load
 from recipes.pipeline.datasets.description import Examples
+from recipes.pipeline.evaluation import decide
 from recipes.pipeline.run import Session
 from recipes.pipeline.run.session import fingerprint
 from tests.commands import ROOT, run_forked
@@ -112,13 +113,14 @@ def test_interrupt_that_was_swallowed_ends_the_stage(session, monkeypatch):
 def test_report_shows_a_path_that_is_not_valid_unicode(tmp_path):
     config = DataConfig(dataset="iris", out_dir=str(tmp_path), export=False)
     contents = {"train": {}, "test": {}, "baseline": {}, "certificate": {}}
+    target, rows = DATA.test.target, len(DATA.test.target)
     with Session("svm", config) as session:
         session.open_folder(DATA)
         session.finish(
             model=None,
             serving=None,
             data=DATA,
-            predictions={"train": None, "test": None},
+            predictions={"train": None, "test": decide(target, np.zeros((rows, 3)))},
             contents=contents,
             page=lambda run, command: report.Page("naïve \udcff", "", (), ()),
         )

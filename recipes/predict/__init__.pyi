@@ -1,0 +1,2 @@
+from .command import predict as predict
+from .config import Config as Config

@@ -1,0 +1,171 @@
+"""The scores of predictions whose truth is known, beside those of the run's test."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recipes.errors import quote
+from recipes.pipeline import bootstrap, evaluation
+from recipes.pipeline.datasets.description import Task
+from recipes.pipeline.datasets.encoding import format_class, is_blank, is_number
+from recipes.pipeline.datasets.source import list_first_five
+
+# Scores of which less is better.
+_LESS_IS_BETTER = ("mse", "rmse", "mae", "log_loss")
+_BLANK, _UNKNOWN = -1, -2
+
+
+def encode_classes(
+    cells: pa.Array, classes: Sequence[str]
+) -> tuple[npt.NDArray[np.int64], set[str]]:
+    """Return the index of each row's class, [n], and texts that are none.
+
+    A number is the class whose name is the same number: 1.0 is 1.
+
+    Args:
+        cells: Texts in a dictionary.
+        classes: The classes' names.
+
+    Returns:
+        The indices, −1 for a blank, −2 for another text; and the other texts.
+    """
+    known = {name: place for place, name in enumerate(classes)}
+
+    def encode(text: str | None) -> int:
+        bare = (text or "").strip()
+        if is_blank(bare):
+            return _BLANK
+        if bare not in known and is_number(bare) and np.isfinite(float(bare)):
+            bare = format_class(float(bare))
+        return known.get(bare, _UNKNOWN)
+
+    texts = cells.dictionary.to_pylist()
+    codes = np.array([*map(encode, texts), _BLANK], np.int64)
+    found = codes[cells.indices.fill_null(len(texts)).to_numpy()]
+    return found, {
+        text for text, code in zip(texts, codes, strict=False) if code == _UNKNOWN
+    }
+
+
+class Truth:
+    """Collects the truth and what was predicted, without the features.
+
+    Args:
+        target: The name of the column with the truth.
+        task: What is predicted.
+        metrics: The content of the run's `metrics.json`; empty without it.
+    """
+
+    def __init__(self, target: str, task: Task, metrics: Mapping[str, Any]) -> None:
+        self._name, self._task, self._metrics = target, task, metrics
+        self._targets: list[npt.NDArray[Any]] = []
+        self._outputs: dict[str, list[npt.NDArray[Any]]] = {}
+        self._blank = self._other = 0
+        self._others: set[str] = set()
+
+    def add(
+        self,
+        target: npt.NDArray[Any],
+        outputs: Mapping[str, Any],
+        others: Iterable[str] = (),
+    ) -> None:
+        """Add some rows.
+
+        Args:
+            target: [n] numbers, NaN for a blank; or indices as of `encode_classes`.
+            outputs: What the model answers.
+            others: Texts of classes that the model does not know.
+        """
+        if self._task == "regression":
+            names, scored = ["prediction"], ~np.isnan(target)
+            self._blank += int((~scored).sum())
+        else:
+            names, scored = ["scores", "probabilities"], target >= 0
+            self._blank += int((target == _BLANK).sum())
+            self._other += int((target == _UNKNOWN).sum())
+            self._others.update(others)
+        self._targets.append(target[scored])
+        for name in names:
+            if name in outputs:
+                self._outputs.setdefault(name, []).append(outputs[name][scored])
+
+    def describe(self) -> Iterator[str]:
+        """Yield the lines of the scores, and of the rows that have none."""
+        target = np.concatenate(self._targets)
+        name = quote(self._name)
+        if self._blank:
+            yield f"not scored: {self._blank:,} rows whose {name} is blank"
+        if self._other:
+            texts = list_first_five(map(quote, sorted(self._others)))
+            yield (
+                f"not scored: {self._other:,} rows of classes that the model does not "
+                f"know: {texts}"
+            )
+        if not len(target):
+            yield f"no scores: no row has a {name} that the model knows"
+            return
+        outputs = {key: np.concatenate(each) for key, each in self._outputs.items()}
+        if self._task == "regression":
+            predictions: Any = outputs["prediction"]
+            scores: Mapping[str, Any] = evaluation.regression_scores(
+                target, predictions
+            )
+        else:
+            predictions = evaluation.decide(target, **outputs)
+            scores = evaluation.classification_scores(
+                target, predictions.scores, predictions.probabilities
+            )
+        intervals = bootstrap.score_intervals(self._task, target, predictions)
+        yield from compare(scores, intervals, self._metrics, len(target))
+
+
+def compare(
+    scores: Mapping[str, Any],
+    intervals: bootstrap.Intervals,
+    metrics: Mapping[str, Any],
+    rows: int,
+) -> Iterator[str]:
+    """Yield the lines of a table: the scores here, and in the run's test.
+
+    Args:
+        scores: Of the new rows.
+        intervals: Their 95 % intervals.
+        metrics: The content of the run's `metrics.json`; empty without it.
+        rows: Number of new rows.
+    """
+    test, promised = metrics.get("test", {}), metrics.get("test_interval", {})
+    table = [("", f"{rows:,} rows here", "test rows of the run" if test else "", "")]
+    for name, interval in intervals.items():
+        if name in promised:
+            there = _show(test.get(name), promised[name])
+            reading = judge(name, interval, promised[name])
+        else:
+            there, reading = "", ""
+        table.append((name, _show(scores[name], interval), there, reading))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def judge(name: str, interval: Sequence[float], promised: Sequence[float]) -> str:
+    """Say whether a score is what the test promised: whether the intervals overlap.
+
+    Args:
+        name: The score's name.
+        interval: The interval of the new rows' score.
+        promised: The interval of the test rows' score.
+    """
+    if interval[0] <= promised[1] and promised[0] <= interval[1]:
+        return "as promised"
+    is_less = interval[1] < promised[0]
+    is_better = is_less == (name in _LESS_IS_BETTER)
+    return f"{'better' if is_better else 'worse'} than promised"
+
+
+def _show(score: Any, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{score:.4g} ({low:.4g} to {high:.4g})"
