@@ -127,18 +127,18 @@ class Total:
     def describe(self) -> Iterator[str]:
         """Yield the lines on what the model had to guess, and on the drift."""
         if self._blank:
-            yield f"{self._blank:,} rows with blanks, see {answers.BLANKS_FILLED}"
+            yield f"rows with blanks, see {answers.BLANKS_FILLED}: {self._blank:,}"
         if self._unseen:
             yield (
-                f"{self._unseen:,} rows with texts that no training row has, see "
-                f"{answers.UNSEEN_LEVELS}"
+                "rows with texts that no training row has, see "
+                f"{answers.UNSEEN_LEVELS}: {self._unseen:,}"
             )
         if not self._columns:
             return
         formats = {column.name: column.format for column in self._columns.columns}
         for name, count in self._misfits.items():
             yield (
-                f"taken as blank: {count:,} cells of {quote(name)} that are not "
-                f"written as {quote(formats[name])}"
+                f"cells of {quote(name)} not written as {quote(formats[name])}, taken "
+                f"as blank: {count:,}"
             )
         yield from drift.describe(drift.compute_all(self._columns, self._bins))

@@ -103,7 +103,7 @@ def _require_inputs(table: Table, model: Exported) -> None:
     if not table.header and not set(model.inputs) <= set(table.names):
         raise InputError(
             f"{table.where} has no header line, but the model takes columns by name: "
-            f"{quote_first_five(model.inputs)}"
+            f"{quote_first_five(sorted(model.inputs))}"
         )
     _require(
         table, model.inputs, "the model needs all columns that it learned from: {}"
@@ -121,6 +121,8 @@ def _require(table: Table, names: Iterable[str], form: str) -> None:
         others = [name for name in table.names if name not in set(names)]
         shown = [quote(name) + suggest(name, others, "'{}'") for name in missing]
         lacks = f"{table.where} has no column {list_first_five(shown)}"
+        if shown == [*map(quote, missing)]:
+            lacks += f"; there are {quote_first_five(others)}"
         raise InputError(form.format(lacks))
 
 

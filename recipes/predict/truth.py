@@ -97,12 +97,12 @@ class Truth:
         target = np.concatenate(self._targets)
         name = quote(self._name)
         if self._blank:
-            yield f"not scored: {self._blank:,} rows whose {name} is blank"
+            yield f"not scored, as {name} is blank: {self._blank:,} rows"
         if self._other:
             texts = list_first_five(map(quote, sorted(self._others)))
             yield (
-                f"not scored: {self._other:,} rows of classes that the model does not "
-                f"know: {texts}"
+                f"not scored, of classes that the model does not know ({texts}): "
+                f"{self._other:,} rows"
             )
         if not len(target):
             yield f"no scores: no row has a {name} that the model knows"
@@ -137,7 +137,7 @@ def compare(
         rows: Number of new rows.
     """
     test, promised = metrics.get("test", {}), metrics.get("test_interval", {})
-    table = [("", f"{rows:,} rows here", "test rows of the run" if test else "", "")]
+    table = [("", f"new rows ({rows:,})", "test of the run" if test else "", "")]
     for name, interval in intervals.items():
         if name in promised:
             there = _show(test.get(name), promised[name])
