@@ -3,6 +3,7 @@
 Importing this package needs TensorFlow and Keras only.
 """
 
+from layers.calendar_parts import CalendarParts
 from layers.convolution import Convolution
 from layers.dense import Dense
 from layers.design_columns import DesignColumns
@@ -19,6 +20,7 @@ from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 
 __all__ = [
+    "CalendarParts",
     "Convolution",
     "Dense",
     "DesignColumns",

@@ -117,6 +117,8 @@ class Domain:
 
     def holds(self, value: Any) -> bool:
         """Say whether a value is in the domain; NaN and infinity are in none."""
+        if self.text and isinstance(value, str):
+            return _is_line(value)
         if self.anything or (isinstance(value, str) and value in self.words):
             return True
         if self.switch:
@@ -124,8 +126,6 @@ class Domain:
         if self.several:
             fits = _is_line if self.several is str else self._holds_whole_number
             return isinstance(value, tuple) and all(map(fits, value))
-        if self.text and isinstance(value, str):
-            return _is_line(value)
         is_number = is_whole_number if self.number is int else is_finite_number
         return bool(self.number) and is_number(value) and self.bounds.hold(value)
 

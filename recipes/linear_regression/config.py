@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from recipes.checks.settings import ModelSettings, redefined, setting
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, Frame
 
 Momentum = Literal["none", "heavy_ball", "nesterov"]
 
@@ -64,7 +64,7 @@ class Config(DataConfig, LinearRegressionSettings):
     Penalties are over standardised columns.
     """
 
-    dataset: str = redefined(DataConfig, "dataset", "diabetes")
+    dataset: str | Frame = redefined(DataConfig, "dataset", "diabetes")
     batch_size: int = setting(
         8192, "rows read at a time; every step uses all rows", least=1
     )

@@ -88,7 +88,9 @@ def load(config: Config) -> Data:
             "--task=classification: linear regression predicts a number; choose "
             "another recipe, or --task=regression"
         )
-    return pipeline.datasets.load(config, task="regression")
+    data = pipeline.datasets.load(config, task="regression")
+    pipeline.threshold.check_threshold(config.threshold, data.description)
+    return data
 
 
 def fit(
@@ -112,7 +114,7 @@ def fit(
             folder.backup, restore=folder.is_resumed, callbacks=[losses]
         )
         rows = data.train_dataset(config.batch_size)
-        rows = rows.map(lambda x, y: (preprocessing(x), y))
+        rows = rows.map(lambda x, *others: (preprocessing(x), *others))
         if config.method == "full":
             rows = rows.cache()
         model.fit(
@@ -145,7 +147,7 @@ def predict(
         "test": data.test_dataset(config.batch_size),
     }
     outputs = {
-        part: model.predict(rows.map(lambda x, _: preprocessing(x)), verbose=0)
+        part: model.predict(rows.map(lambda x, *_: preprocessing(x)), verbose=0)
         for part, rows in datasets.items()
     }
     return pipeline.evaluation.restore_offset(data, outputs)
@@ -164,6 +166,7 @@ def list_coefficients(
         preprocessing.center,
         preprocessing.scale,
         penalised=model.l1 > 0 or model.l2 > 0,
+        weighted=data.train.weight is not None,
     )
     units = {column.name: column.unit for column in data.description.columns}
     intercept, *slopes = (

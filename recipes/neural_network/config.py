@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from recipes.checks.settings import ModelSettings, redefined, setting
 from recipes.errors import ArgumentError
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, Frame
 
 Activation = Literal[
     "relu", "tanh", "sigmoid", "gelu", "silu", "elu", "selu", "leaky_relu", "softplus"
@@ -111,7 +111,7 @@ class Config(DataConfig, ClassifierSettings):
     overfitting: the recipe holds out validation rows and stops early.
     """
 
-    dataset: str = redefined(DataConfig, "dataset", "digits")
+    dataset: str | Frame = redefined(DataConfig, "dataset", "digits")
     hidden_sizes: Sequence[int] = redefined(
         NetworkSettings,
         "hidden_sizes",

@@ -70,6 +70,9 @@ def train_and_evaluate(config: Config) -> Run:
         )
         with session.stage("evaluate"):
             predictions = pipeline.evaluation.predict(inference, data, features)
+            data, predictions = pipeline.threshold.apply_threshold(
+                config.threshold, data, predictions
+            )
             scores = pipeline.evaluation.score(data, predictions)
         return session.finish(
             model,
@@ -108,6 +111,7 @@ def load(config: Config) -> Data:
                 f"--{flag}: needs {requirement}, and {data.description.source} has "
                 "none; omit it"
             )
+    pipeline.threshold.check_threshold(config.threshold, data.description)
     return data
 
 

@@ -17,13 +17,17 @@ from recipes.pipeline.datasets import Data, Examples, batches
 from recipes.pipeline.datasets.description import FeatureMatrix
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
+Weight: TypeAlias = npt.NDArray[np.float64] | None
 
 BATCH_SIZE = 8192  # rows that are preprocessed or predicted at a time
+EPSILON = float(np.finfo(np.float64).eps)
 _BATCH_BYTES = 64 << 20  # of the raw rows that are preprocessed at a time, in float64
 
 
 def regression_scores(
-    target: npt.ArrayLike, prediction: npt.ArrayLike
+    target: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    weight: Weight = None,
 ) -> dict[str, float]:
     """Score predictions of a number, in float64.
 
@@ -31,6 +35,7 @@ def regression_scores(
         target: true values, of shape [n] or [n, 1], n ≥ 1.
         prediction: predicted values, of shape [n] or [n, 1]. The number of rows must
             be the same, the shapes need not be: nothing is broadcast.
+        weight: of the rows, [n], positive; None: all count the same.
 
     Returns:
         `mse` (in the target's unit squared), `rmse` and `mae` (in its unit) and `r2`
@@ -48,30 +53,38 @@ def regression_scores(
             "target and prediction should have the same number of rows. "
             f"Received: {y.size} and {p.size}"
         )
-    mse = float(metrics.mean_squared_error(y, p))
+    mse = float(metrics.mean_squared_error(y, p, sample_weight=weight))
     return {
         "mse": mse,
         "rmse": math.sqrt(mse),
-        "mae": float(metrics.mean_absolute_error(y, p)),
-        "r2": float(metrics.r2_score(y, p)) if np.ptp(y) > 0 else math.nan,
+        "mae": float(metrics.mean_absolute_error(y, p, sample_weight=weight)),
+        "r2": float(metrics.r2_score(y, p, sample_weight=weight))
+        if np.ptp(y) > 0
+        else math.nan,
     }
 
 
 def mean_baseline_scores(
-    train_target: npt.ArrayLike, target: npt.ArrayLike
+    train_target: npt.ArrayLike,
+    target: npt.ArrayLike,
+    train_weight: Weight = None,
+    weight: Weight = None,
 ) -> dict[str, float]:
     """Score the simplest rival: predicting the training mean for every row.
 
     Args:
         train_target: the training rows' true values, of shape [n] or [n, 1].
         target: the true values to score on, of shape [m] or [m, 1].
+        train_weight: of the training rows, [n], or None.
+        weight: of the rows to score on, [m], or None.
 
     Returns:
         The scores of `regression_scores`.
     """
-    mean = _as_vector(train_target, "train_target").mean()
+    known = _as_vector(train_target, "train_target")
+    mean = np.average(known, weights=train_weight)
     y = _as_vector(target, "target")
-    return regression_scores(y, np.full(y.shape, mean))
+    return regression_scores(y, np.full(y.shape, mean), weight)
 
 
 class Decisions(NamedTuple):
@@ -81,12 +94,14 @@ class Decisions(NamedTuple):
     predicted: npt.NDArray[np.int64]  # [n]
     scores: Matrix  # [n, 1] for two classes, or [n, k]
     probabilities: Matrix | None  # [n, k]
+    weight: Weight = None  # [n], of the rows
 
 
 def decide(
     target: npt.ArrayLike,
     scores: npt.ArrayLike,
     probabilities: npt.ArrayLike | None = None,
+    weight: Weight = None,
 ) -> Decisions:
     """Decide on a class for every row.
 
@@ -98,6 +113,7 @@ def decide(
             several decide for the index of the largest, the first of equals.
         probabilities: of shape [n, k], each row adding up to 1; None if the model gives
             none. They do not affect the decision.
+        weight: of the rows, [n], positive; None: all count the same.
 
     Raises:
         ValueError: if the shapes are different, the numbers of rows differ, an index is
@@ -114,13 +130,14 @@ def decide(
                 f"Received: {len(y)} and {len(array)}"
             )
     predicted = f.argmax(axis=1) if f.shape[1] > 1 else f[:, 0] > 0
-    return Decisions(y, predicted.astype(np.int64), f, p)
+    return Decisions(y, predicted.astype(np.int64), f, p, weight)
 
 
 def classification_scores(
     target: npt.ArrayLike,
     scores: npt.ArrayLike,
     probabilities: npt.ArrayLike | None = None,
+    weight: Weight = None,
 ) -> dict[str, float | None]:
     """Score predictions of a class, in float64.
 
@@ -128,6 +145,7 @@ def classification_scores(
         target: true class indices, as in `decide`.
         scores: what decides on the class, as in `decide`.
         probabilities: of shape [n, k], or None.
+        weight: as in `decide`; "rows" below means their weight.
 
     Returns:
         `accuracy`, the share of rows whose class is predicted correctly;
@@ -142,23 +160,45 @@ def classification_scores(
     Raises:
         ValueError: as in `decide`.
     """
-    decisions = decide(target, scores, probabilities)
-    y, predicted = decisions.target, decisions.predicted
+    return score_decisions(
+        decide(target, scores, probabilities, weight), _machine_epsilon(probabilities)
+    )
+
+
+def score_decisions(
+    decisions: Decisions, epsilon: float = EPSILON
+) -> dict[str, float | None]:
+    """Score decisions, as in `classification_scores`.
+
+    Args:
+        decisions: on the rows.
+        epsilon: what smaller probabilities are raised to.
+    """
+    y, predicted, weight = decisions.target, decisions.predicted, decisions.weight
     return {
-        "accuracy": float(metrics.accuracy_score(y, predicted)),
+        "accuracy": float(metrics.accuracy_score(y, predicted, sample_weight=weight)),
         # `balanced_accuracy_score` warns if a class is predicted but absent.
         "balanced_accuracy": float(
             metrics.recall_score(
-                y, predicted, labels=np.unique(y), average="macro", zero_division=0
+                y,
+                predicted,
+                labels=np.unique(y),
+                average="macro",
+                sample_weight=weight,
+                zero_division=0,
             )
         ),
-        "log_loss": _log_loss(decisions, _machine_epsilon(probabilities)),
-        "auc": _auc(decisions),
+        "log_loss": _log_loss(decisions, epsilon),
+        "auc": area_under_curve(decisions),
     }
 
 
 def majority_baseline_scores(
-    train_target: npt.ArrayLike, target: npt.ArrayLike, classes: int
+    train_target: npt.ArrayLike,
+    target: npt.ArrayLike,
+    classes: int,
+    train_weight: Weight = None,
+    weight: Weight = None,
 ) -> dict[str, float | None]:
     """Score the simplest rival: always predicting the most common training class.
 
@@ -168,14 +208,16 @@ def majority_baseline_scores(
         train_target: the training rows' class indices, of shape [n] or [n, 1].
         target: the class indices to score on, of shape [m] or [m, 1].
         classes: number of classes, k ≥ 2.
+        train_weight: of the training rows, [n], or None.
+        weight: of the rows to score on, [m], or None.
 
     Returns:
         The scores of `classification_scores`.
     """
     known = _check_indices(train_target, classes)
-    shares = np.bincount(known, minlength=classes) / len(known)
-    answers = np.tile(shares, (np.size(target), 1))
-    return classification_scores(target, answers, answers)
+    counts = np.bincount(known, train_weight, minlength=classes)
+    answers = np.tile(counts / counts.sum(), (np.size(target), 1))
+    return classification_scores(target, answers, answers, weight)
 
 
 def class_ranking(decisions: Decisions, index: int) -> npt.NDArray[np.float64]:
@@ -216,16 +258,21 @@ def row_log_losses(
 
 def _log_loss(decisions: Decisions, epsilon: float) -> float | None:
     losses = row_log_losses(decisions, epsilon)
-    return None if losses is None else float(losses.mean())
+    if losses is None:
+        return None
+    return float(np.average(losses, weights=decisions.weight))
 
 
-def _auc(decisions: Decisions) -> float | None:
+def area_under_curve(decisions: Decisions) -> float | None:
+    """Return the area under the ROC curve, as `classification_scores` does."""
     classes = max(decisions.scores.shape[1], 2)
     if len(np.unique(decisions.target)) < classes:
         return None
     areas = [
         metrics.roc_auc_score(
-            decisions.target == index, class_ranking(decisions, index)
+            decisions.target == index,
+            class_ranking(decisions, index),
+            sample_weight=decisions.weight,
         )
         for index in ([1] if classes == 2 else range(classes))
     ]
@@ -356,6 +403,7 @@ def predict(
         part: decide(
             data.parts[part].target,
             **(output if isinstance(output, dict) else {"scores": output}),
+            weight=data.parts[part].weight,
         )
         for part, output in outputs.items()
     }
@@ -386,17 +434,16 @@ def score(data: Data, predictions: Mapping[str, Any]) -> dict[str, dict[str, Any
         Scores by part, and under `baseline` those of predicting the mean, or the most
         common class, of the training rows.
     """
-    y_train, y_test = data.train.target, data.test.target
+    known = data.train.target, data.test.target
+    weights = data.train.weight, data.test.weight
     if data.description.task == "regression":
         scores = {
-            part: regression_scores(data.parts[part].target, prediction)
-            for part, prediction in predictions.items()
+            part: regression_scores(rows.target, predictions[part], rows.weight)
+            for part, rows in data.parts.items()
+            if part in predictions
         }
-        return scores | {"baseline": mean_baseline_scores(y_train, y_test)}
+        return scores | {"baseline": mean_baseline_scores(*known, *weights)}
     classes = len(data.description.target.levels)
     return {
-        part: classification_scores(
-            decisions.target, decisions.scores, decisions.probabilities
-        )
-        for part, decisions in predictions.items()
-    } | {"baseline": majority_baseline_scores(y_train, y_test, classes)}
+        part: score_decisions(decisions) for part, decisions in predictions.items()
+    } | {"baseline": majority_baseline_scores(*known, classes, *weights)}

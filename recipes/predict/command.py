@@ -12,6 +12,7 @@ import numpy as np
 from recipes import cores, interrupts
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Task
+from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
 from recipes.pipeline.run.columns_file import ColumnsFile
@@ -40,7 +41,12 @@ def predict(config: Config) -> Path:
     path, folder = exported.find(config.run)
     model = exported.load(path)
     extras = exported.read_extras(folder, model)
-    table = open_table(config.dataset)
+    formats = {
+        column.name: column.format
+        for column in (extras.columns.columns if extras.columns else ())
+        if column.kind == "date"
+    }
+    table = open_table(config.dataset, "--dataset", CsvTable, formats)
     output = Path(config.output)
     as_text = writing.is_text(output)
     plan = make_plan(

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from recipes.errors import quote
-from recipes.pipeline.run.columns_file import ColumnsFile
-from recipes.pipeline.run.training_distribution import Distribution
+from recipes.pipeline.datasets.columns_file import ColumnsFile
+from recipes.pipeline.datasets.training_distribution import Distribution
 
 SHIFTED, STRONGLY_SHIFTED = 0.1, 0.25
 _MOST_SHOWN = 20

@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from recipes.errors import InputError, quote
+from recipes.pipeline.datasets.columns_file import NAME, ColumnsFile, read_columns
 from recipes.pipeline.run import newest_export
-from recipes.pipeline.run.columns_file import NAME, ColumnsFile, read_columns
 from recipes.pipeline.run.folder import EXPORT, RECORD, read_record
 
 _MODEL = "saved_model.pb"

@@ -14,8 +14,8 @@ import pyarrow as pa
 import tensorflow as tf
 
 from recipes.pipeline.datasets import Column
-from recipes.pipeline.run.columns_file import ColumnsFile
-from recipes.pipeline.run.training_distribution import count_bins
+from recipes.pipeline.datasets.columns_file import ColumnsFile
+from recipes.pipeline.datasets.training_distribution import count_bins
 from recipes.predict.answers import answer_columns
 from recipes.predict.cells import TextColumn, to_numbers
 from recipes.predict.drift import Counts

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 from recipes.checks.settings import ModelSettings, Settings, redefined, setting
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, Frame
 
 KernelName = Literal["rbf", "linear", "polynomial", "sigmoid", "laplacian"]
 
@@ -124,7 +124,7 @@ class Config(
     fitted in the target's own unit, with the three multiplied by it.
     """
 
-    dataset: str = redefined(DataConfig, "dataset", "breast_cancer")
+    dataset: str | Frame = redefined(DataConfig, "dataset", "breast_cancer")
     kernel: KernelName = setting("rbf", "k(x, z), over standardised columns")
     C: float = redefined(
         CostSettings,

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from recipes import pipeline
-from recipes.errors import InputError, quote
+from recipes.errors import quote
 from recipes.pipeline.datasets import Data
+from recipes.pipeline.evaluation import Decisions, decide
 from recipes.pipeline.run import Run, Session
 from recipes.svm.config import (
     Config,
@@ -63,6 +64,9 @@ def train_and_evaluate(config: Config) -> Run:
             x_test = pipeline.evaluation.preprocess(data.test, preprocessing)
             features = {"train": x_train, "test": x_test}
             predictions = pipeline.evaluation.predict(inference, data, features)
+            data, predictions = pipeline.threshold.apply_threshold(
+                config.threshold, data, predictions, decide_held_out(data, model)
+            )
             scores = pipeline.evaluation.score(data, predictions)
         return session.finish(
             model,
@@ -85,37 +89,39 @@ def load(config: Config) -> Data:
         InputError: If the data or a setting are wrong.
     """
     data = pipeline.datasets.load(config, task=config.task)
+    no_probabilities = "" if config.probability else "omit --noprobability"
     if data.description.task == "regression":
         deviation = pipeline.report.number(compute_target_scale(data))
-        return data.with_notes(
+        data = data.with_notes(
             "C, epsilon and tolerance are in units of the target's standard "
             f"deviation, {deviation}"
         )
-    if config.probability:
-        check_class_sizes(data)
+    elif config.probability and not gives_probabilities(config, data):
+        sizes = np.bincount(data.train.target)
+        name = data.description.target.levels[int(sizes.argmin())]
+        no_probabilities = f"the class {quote(name)} has a single training row"
+        data = data.with_notes(
+            f"no probabilities: {no_probabilities}, which cannot be held out to fit "
+            "them"
+        )
+    pipeline.threshold.check_threshold(
+        config.threshold, data.description, no_probabilities=no_probabilities
+    )
     return data
 
 
-def check_class_sizes(data: Data) -> None:
-    """Check that each class has a second row, to hold out for the probabilities.
-
-    Raises:
-        InputError: If a class has none.
-    """
-    sizes = np.bincount(data.train.target)
-    if sizes.min() < 2:
-        name = data.description.target.levels[int(sizes.argmin())]
-        raise InputError(
-            f"--probability: the class {quote(name)} has a single training row, which "
-            "cannot be held out to fit probabilities; set --noprobability, or add rows"
-        )
+def gives_probabilities(config: Config, data: Data) -> bool:
+    """Say whether classes get probabilities: each needs a second row, to hold out."""
+    return config.probability and np.bincount(data.train.target).min() > 1
 
 
 def compute_target_scale(data: Data) -> float:
     """Return the unit of `C`, `epsilon` and `tolerance`; 1 for a classification."""
     if data.description.task == "classification":
         return 1.0
-    return float(data.train.target.std())
+    target, weight = data.train.target, data.train.weight
+    deviation = target - np.average(target, weights=weight)
+    return float(np.sqrt(np.average(deviation**2, weights=weight)))
 
 
 def build_model(config: Config, data: Data) -> SupportVectorMachine:
@@ -131,6 +137,7 @@ def build_model(config: Config, data: Data) -> SupportVectorMachine:
         return SupportVectorRegressor(
             **SupportVectorRegressorSettings.taken_from(config, **changes)
         )
+    changes["probability"] = gives_probabilities(config, data)
     return SupportVectorClassifier(
         **SupportVectorClassifierSettings.taken_from(config, **changes)
     )
@@ -153,21 +160,41 @@ def fit(
         model.fit(
             features,
             data.targets["train"],
+            sample_weight=data.train.weight,
             callbacks=[logs],
             verbose=pipeline.run.verbosity(),
             **options,
         )
+        held_out = np.empty(0)
+        if config.threshold:  # which alone uses them
+            held_out = model.held_out_decisions
         return model, {
             "certificate": model.certificate,
+            "held_out_decisions": held_out.tolist(),
             "support_indices": model.support_indices.tolist(),
             "traces": [[part.tolist() for part in trace] for trace in model.traces],
         }
 
     model, record = session.train(train)
     model.certificate = record["certificate"]
+    model.held_out_decisions = np.array(record["held_out_decisions"])
     model.support_indices = np.array(record["support_indices"], np.int64)
     model.traces = [Trace(*map(np.array, trace)) for trace in record["traces"]]
     return model
+
+
+def decide_held_out(data: Data, model: Any) -> Decisions | None:
+    """Return decisions on the training rows by machines not fitted to them, if any."""
+    decisions = model.held_out_decisions[:, np.newaxis]
+    if not len(decisions):
+        return None
+    second = model.platt(decisions).numpy()
+    return decide(
+        data.train.target,
+        decisions,
+        np.hstack([1 - second, second]),
+        data.train.weight,
+    )
 
 
 def describe_cost(multiclass: str, data: Data) -> Iterator[str]:

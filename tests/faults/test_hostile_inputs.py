@@ -185,7 +185,7 @@ INPUTS = {
 }
 # What a name may stand for.
 NAMES = {
-    "a folder": ("d.csv", os.mkdir, ("--dataset: d.csv is a folder",)),
+    "a folder": ("d.csv", os.mkdir, ("--dataset: d.csv has no tables",)),
     "a pipe": ("d.csv", os.mkfifo, ("--dataset: d.csv is a pipe or device",)),
     "a device": (
         "d.csv",

@@ -48,6 +48,7 @@ def estimate_coefficients(
     scale: np.ndarray,
     *,
     penalised: bool,
+    weighted: bool = False,
 ) -> Estimates:
     """Estimate coefficients and standard errors under the assumptions of least squares.
 
@@ -62,9 +63,11 @@ def estimate_coefficients(
         center: The value subtracted from each column, `[features]`.
         scale: The divisor of each centred column, `[features]`.
         penalised: Whether the objective had a penalty.
+        weighted: Whether the rows have weights, of which the formulas would have to
+            know whether they count rows or say how precise these are.
     """
     value = to_original_units(theta, center, scale)
-    reason = _explain_missing_errors(moments, curvature, penalised)
+    reason = _explain_missing_errors(moments, curvature, penalised, weighted)
     if reason:
         unknown = np.full_like(value, np.nan)
         return Estimates(value, unknown, unknown, reason)
@@ -81,10 +84,15 @@ def estimate_coefficients(
 
 
 def _explain_missing_errors(
-    moments: Moments | None, curvature: Curvature | None, penalised: bool
+    moments: Moments | None,
+    curvature: Curvature | None,
+    penalised: bool,
+    weighted: bool,
 ) -> str:
     if moments is None or curvature is None:
         return "there are too many columns"
+    if weighted:
+        return "the rows have weights"
     if penalised:
         return "a penalty biases the estimates"
     if curvature.rank < len(curvature.scale):

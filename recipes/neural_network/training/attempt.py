@@ -16,7 +16,7 @@ from recipes.neural_network.training.history_callback import (
 )
 from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets import split
-from recipes.pipeline.datasets.description import Data, Examples
+from recipes.pipeline.datasets.description import Data
 from recipes.pipeline.run import session
 from recipes.pipeline.run.checkpoint import Checkpoint
 from recipes.pipeline.run.folder import RunFolder, reading_backup
@@ -134,6 +134,7 @@ class TrainingAttempt:
             options["validation_data"] = (
                 features["validation"],
                 data.targets["validation"],
+                data.validation.weight,
             )
             if config.patience:
                 early_stopping = EarlyStopping(config.patience)
@@ -144,6 +145,7 @@ class TrainingAttempt:
         model.fit(
             x,
             y,
+            sample_weight=data.train.weight,
             batch_size=config.batch_size,
             epochs=config.epochs,
             callbacks=[logs, *stateful, self._checkpoint(stateful)],
@@ -199,10 +201,14 @@ def hold_out(config: Config, data: Data) -> Data:
         kept, held_out = split.split_stratified(rows.target, *how)
     else:
         kept, held_out = split.split(len(rows.target), *how)
-    train, validation = (
-        Examples(rows.features[part], rows.target[part]) for part in (kept, held_out)
-    )
+    train, validation = rows.take(kept), rows.take(held_out)
     data = dataclasses.replace(data, train=train, validation=validation)
+    if levels := data.description.target.levels:
+        # Those that the test rows lack, too, are told already.
+        known = np.isin(train.target, data.test.target)
+        data = data.with_notes(
+            *split.describe_undivided(levels, train.target[known], validation.target)
+        )
     return data.with_notes(
         f"{len(held_out):,} of {len(rows.target):,} training rows held out for "
         "validation"

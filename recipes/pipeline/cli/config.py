@@ -1,11 +1,20 @@
 """The settings that all recipes share: which data, where to, what to leave behind."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from recipes.checks.settings import Settings, setting
+from recipes.errors import ArgumentError
 
 LARGEST_SEED = 2**32 - 1  # NumPy's limit
+# A data frame: of any library that has one of the protocols.
+Frame: TypeAlias = Any
+_FRAME_PROTOCOLS = ("__arrow_c_stream__", "__dataframe__")
+
+
+def is_frame(value: Any) -> bool:
+    """Return whether a value is a data frame."""
+    return any(hasattr(value, name) for name in _FRAME_PROTOCOLS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +25,14 @@ class DataConfig(Settings):
         ArgumentError: If a value is wrong.
     """
 
-    dataset: str = setting(
+    dataset: str | Frame = setting(
         "",
-        "embedded name, tfds:NAME[/CONFIG][:VERSION], or a file: .csv .tsv .libsvm "
-        ".svm .npz, or images, …-images-idx3-ubyte; also .gz .bz2 .xz",
+        "embedded name, tfds:NAME[/CONFIG][:VERSION], or a file: .csv .tsv .txt .data "
+        ".parquet .feather .jsonl .xlsx .libsvm .svm .npz, or images, "
+        "…-images-idx3-ubyte; also .gz .bz2 .xz .zip; tables with the same columns: "
+        "a folder, or a pattern in quotes, 'sales/*.csv'",
     )
-    test_dataset: str = setting(
+    test_dataset: str | Frame = setting(
         "", "separate test set, same forms; empty: split one off"
     )
     test_fraction: float = setting(
@@ -51,6 +62,9 @@ class DataConfig(Settings):
     encoding: str = setting(
         "auto", "a table's encoding, such as utf-8 or cp1252, or auto"
     )
+    columns: str = setting(
+        "", "read a table's columns as another run's columns.json says"
+    )
     header: Literal["auto", "yes", "no"] = setting(
         "auto", "whether a table's first line has the columns' names"
     )
@@ -66,6 +80,25 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    positive_class: str = setting(
+        "", "of two classes, the one of index 1; empty: the last by name"
+    )
+    threshold: str = setting(
+        "",
+        "of two classes, from what probability of the positive one (or score, where "
+        "there are no probabilities) a row is of it: a number, balanced or "
+        "cost=FN:FP; empty: the score decides",
+    )
+    weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"
     )
+
+    def __post_init__(self) -> None:
+        """Check the values; data may come as a data frame, too."""
+        super().__post_init__()
+        for name in ("dataset", "test_dataset"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not is_frame(value):
+                expected = "a name, a file or a data frame, of pandas or polars"
+                raise ArgumentError(name, expected, value)

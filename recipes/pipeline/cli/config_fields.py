@@ -124,8 +124,11 @@ def help_text(fields: Iterable[Field], recipe: str, doc: str) -> str:
 def as_text(value: Any) -> str:
     """Write a value as a flag takes it: `true`, `0.01`, `auto`, `256,128`.
 
-    A text with a comma stands in quotation marks: `age,"height, cm"`.
+    A text with a comma stands in quotation marks: `age,"height, cm"`. An object that no
+    flag takes is shown by its type: `<DataFrame>`.
     """
+    if not isinstance(value, str | int | float | tuple):
+        return f"<{type(value).__name__}>"
     if isinstance(value, tuple):
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(value)

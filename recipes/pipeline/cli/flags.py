@@ -15,7 +15,7 @@ from recipes.checks.settings import Settings
 from recipes.checks.suggestions import suggest
 from recipes.errors import ArgumentError, InputError, quote, shorten
 from recipes.pipeline.cli import temporary_files
-from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.cli.config import DataConfig, is_frame
 from recipes.pipeline.cli.config_fields import (
     Field,
     as_text,
@@ -28,6 +28,10 @@ Config = TypeVar("Config", bound=Settings)
 
 _LONGEST_NAME = 100  # of a flag; absl compares longer ones until the stack ends
 _NOT_REPEATED = frozenset({"resume"})
+_FRAME_COMMENT = (
+    "# A data frame, given in Python: to repeat the run by flags, write it to a file, "
+    "such as Parquet, and name that.\n"
+)
 
 
 def run(
@@ -139,6 +143,8 @@ def parse(
 def flags_text(config: DataConfig) -> str:
     """Write a configuration as a flagfile that repeats its run exactly.
 
+    A data frame cannot be given by a flag: a comment says so.
+
     Args:
         config: Any recipe's configuration.
 
@@ -146,7 +152,7 @@ def flags_text(config: DataConfig) -> str:
         One `--name=value` line per field, except `resume`.
     """
     return "".join(
-        f"--{name}={as_text(value)}\n"
+        f"{_FRAME_COMMENT * is_frame(value)}--{name}={as_text(value)}\n"
         for name, value in _values(config)
         if name not in _NOT_REPEATED
     )
@@ -166,7 +172,7 @@ def command(config: DataConfig, recipe: str) -> list[str]:
     default = {field.name: field.default for field in fields_of(type(config))}
     words = ["python", "-m", f"recipes.{recipe}"]
     for name, value in _values(config):
-        if name in _NOT_REPEATED or value == default[name]:
+        if name in _NOT_REPEATED or as_text(value) == as_text(default[name]):
             continue
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no{name}")

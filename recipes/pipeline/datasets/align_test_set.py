@@ -50,20 +50,20 @@ def align_test_set(training: Source, other: Source) -> Source:
     return dataclasses.replace(
         training,
         target=target,
-        test=Examples(features, labels),
+        test=dataclasses.replace(rows, features=features, target=labels),
         notes=tuple(dict.fromkeys((*training.notes, *other.notes))),
     )
 
 
 def _align_widths(training: Source, test: Examples) -> tuple[Source, Examples]:
-    train = training.train
-    width = max(train.features.shape[1], test.features.shape[1])
-    training = dataclasses.replace(
-        training,
-        columns=number_columns(width),
-        train=Examples(libsvm.widen(train.features, width), train.target),
+    parts = training.train, test
+    width = max(part.features.shape[1] for part in parts)
+    train, test = (
+        dataclasses.replace(part, features=libsvm.widen(part.features, width))
+        for part in parts
     )
-    return training, Examples(libsvm.widen(test.features, width), test.target)
+    columns = number_columns(width)
+    return dataclasses.replace(training, columns=columns, train=train), test
 
 
 def _align_columns(
@@ -81,12 +81,12 @@ def _align_columns(
     columns = list(training.columns)
     for place, column in enumerate(columns):
         theirs = other.columns[places[place]]
-        if "categorical" in (column.kind, theirs.kind):
+        if column.kind == "categorical" or column.kind != theirs.kind:
             columns[place], features[:, place] = _merge_levels(
                 column, theirs, features[:, place], other.where
             )
     training = dataclasses.replace(training, columns=tuple(columns))
-    return training, Examples(features, test.target)
+    return training, dataclasses.replace(test, features=features)
 
 
 def _merge_levels(
@@ -94,12 +94,12 @@ def _merge_levels(
 ) -> tuple[Column, Any]:
     """Translate the codes of their column's levels into those of ours."""
     if ours.kind != theirs.kind:
-        kinds = {"numeric": "numbers", "categorical": "text"}
+        kinds = {"numeric": "numbers", "categorical": "text", "date": "dates"}
         raise InputError(
             f"--test_dataset: {quote(ours.name)} holds {kinds[theirs.kind]} in "
             f"{where}, but {kinds[ours.kind]} in the training set"
         )
-    if ours.kind == "numeric":
+    if ours.kind != "categorical":
         return ours, values
     levels = Levels(ours.levels)
     table = np.array([levels.encode(text) for text in theirs.levels], np.float64)

@@ -19,6 +19,7 @@ def make_batches(
     target: npt.NDArray[Any],
     batch_size: int,
     shuffle_seed: int | None,
+    weight: npt.NDArray[np.float64] | None = None,
 ) -> tf.data.Dataset:
     """Return rows batch by batch.
 
@@ -28,27 +29,30 @@ def make_batches(
         batch_size: Rows in a batch; the last batch holds the remainder.
         shuffle_seed: Seed of the order, which is new in each epoch; `None` keeps the
             rows in order.
+        weight: [n]; `None`: the rows have none.
 
     Returns:
-        Dataset of (features [b, d], target [b, 1]) with a known length.
+        Dataset of (features [b, d], target [b, 1]), or (features, target, weight
+        [b, 1]), with a known length.
     """
+    columns = [target] if weight is None else [target, weight]
 
-    def gather(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+    def gather(start_or_index: npt.NDArray[np.int64]) -> tuple[Any, ...]:
         chosen: Any = start_or_index
         if chosen.ndim == 0:
             chosen = slice(int(chosen), int(chosen) + batch_size)
         part = features[chosen]
         if scipy.sparse.issparse(part):
             part = part.toarray()
-        return part, target[chosen, None]
+        return part, *(column[chosen, None] for column in columns)
 
-    def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x, y = tf.numpy_function(
-            gather, [start_or_index], [features.dtype, target.dtype], stateful=False
-        )
+    def load(start_or_index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        types = [features.dtype, *(column.dtype for column in columns)]
+        x, *others = tf.numpy_function(gather, [start_or_index], types, stateful=False)
         x.set_shape([None, features.shape[1]])
-        y.set_shape([None, 1])
-        return x, y
+        for column in others:
+            column.set_shape([None, 1])
+        return x, *others
 
     count = features.shape[0]
     if shuffle_seed is None:

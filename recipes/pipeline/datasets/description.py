@@ -1,9 +1,12 @@
 """The result of the data stage: rows in memory and their description."""
 
 import dataclasses
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
@@ -15,6 +18,7 @@ FeatureMatrix: TypeAlias = Any
 
 
 Kind = Literal["numeric", "categorical", "date"]
+BLANK_LEVEL = "(blank)"  # what the level "" is called where people read it
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,24 @@ class Column:
     format: str = ""
     na_values: tuple[str, ...] = ()  # texts of blanks, besides `layers.cells.BLANKS`
 
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """The levels as people read them."""
+        return tuple(level or BLANK_LEVEL for level in self.levels)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What decides for the second of two classes, index 1: this value or a larger one.
+
+    `of` is its probability, or its score (with two scores, its lead).
+    """
+
+    value: float
+    of: Literal["probability", "score"]
+    rule: str  # as --threshold has it
+    rows: str = ""  # in words, those that it was chosen on
+
 
 @dataclass(frozen=True)
 class Description:
@@ -48,9 +70,21 @@ class Description:
     task: Task
     notes: tuple[str, ...] = ()  # for the user: what was dropped, unseen or assumed
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+    # How a text table was divided into cells: see `CsvTable.layout`.
+    layout: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+    threshold: Threshold | None = None  # None: the scores decide
+    weights: str = ""  # name of the column that the rows' weights come from
+
+    @property
+    def kinds(self) -> str:
+        """How many columns of each kind there are: "5 numeric, 3 categorical"."""
+        counts = Counter(column.kind for column in self.columns)
+        return ", ".join(
+            f"{counts[kind]:,} {kind}" for kind in get_args(Kind) if counts[kind]
+        )
 
 
 @dataclass(frozen=True)
@@ -59,13 +93,24 @@ class Examples:
 
     `features` is [n, d], dense or CSR: float32, or float64 if a column's values need
     it; NaN stands for a blank. A categorical
-    column holds codes, NaN for a blank or a level that no training row has. An image is
+    column holds codes, NaN for a level that no training row has, and for a blank if no
+    training row is blank. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
+    `weight` is [n], float64 and positive; `None` if every row counts the same.
     """
 
     features: FeatureMatrix
     target: npt.NDArray[Any]
+    weight: npt.NDArray[np.float64] | None = None
+
+    def take(self, rows: npt.NDArray[Any]) -> "Examples":
+        """Return a copy of some rows, by number or by mask."""
+        return Examples(
+            self.features[rows],
+            self.target[rows],
+            None if self.weight is None else self.weight[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -113,10 +158,15 @@ class Data:
                 stay in order.
 
         Returns:
-            Dataset of (features [b, d], target [b, 1] as in `targets`).
+            Dataset of (features [b, d], target [b, 1] as in `targets`), with the
+            weight [b, 1] third if the rows have weights.
         """
         return batches.make_batches(
-            self.train.features, self.targets["train"], batch_size, shuffle_seed
+            self.train.features,
+            self.targets["train"],
+            batch_size,
+            shuffle_seed,
+            self.train.weight,
         )
 
     def test_dataset(self, batch_size: int) -> tf.data.Dataset:
@@ -126,8 +176,12 @@ class Data:
             batch_size: Rows in a batch; the last batch holds the remainder.
 
         Returns:
-            Dataset of (features [b, d], target [b, 1] as in `targets`).
+            Dataset of the same form as `train_dataset`.
         """
         return batches.make_batches(
-            self.test.features, self.targets["test"], batch_size, None
+            self.test.features,
+            self.targets["test"],
+            batch_size,
+            None,
+            self.test.weight,
         )

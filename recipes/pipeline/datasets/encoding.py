@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layers import cells
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets.description import Column, FeatureMatrix
 
@@ -117,6 +118,7 @@ def encode_target(
     train: npt.NDArray[np.float64],
     test: npt.NDArray[np.float64],
     where: str,
+    positive: str = "",
 ) -> tuple[Column, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Encode the classes of the training rows in the natural order of their names.
 
@@ -125,12 +127,14 @@ def encode_target(
         train: [n] labels of the training rows.
         test: [m] labels of the test rows.
         where: Name of the test rows, for messages.
+        positive: The class that comes last, of two; if empty, they keep their order.
 
     Returns:
         The target with the class names as levels, and the class indices of both parts.
 
     Raises:
-        InputError: The test rows have a class that no training row has.
+        InputError: The test rows have a class that no training row has, or there is no
+            such positive class, or there are more than two.
     """
 
     def name(label: float) -> str:
@@ -145,6 +149,9 @@ def encode_target(
         )
     names = [name(key) for key in keys]
     classes = sort_naturally(names)
+    if positive:
+        _check_positive(positive, classes, target.name, where)
+        classes.sort(key=positive.__eq__)
     index = np.array([classes.index(text) for text in names], np.int64)
     column = Column(target.name, "categorical", target.unit, tuple(classes))
     return (
@@ -154,12 +161,25 @@ def encode_target(
     )
 
 
+def _check_positive(
+    positive: str, classes: Sequence[str], target: str, where: str
+) -> None:
+    what = f"--positive_class: the target {quote(target)} of {where} has"
+    if len(classes) != 2:
+        raise InputError(f"{what} {len(classes)} classes; a positive one is of two")
+    if positive not in classes:
+        hint = suggest(positive, classes, "'{}'")
+        listed = f"; there are {' and '.join(map(quote, classes))}"
+        raise InputError(f"{what} no class {quote(positive)}{hint or listed}")
+
+
 def encode_features(
     columns: tuple[Column, ...], train: FeatureMatrix, test: FeatureMatrix
 ) -> tuple[tuple[Column, ...], list[str]]:
     """Encode the levels of categorical columns by the training rows, in place.
 
-    Levels that only test rows have become blanks.
+    Blanks become the last level, "", if training rows have any. Levels that only test
+    rows have become NaN, as their blanks do if no training row is blank.
 
     Args:
         columns: The d columns.
@@ -174,18 +194,23 @@ def encode_features(
         if column.kind != "categorical":
             continue
         used = np.unique(train[:, place])
+        has_blanks = bool(np.isnan(used).any())
         used = used[~np.isnan(used)].astype(int)
         texts = sort_naturally(column.levels[code] for code in used)
         table = np.full(len(column.levels), np.nan)
         for code in used:
             table[code] = texts.index(column.levels[code])
-        blank = int(np.isnan(test[:, place]).sum())
+        blank = np.isnan(test[:, place])
         for part in (train, test):
             part[:, place] = look_up(part[:, place], table)
-        coded[place] = dataclasses.replace(column, levels=tuple(texts))
-        if unseen := int(np.isnan(test[:, place]).sum()) - blank:
+        if unseen := int((np.isnan(test[:, place]) & ~blank).sum()):
             notes.append(
                 f"in {unseen} test row{'s' * (unseen > 1)} {quote(column.name)} is a "
-                "text that no training row has; it is treated as blank"
+                "text that no training row has; the model takes it as the commonest"
             )
+        if has_blanks:
+            train[np.isnan(train[:, place]), place] = len(texts)
+            test[blank, place] = len(texts)
+            texts.append("")
+        coded[place] = dataclasses.replace(column, levels=tuple(texts))
     return tuple(coded), notes

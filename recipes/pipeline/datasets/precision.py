@@ -25,7 +25,9 @@ _BLOCK_BYTES = 4 << 20
 Mask = npt.NDArray[np.bool_]
 
 
-def find_wide_columns(features: FeatureMatrix, *, is_part: bool = False) -> Mask:
+def find_wide_columns(
+    features: FeatureMatrix, *, is_part: bool = False, exact: Mask | None = None
+) -> Mask:
     """Return which columns vary so little that float32 does not tell them apart, [d].
 
     These are the columns that rounding to float32 changes by more than 10⁻⁵ standard
@@ -36,11 +38,15 @@ def find_wide_columns(features: FeatureMatrix, *, is_part: bool = False) -> Mask
         features: [n, d], dense or CSR; NaN is a blank.
         is_part: Whether more rows follow, so that a column that does not vary may yet
             do so.
+        exact: Columns that rounding must not change at all, [d]. Defaults to `None`:
+            there are none.
     """
     if features.dtype == np.float32 or not features.shape[0]:
         return np.zeros(features.shape[1], bool)
     error, deviation = _measure_rounding(features)
     wide: Mask = (error > _LOSS * deviation) & ((deviation > 0) | is_part)
+    if exact is not None:
+        wide |= exact & (error > 0)
     inexact = np.flatnonzero((error > 0) & ~wide)
     if len(inexact):
         sample = sample_rows(features)[:, inexact]
@@ -71,14 +77,14 @@ def settle(found: Source) -> Source:
 
     If there are such columns, the matrix stays float64, and only the others' values are
     rounded to float32, so that training and serving see the same. The pixels of images
-    are judged together.
+    are judged together. Dates are not rounded, as it might be to the next day.
     """
     features = found.train.features
     if found.image_shape:
         wide = np.repeat(find_wide_columns(features.reshape(-1, 1)), features.shape[1])
     else:
-        wide = find_wide_columns(features)
-        wide |= np.array([c.dtype == "float64" for c in found.columns], bool)
+        dates = np.array([column.kind == "date" for column in found.columns], bool)
+        wide = find_wide_columns(features, exact=dates)
     columns = tuple(
         dataclasses.replace(column, dtype="float64") if is_wide else column
         for column, is_wide in zip(found.columns, wide, strict=True)
@@ -156,11 +162,13 @@ class GrowingFeatures(GrowingMatrix):
 
     Args:
         width: Number of columns.
-        dtype: The type that the matrix begins with.
+        exact: Columns that rounding must not change at all, [width], such as dates.
+            Defaults to `None`: there are none.
     """
 
-    def __init__(self, width: int, dtype: npt.DTypeLike = np.float32) -> None:
-        super().__init__(width, dtype)
+    def __init__(self, width: int, exact: Mask | None = None) -> None:
+        super().__init__(width)
+        self._exact = exact
         self._head = np.empty((0, width))
 
     def append(self, block: npt.NDArray[Any]) -> None:
@@ -169,7 +177,7 @@ class GrowingFeatures(GrowingMatrix):
             head = self._head
             head = np.pad(head, ((0, 0), (0, self.width - head.shape[1])))
             rows = np.concatenate([head, block])
-            if find_wide_columns(rows, is_part=True).any():
+            if find_wide_columns(rows, is_part=True, exact=self._exact).any():
                 self.convert(np.float64)
             self._head = head if len(head) else sample_rows(block)
         super().append(block)
@@ -178,7 +186,8 @@ class GrowingFeatures(GrowingMatrix):
 def _settle_rows(rows: Examples, wide: Mask) -> Examples:
     features = rows.features
     if not wide.any():
-        return Examples(features.astype(np.float32, copy=False), rows.target)
+        narrow = features.astype(np.float32, copy=False)
+        return dataclasses.replace(rows, features=narrow)
     features = features.astype(np.float64, copy=False)
     if scipy.sparse.issparse(features):
         narrow = ~wide[features.indices]
@@ -186,7 +195,7 @@ def _settle_rows(rows: Examples, wide: Mask) -> Examples:
     else:
         for block in _iterate_blocks(features):
             np.copyto(block, _round(block), where=~wide)
-    return Examples(features, rows.target)
+    return dataclasses.replace(rows, features=features)
 
 
 def _describe(found: Source, wide: Mask) -> Iterator[str]:

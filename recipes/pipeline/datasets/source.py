@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ class Source:
     dropped: tuple[str, ...] = ()  # columns left out as useless
     first_index: int | None = None  # of a LIBSVM file: index of its first column
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
+    layout: Mapping[str, Any] = field(default_factory=dict)  # as of `Description`
 
 
 def check_width(width: int, where: str) -> None:
@@ -85,11 +87,13 @@ def describe_blanks(levels: Mapping[str, Levels]) -> Iterator[str]:
         yield f"blanks around texts are ignored in {quote_first_five(names)}"
 
 
-def missing_column_error(target: str, where: str, names: Iterable[str]) -> InputError:
-    """Return the error for a target column that does not exist."""
+def missing_column_error(
+    name: str, where: str, names: Iterable[str], flag: str = "target"
+) -> InputError:
+    """Return the error for a flag that names a column that does not exist."""
     names = list(names)
-    hint = suggest(target, names, "'{}'") or f"; there are {quote_first_five(names)}"
-    return InputError(f"--target: no column {quote(target)} in {where}{hint}")
+    hint = suggest(name, names, "'{}'") or f"; there are {quote_first_five(names)}"
+    return InputError(f"--{flag}: no column {quote(name)} in {where}{hint}")
 
 
 def check_rows(
@@ -183,9 +187,8 @@ def _identifies_rows(rows: Examples, place: int) -> bool:
 
 
 def _select_columns(rows: Examples, places: npt.NDArray[np.int64]) -> Examples:
-    return Examples(
-        in_place_matrix.keep_in_place(rows.features, columns=places), rows.target
-    )
+    features = in_place_matrix.keep_in_place(rows.features, columns=places)
+    return dataclasses.replace(rows, features=features)
 
 
 def retarget(source: Source, name: str) -> Source:

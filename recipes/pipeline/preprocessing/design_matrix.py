@@ -5,21 +5,28 @@ Each needs its median, mean and variance over the training rows.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import scipy.sparse
 
+from layers.calendar_parts import CalendarParts
 from layers.preprocessing import Preprocessing
 from recipes.errors import quote
 from recipes.pipeline.datasets import Column, precision
+from recipes.pipeline.datasets.description import BLANK_LEVEL
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
 
 # Least range of a column that varies. TensorFlow flushes less to zero in float32; in
 # float64 the square has to stay above zero.
 SMALLEST = {"float32": float(np.finfo(np.float32).tiny), "float64": 1e-150}
 _BLOCK_BYTES = 64 * 2**20  # copied at a time from a dense matrix
+_BLOCK_DATES = 2**16  # taken apart at a time
+_LEAST_TURN = 1e-9  # by which sine or cosine vary, unless it is by rounding alone
+
+# Where an output's source is: a raw column, what marks its blanks, or a part of a date.
+Block = Literal["raw", "blank", "part"]
 
 
 @dataclass
@@ -30,10 +37,13 @@ class DesignMatrix:
     medians: list[float] = field(default_factory=list)
     # One per output.
     names: list[str] = field(default_factory=list)
-    sources: list[int] = field(default_factory=list)  # number of the raw column
-    levels: list[int] = field(default_factory=list)  # code, -1 for a numeric column
+    sources: list[tuple[Block, int]] = field(default_factory=list)  # number in a block
+    levels: list[int] = field(default_factory=list)  # code, -1 for a number
     means: list[float] = field(default_factory=list)
     variances: list[float] = field(default_factory=list)
+    # Numbers of the raw columns whose blanks are marked, and of the dates.
+    indicators: list[int] = field(default_factory=list)
+    dates: list[int] = field(default_factory=list)
     # For the notes: names, and numbers of blanks by name.
     constant: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
@@ -46,19 +56,58 @@ class DesignMatrix:
     ) -> None:
         """Add a numeric column: stored values, numbers of other zeros and of blanks."""
         median = _compute_median(present, zeros)
+        self._add_numbers(number, column, present, zeros, blanks, median)
+
+    def add_date(
+        self, number: int, column: Column, present: np.ndarray, blanks: int
+    ) -> None:
+        """Add a column of dates: the days, and the number of its blanks."""
+        # A day that occurs: between two of them might be at noon.
+        middle = (len(present) - 1) // 2
+        median = float(np.partition(present, middle)[middle])
+        self._add_numbers(number, column, present, 0, blanks, median)
+        means, variances, varies = _measure_parts(present, blanks, median)
+        first = len(self.dates) * len(varies)
+        if not varies.any():
+            return
+        self.dates.append(number)
+        for place in np.flatnonzero(varies):
+            self._add_output(
+                f"{column.name} {CalendarParts.PARTS[place]}",
+                ("part", first + int(place)),
+                -1,
+                means[place],
+                variances[place],
+            )
+
+    def _add_numbers(
+        self,
+        number: int,
+        column: Column,
+        present: np.ndarray,
+        zeros: int,
+        blanks: int,
+        median: float,
+    ) -> None:
+        """Add numbers that vary, and a mark of blanks if there are any."""
         self.medians.append(median)
-        if blanks:
-            self.blank_numbers[column.name] = blanks
         extremes = [*find_range(present), *([0.0] if zeros else [])]
-        if max(extremes) - min(extremes) < SMALLEST[column.dtype]:
-            self.constant.append(column.name)
-        else:
+        if max(extremes) - min(extremes) >= SMALLEST[column.dtype]:
             mean, variance = _compute_moments(present, zeros, blanks, median)
-            self._add_output(column.name, number, -1, mean, variance)
+            self._add_output(column.name, ("raw", number), -1, mean, variance)
             sample = precision.sample_rows(present[:, np.newaxis].astype(np.float64))
             scaled = (sample - mean) / np.sqrt(variance)
             if precision.find_merged(sample, scaled.astype(np.float32)).any():
                 self.merged.append(column.name)
+        elif not blanks:
+            self.constant.append(column.name)
+        if blanks:
+            self.blank_numbers[column.name] = blanks
+            share = blanks / (len(present) + zeros + blanks)
+            source: tuple[Block, int] = ("blank", len(self.indicators))
+            name = f"{column.name}={BLANK_LEVEL}"
+            self._add_output(name, source, -1, share, share * (1 - share))
+            self.indicators.append(number)
 
     def add_scaled(self, number: int, column: Column, size: float) -> None:
         """Add a numeric column that is divided by its largest absolute value."""
@@ -66,32 +115,36 @@ class DesignMatrix:
         if size < SMALLEST[column.dtype]:
             self.constant.append(column.name)
         else:
-            self._add_output(column.name, number, -1, 0.0, size**2)
+            self._add_output(column.name, ("raw", number), -1, 0.0, size**2)
 
     def add_categorical(
-        self, number: int, column: Column, present: np.ndarray, blanks: int
+        self, number: int, column: Column, present: np.ndarray, unknown: int
     ) -> None:
-        """Add a categorical column: its codes, and the number of its blanks."""
+        """Add a categorical column: its codes, and the number of rows without one."""
         self.medians.append(np.nan)
-        if blanks:
-            self.blank_categories[column.name] = blanks
         counts = np.bincount(present.astype(np.int64), minlength=len(column.levels))
         reference = int(counts.argmax())
         if counts[reference] == len(present):
             self.constant.append(column.name)
             return
-        for code, level in enumerate(column.levels):
-            if code == reference:
-                continue
+        for code, level in enumerate(column.level_names):
             name = f"{column.name}={level}"
             if not counts[code]:
                 self.unseen.append(name)
-                continue
-            share = counts[code] / (len(present) + blanks)
-            self._add_output(name, number, code, share, share * (1 - share))
+            elif code != reference:
+                share = counts[code] / (len(present) + unknown)
+                source: tuple[Block, int] = ("raw", number)
+                self._add_output(name, source, code, share, share * (1 - share))
+            if counts[code] and not column.levels[code]:
+                self.blank_categories[column.name] = int(counts[code])
 
     def _add_output(
-        self, name: str, source: int, level: int, mean: float, variance: float
+        self,
+        name: str,
+        source: tuple[Block, int],
+        level: int,
+        mean: float,
+        variance: float,
     ) -> None:
         self.names.append(name)
         self.sources.append(source)
@@ -101,15 +154,24 @@ class DesignMatrix:
 
     def build_layer(self) -> Preprocessing:
         """Build the layer that computes the matrix."""
-        unchanged = self.sources == list(range(len(self.medians))) and set(
-            self.levels
-        ) == {-1}
-        layer = Preprocessing(None if unchanged else len(self.names))
-        layer.build((None, len(self.medians)))
+        width = len(self.medians)
+        starts = {"raw": 0, "blank": width, "part": width + len(self.indicators)}
+        sources = [starts[block] + place for block, place in self.sources]
+        unchanged = sources == list(range(width)) and set(self.levels) == {-1}
+        layer = Preprocessing(
+            None if unchanged else len(self.names),
+            len(self.indicators),
+            len(self.dates),
+        )
+        layer.build((None, width))
         layer.imputation.median.assign(self.medians)
         if layer.design is not None:
-            layer.design.source.assign(self.sources)
+            layer.design.source.assign(sources)
             layer.design.level.assign(self.levels)
+        if self.indicators:
+            layer.indicator.assign(self.indicators)
+        if self.dates:
+            layer.dates.assign(self.dates)
         _set_scaling(layer, np.array(self.means), np.array(self.variances))
         layer.output_names = tuple(self.names)
         layer.notes = tuple(self.write_notes())
@@ -129,8 +191,11 @@ class DesignMatrix:
         if self.unseen:
             yield f"levels that no training row has: {quote_first_five(self.unseen)}"
         for blanks, how in (
-            (self.blank_numbers, "filled with the median of the training rows"),
-            (self.blank_categories, "taken as the commonest level"),
+            (
+                self.blank_numbers,
+                "filled with the median and marked by an input of their own",
+            ),
+            (self.blank_categories, "a level of their own"),
         ):
             if blanks:
                 places = [f"{count} in {quote(name)}" for name, count in blanks.items()]
@@ -187,6 +252,31 @@ def _compute_moments(
     shift = (difference.sum() - zeros * median) / count
     square = (difference @ difference + zeros * median**2) / count
     return float(median + shift), float(max(square - shift**2, 0.0))
+
+
+def _measure_parts(
+    present: np.ndarray, blanks: int, median: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean and variance of the parts of dates, and whether each varies.
+
+    Blanks count as the median, one of the dates.
+    """
+    take_apart = CalendarParts(dtype="float64")
+    days, counts = np.unique(present.astype(np.float64), return_counts=True)
+    counts[np.searchsorted(days, median)] += blanks
+    origin = take_apart(days[:1]).numpy()
+    total, square = np.zeros((2, len(origin)))
+    low = high = np.zeros(len(origin))
+    for start in range(0, len(days), _BLOCK_DATES):
+        block = slice(start, start + _BLOCK_DATES)
+        difference = take_apart(days[block, np.newaxis]).numpy() - origin
+        total += counts[block] @ difference
+        square += counts[block] @ difference**2
+        low = np.minimum(low, difference.min(axis=0))
+        high = np.maximum(high, difference.max(axis=0))
+    shift = total / counts.sum()
+    variance = square / counts.sum() - shift**2
+    return origin + shift, variance, high - low > _LEAST_TURN
 
 
 def _set_scaling(layer: Preprocessing, mean: np.ndarray, variance: np.ndarray) -> None:

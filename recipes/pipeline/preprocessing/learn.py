@@ -34,11 +34,12 @@ def learn_preprocessing(
 ) -> Any:
     """Learn the preprocessing of a data set from its training rows.
 
-    Blanks in numeric columns are filled with the column's median. Each categorical
-    column becomes outputs of 0 and 1, one for each level but the commonest, which is
-    the reference and stands for blanks and unknown levels, too. Columns and levels that
-    are constant over the training rows are dropped. All outputs are scaled to mean 0
-    and standard deviation 1.
+    Blanks in columns of numbers and dates are filled with the column's median, and
+    marked by an output of 0 and 1. Each categorical column becomes outputs of 0 and 1,
+    one for each level, blank or not, but the commonest, which is the reference and
+    stands for unknown levels, too. A date becomes days and the parts of the calendar
+    that vary. Columns and levels that are constant over the training rows are dropped.
+    All outputs are scaled to mean 0 and standard deviation 1.
 
     Medians are exact; means and variances are computed in float64. A dense matrix is
     copied some columns at a time, the stored entries of a sparse one once.
@@ -56,8 +57,8 @@ def learn_preprocessing(
         A built layer: `Preprocessing`, `[b, d]` → `[b, p]`, float32, or for images
         `ImageRescaling`, `[b, d]` or `[b, h, w]` → `[b, h, w]`, and likewise with
         channels, `[b, h, w, c]`. It has two more attributes, which are not saved:
-        `output_names` (p names, such as "age" or "sex=female") and `notes` (sentences
-        on what was dropped and filled).
+        `output_names` (p names, such as "age", "age=(blank)", "sex=female" or
+        "sold year") and `notes` (sentences on what was dropped and filled).
 
     Raises:
         InputError: A column has an infinity or only blanks in the training rows, or
@@ -87,6 +88,8 @@ def learn_preprocessing(
                 f"{data.description.source}: column {quote(column.name)}: holds "
                 "infinity; values should be finite or blank"
             )
+        elif column.kind == "date":
+            design.add_date(number, column, present, blanks)
         else:
             design.add_numeric(number, column, present, zeros, blanks)
     layer = _build_layer(design, data)
@@ -108,21 +111,21 @@ def build_serving_model(
     Returns:
         A built model that returns what `model` does, plus the `target_offset`. Its
         input is, for a table, a dict with one tensor `[b]` per column under the
-        column's name (string for categorical columns, the columns' `dtype` for others);
+        column's name (string for categorical columns and those with a format, the
+        columns' `dtype` for others);
         for `ImageRescaling`, images `[b, h, w]` or `[b, h, w, c]`; otherwise a matrix
         `[b, d]`. Both are float32, or float64 if that is the `dtype` of a column.
     """
     wide = [column.name for column in description.columns if column.dtype == "float64"]
     raw_columns = None
     if description.tabular:
+        columns = description.columns
         raw_columns = RawColumns(
-            [column.name for column in description.columns],
-            {
-                column.name: column.levels
-                for column in description.columns
-                if column.kind == "categorical"
-            },
+            [column.name for column in columns],
+            {c.name: c.levels for c in columns if c.kind == "categorical"},
             wide,
+            {c.name: c.format for c in columns if c.format},
+            {c.name: c.na_values for c in columns if c.na_values},
         )
     serving = ServingModel(
         preprocessing,

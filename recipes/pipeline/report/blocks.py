@@ -219,6 +219,7 @@ class Page:
         opening: blocks between the outcome and the first section.
         sections: the sections, in order.
         footer: small print at the end.
+        warning: what must be read before anything else, if there is such a thing.
     """
 
     title: str
@@ -226,3 +227,4 @@ class Page:
     opening: Sequence[Block]
     sections: Sequence[Section]
     footer: str = ""
+    warning: Notice | None = None

@@ -18,7 +18,7 @@ from recipes.pipeline.report.blocks import (
     Section,
     Table,
 )
-from recipes.pipeline.report.number_format import count, number, percent, quantity
+from recipes.pipeline.report.number_format import count, date, number, percent, quantity
 
 MAX_ROWS = 500  # of a table with a row for each column of the data
 MAX_VALUES = 8  # of a row that are shown
@@ -140,27 +140,32 @@ def _describe_column(
 ) -> list[str | Cell]:
     """Return a column's row: moments of numbers, or the most common categories."""
     summary = summary or summarise(matrix)
-    blanks = number(int(summary.blanks[j]))
+    blanks = int(summary.blanks[j])
     if column.levels:
-        note = ", ".join(filter(None, (role, _describe_levels(column, matrix[:, j]))))
-        return [Cell(column.name, note), "", "", "", "", blanks]
+        codes = (
+            matrix[:, j].toarray() if scipy.sparse.issparse(matrix) else matrix[:, j]
+        )
+        if "" in column.levels:
+            blanks += int((codes == column.levels.index("")).sum())
+        note = ", ".join(filter(None, (role, _describe_levels(column, codes))))
+        return [Cell(column.name, note), "", "", "", "", number(blanks)]
     note = ", ".join(filter(None, (role, column.unit)))
     moments = (summary.mean, summary.deviation, summary.low, summary.high)
-    return [
-        Cell(column.name, note),
-        *(number(float(each[j])) for each in moments),
-        blanks,
-    ]
+    mean, deviation, low, high = (float(each[j]) for each in moments)
+    if column.kind == "date":
+        days = [date(each, column.format) for each in (mean, low, high)]
+        figures = [days[0], quantity(deviation, "days"), *days[1:]]
+    else:
+        figures = [number(each) for each in (mean, deviation, low, high)]
+    return [Cell(column.name, note), *figures, number(blanks)]
 
 
 def _describe_levels(column: Column, codes: Any) -> str:
     """Return the five most common levels of a categorical column, with their shares."""
-    if scipy.sparse.issparse(codes):
-        codes = codes.toarray()
     known = codes[~np.isnan(codes)].astype(np.int64)
     shares = np.bincount(known, minlength=len(column.levels)) / max(known.size, 1)
     order = np.argsort(-shares, kind="stable")
-    words = [f"{column.levels[i]} {percent(float(shares[i]))}" for i in order[:5]]
+    words = [f"{column.level_names[i]} {percent(float(shares[i]))}" for i in order[:5]]
     rest = f" and {number(order.size - 5)} more" if order.size > 5 else ""
     return f"{count(order.size, 'level')}: {', '.join(words)}{rest}"
 
@@ -193,4 +198,8 @@ def describe_row(
 def _format_value(column: Column, value: float) -> str:
     if math.isnan(value):
         return "blank"
-    return column.levels[int(value)] if column.levels else quantity(value, column.unit)
+    if column.levels:
+        return column.levels[int(value)] or "blank"
+    if column.kind == "date":
+        return date(value, column.format)
+    return quantity(value, column.unit)

@@ -1,7 +1,10 @@
-"""Numbers for readers: few digits, as in 1,234.5, −0.52 or 1.2 × 10⁻⁹."""
+"""Numbers for readers: few digits, as in 1,234.5, −0.52 or 1.2 × 10⁻⁹; and dates."""
 
 import math
+import re
 import unicodedata
+
+import numpy as np
 
 MISSING = "–"  # noqa: RUF001  (the dash for a missing value)
 _MINUS = "\N{MINUS SIGN}"
@@ -64,9 +67,42 @@ def count(size: int, noun: str) -> str:
     return f"{number(size)}{_SPACE}{noun}{'' if size == 1 else 's'}"
 
 
+def count_rows(size: int, weights: str) -> str:
+    """Format a number of test rows, and by which column they are weighted, if any."""
+    return count(size, "test row") + (
+        f", weighted by {quoted(weights)}" * bool(weights)
+    )
+
+
+def describe_weights(column: str) -> str:
+    """Return a sentence on what the weights of rows do to scores."""
+    return (
+        f"A row counts as often as {quoted(column)} says, in the fit and in every "
+        "score. Tables of classes and rows count each row once."
+    )
+
+
 def quantity(value: float | None, unit: str, digits: int = 4) -> str:
     """Format a number with its unit, if it has one."""
     return f"{number(value, digits)}{_SPACE}{unit}" if unit else number(value, digits)
+
+
+def date(days: float, format: str) -> str:
+    """Format days since 1970-01-01 as ISO 8601: `2024-02-29 18:45`.
+
+    Args:
+        days: the days; NaN is a dash.
+        format: the `strptime` pattern of the column, which tells whether there are days
+            and times.
+    """
+    if math.isnan(days):
+        return MISSING
+    moment = np.datetime64(round(days * 86_400), "s")
+    day, _, time = str(moment).partition("T")
+    shown = [day] if re.search("%[Yy]", format) else []
+    if re.search("%[HIMS]", format):
+        shown.append(time if "%S" in format else time[:5])
+    return " ".join(shown)
 
 
 def quoted(name: str) -> str:

@@ -21,6 +21,8 @@ from recipes.pipeline.report.blocks import (
 )
 from recipes.pipeline.report.number_format import (
     count,
+    count_rows,
+    describe_weights,
     number,
     percent,
     quantity,
@@ -59,7 +61,12 @@ def pair(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> Pairs:
 
 
 def outcome(
-    learner: str, target: Column, rows: int, test: Scores, baseline: Scores
+    learner: str,
+    target: Column,
+    rows: int,
+    test: Scores,
+    baseline: Scores,
+    weights: str = "",
 ) -> str:
     """Return what came of a regression, in one sentence without its full stop.
 
@@ -69,10 +76,11 @@ def outcome(
         rows: number of test rows.
         test: the model's scores on them.
         baseline: the scores on them of predicting the training mean.
+        weights: the column of the rows' weights, if they have any.
     """
     name = quoted(target.name)
     error = f"root mean square error {quantity(test['rmse'], target.unit, 3)}"
-    start = f"On {count(rows, 'test row')}, {learner}"
+    start = f"On {count_rows(rows, weights)}, {learner}"
     r2 = test["r2"]
     if math.isnan(r2):
         return f"{start} predicts {name} with a {error}"
@@ -108,7 +116,13 @@ def highlights(
     )
 
 
-def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Section:
+def scores(
+    target: Column,
+    train: Scores,
+    test: Scores,
+    baseline: Scores,
+    weights: str = "",
+) -> Section:
     """Return the section with the scores, and how to read each of them."""
     unit = target.unit or "the unit of the target"
     readings = {
@@ -137,6 +151,8 @@ def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Sec
         ],
         "lrrr",
     )
+    if weights:
+        readings["Weights"] = describe_weights(weights)
     return Section("Scores", (Grid((table, Terms(readings))),))
 
 

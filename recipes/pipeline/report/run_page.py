@@ -1,12 +1,20 @@
 """What every report has in common: how good the model is, the data, the command."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.evaluation import Decisions
 from recipes.pipeline.report import classification, regression
-from recipes.pipeline.report.blocks import KeyNumber, KeyNumbers, Page, Section
+from recipes.pipeline.report.blocks import (
+    KeyNumber,
+    KeyNumbers,
+    Notice,
+    Page,
+    Paragraph,
+    Section,
+)
 from recipes.pipeline.report.data_section import data_summary
 from recipes.pipeline.report.regression import Pairs, pair
 from recipes.pipeline.report.reproduce import reproduce_section
@@ -29,17 +37,22 @@ def headline(learner: str, data: Data, metrics: Mapping[str, Any]) -> Headline:
         metrics: as written to `metrics.json`.
     """
     target, rows = data.description.target, len(data.test.target)
+    weights = data.description.weights
     scores = metrics["train"], metrics["test"], metrics["baseline"]
     if target.levels:
+        table = classification.scores(target, *scores, weights)
+        if threshold := data.description.threshold:
+            line = classification.describe_threshold(target, threshold)
+            table = replace(table, body=(Paragraph(line), *table.body))
         return Headline(
-            classification.outcome(learner, target, rows, *scores[1:]),
-            classification.highlights(rows, *scores),
-            classification.scores(target, *scores),
+            classification.outcome(learner, target, rows, *scores[1:], weights),
+            classification.highlights(rows, *scores, weights),
+            table,
         )
     return Headline(
-        regression.outcome(learner, target, rows, *scores[1:]),
+        regression.outcome(learner, target, rows, *scores[1:], weights),
         regression.highlights(target, *scores),
-        regression.scores(target, *scores),
+        regression.scores(target, *scores, weights),
     )
 
 
@@ -91,7 +104,25 @@ def build_page(
     return Page(
         title=title,
         outcome=outcome,
-        opening=(KeyNumbers(tuple(highlights)),),
+        opening=(
+            KeyNumbers(tuple(highlights)),
+            Paragraph(f"Columns read: {data.description.kinds}."),
+        ),
         sections=(*sections, data_summary(data), reproduce_section(command, metrics)),
         footer=f"Written by Descent Recipes {metrics['versions']['recipes']}.",
+        warning=_build_warning(metrics),
+    )
+
+
+def _build_warning(metrics: Mapping[str, Any]) -> Notice | None:
+    """Return the notice of a model that does not beat the simplest rival."""
+    if "warning" not in metrics:
+        return None
+    title, _, text = metrics["warning"].partition(": ")
+    return Notice(
+        f"{title.capitalize()}.",
+        f"{text.capitalize()}. The certificate below says how well the training solved "
+        "its problem, not that the columns tell anything about the target. Other "
+        "columns, more rows or other settings may help.",
+        "bad",
     )

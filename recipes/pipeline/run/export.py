@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from layers.serving_model import ServingModel
-from recipes.pipeline.datasets.description import Description
+from recipes.pipeline.datasets.description import Description, Threshold
 from recipes.pipeline.preprocessing.input_names import InputName, name_inputs
 from recipes.pipeline.run.signatures import rename_inputs
 
@@ -91,7 +91,7 @@ def outputs(description: Description) -> Outputs:
     if description.task == "regression":
         dtype = tf.float64 if description.target_offset else tf.float32
         return functools.partial(regression_outputs, dtype=dtype)
-    return classification_outputs(description.target.levels)
+    return classification_outputs(description.target.levels, description.threshold)
 
 
 def regression_outputs(prediction: Any, dtype: tf.DType = tf.float32) -> dict[str, Any]:
@@ -99,19 +99,23 @@ def regression_outputs(prediction: Any, dtype: tf.DType = tf.float32) -> dict[st
     return {"prediction": tf.reshape(tf.cast(prediction, dtype), (-1, 1))}
 
 
-def classification_outputs(levels: Sequence[str]) -> Outputs:
+def classification_outputs(
+    levels: Sequence[str], threshold: Threshold | None = None
+) -> Outputs:
     """Return the function that names a classifier's outputs, with labels in the graph.
 
     Args:
         levels: the classes' names, k ≥ 2; index i stands for `levels[i]`.
+        threshold: what decides between two classes; None for the scores.
 
     Returns:
         A function that turns a model's output into `scores` `[batch, 1 or k]` float32,
         `probabilities` `[batch, k]` float32 if the model gives them, `class_index`
         `[batch]` int64 and `label` `[batch]` string. The model's output is a tensor of
         scores, or a dict of `scores` and optionally `probabilities`. The scores decide
-        on the class, as in `evaluation.decide`. A row with a score that is not a number
-        has no class: its index is −1 and its label is empty.
+        on the class, as in `evaluation.decide`, unless there is a threshold. A row with
+        a score that is not a number has no class: its index is −1 and its label is
+        empty.
 
     Raises:
         ValueError: if there are fewer levels; the function itself raises it if the
@@ -130,7 +134,9 @@ def classification_outputs(levels: Sequence[str]) -> Outputs:
             probabilities = tf.convert_to_tensor(given["probabilities"])
             _check_width(probabilities, "probabilities", (len(levels),))
             named["probabilities"] = tf.cast(probabilities, tf.float32)
-        if scores.shape[-1] == 1:
+        if threshold:
+            index = tf.cast(_rank(named, threshold) >= threshold.value, tf.int64)
+        elif scores.shape[-1] == 1:
             index = tf.cast(scores[:, 0] > 0, tf.int64)
         else:
             index = tf.argmax(scores, axis=-1, output_type=tf.int64)
@@ -143,6 +149,14 @@ def classification_outputs(levels: Sequence[str]) -> Outputs:
         }
 
     return outputs
+
+
+def _rank(named: Mapping[str, Any], threshold: Threshold) -> Any:
+    """Return what the threshold is compared with, `[batch]` float32."""
+    if threshold.of == "probability":
+        return named["probabilities"][:, 1]
+    scores = named["scores"]
+    return scores[:, 0] if scores.shape[-1] == 1 else scores[:, 1] - scores[:, 0]
 
 
 def _check_width(tensor: Any, name: str, widths: Sequence[int]) -> None:

@@ -30,8 +30,8 @@ def build_metrics(
         recipe: The recipe's name.
         run: The run's identity.
         data: The data that the learner was trained and tested on.
-        contents: Scores under `train`, `test` and `baseline`, the `certificate`, and
-            what else the recipe records.
+        contents: Scores under `train`, `test` and `baseline`, the `certificate`, a
+            `warning` if the model is of no use, and what else the recipe records.
         seconds: The time of each stage. The same dict is put into the metrics, so that
             they include later stages.
     """
@@ -78,6 +78,10 @@ def summarise(metrics: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines that tell how a run ended."""
     yield _format_numbers("test", metrics["test"])
     yield _format_numbers("certificate", metrics["certificate"])
+    if "threshold" in metrics:
+        yield _format_numbers("threshold", metrics["threshold"])
+    if "warning" in metrics:
+        yield f"warning: {metrics['warning']}"
 
 
 def _format_numbers(title: str, numbers: Mapping[str, Any]) -> str:

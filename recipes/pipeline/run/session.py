@@ -1,6 +1,7 @@
 """A run's folder, timing and record: all that does not depend on the learner."""
 
 import contextlib
+import dataclasses
 import shutil
 import sys
 import time
@@ -19,12 +20,13 @@ from recipes.errors import InputError
 from recipes.pipeline import bootstrap, report
 from recipes.pipeline.cli import flags
 from recipes.pipeline.cli.config import DataConfig
-from recipes.pipeline.datasets import Data
-from recipes.pipeline.run import checkpoint, columns_file, export
-from recipes.pipeline.run.columns_file import ColumnsFile, columns_text
+from recipes.pipeline.datasets import Data, columns_file
+from recipes.pipeline.datasets.columns_file import ColumnsFile, columns_text
+from recipes.pipeline.datasets.training_distribution import describe_training
+from recipes.pipeline.run import checkpoint, export
 from recipes.pipeline.run.folder import RunFolder, check_path, newest_export
 from recipes.pipeline.run.metrics import build_metrics, metrics_text, summarise
-from recipes.pipeline.run.training_distribution import describe_training
+from recipes.pipeline.verdict import beats_baseline, describe_failure
 
 CHUNK_ROWS = 8192  # of which a copy may be made
 # The flags that a run may be resumed with other values of.
@@ -183,13 +185,18 @@ class Session:
         """
         config, folder = self._config, self.folder
         about = data.description
-        with self.stage("evaluate"):
-            intervals = bootstrap.score_intervals(
-                about.task, data.test.target, predictions["test"]
-            )
-        contents = {**contents, "test_interval": intervals}
-        metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
+        if not about.weights:  # resamples count each row once
+            with self.stage("evaluate"):
+                intervals = bootstrap.score_intervals(
+                    about.task, data.test.target, predictions["test"]
+                )
+            contents = {**contents, "test_interval": intervals}
         both = predictions["train"], predictions["test"]
+        if not beats_baseline(data, both[1]):
+            contents = {**contents, "warning": describe_failure(data)}
+        if threshold := data.description.threshold:
+            contents = {**contents, "threshold": dataclasses.asdict(threshold)}
+        metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:
             if config.export:
@@ -201,7 +208,7 @@ class Session:
                     self._write("report.html", report.render(page(run, words)))
             if about.tabular:
                 content = ColumnsFile(
-                    about.columns, about.target, *describe_training(data)
+                    about.columns, about.target, *describe_training(data), about.layout
                 )
                 self._write(columns_file.NAME, columns_text(content))
             self._write("metrics.json", metrics_text(metrics))
@@ -211,7 +218,8 @@ class Session:
         return run
 
     def _print_summary(self, run: Run) -> None:
-        lines = [*run.data.description.notes, *summarise(run.metrics)]
+        about = run.data.description
+        lines = [f"columns: {about.kinds}", *about.notes, *summarise(run.metrics)]
         files = self.folder.files
         if "report.html" in files:
             lines.append(f"report: {run.out_dir / 'report.html'}")
@@ -263,7 +271,8 @@ def fingerprint(data: Data) -> str:
             if scipy.sparse.issparse(features)
             else (features,)
         )
-        for array in (*arrays, rows.target):
+        weight = () if rows.weight is None else (rows.weight,)
+        for array in (*arrays, rows.target, *weight):
             checksum = zlib.crc32(f"{array.shape} {array.dtype}".encode(), checksum)
             for start in range(0, len(array), CHUNK_ROWS):
                 chunk = np.ascontiguousarray(array[start : start + CHUNK_ROWS])

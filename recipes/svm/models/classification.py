@@ -36,11 +36,15 @@ class Classifier(SupportVectorMachine):
 
     Attributes:
         classes: After `fit`, the labels in ascending order, `[k]`.
+        held_out_decisions: After `fit` with `probability=True` on two classes, f(x) of
+            each training row by a machine that was not fitted to it, `[n]`, with NaN
+            for rows without weight; empty otherwise.
     """
 
     def __init__(self, settings: ClassifierSettings) -> None:
         super().__init__(settings)
         self.classes = np.empty(0)
+        self.held_out_decisions = np.empty(0)
         self.platt: Any = None
         self.accuracy = keras.metrics.Mean(name="accuracy")
 
@@ -105,9 +109,14 @@ class Classifier(SupportVectorMachine):
         def keep(held_out: list[Solution]) -> None:
             self.classes = classes
             if self.probability:
-                sigmoids = cross_fitting.fit_sigmoids(
-                    self.expansion.kernel, data.x, data.weight, folds, held_out
+                decided = cross_fitting.decide_held_out(
+                    self.expansion.kernel, data.x, folds, held_out
                 )
+                sigmoids = cross_fitting.fit_sigmoids(decided, data.weight)
+                self.held_out_decisions = np.empty(0)
+                if len(decided) == 1:
+                    self.held_out_decisions = np.full(len(index), np.nan)
+                    self.held_out_decisions[decided[0].rows] = decided[0].decisions
                 self._set_sigmoids(len(problems))
                 self.platt.slope.assign([slope for slope, _ in sigmoids])
                 self.platt.offset.assign([offset for _, offset in sigmoids])

@@ -64,33 +64,63 @@ def split_folds(
     ]
 
 
-def fit_sigmoids(
+class HeldOut(NamedTuple):
+    """The rows of a problem, each decided by a machine that had not seen it.
+
+    Attributes:
+        rows: Their indices, int64, `[m]`.
+        positive: Whether each is of the positive class, bool, `[m]`.
+        decisions: f, float64, `[m]`.
+    """
+
+    rows: np.ndarray
+    positive: np.ndarray
+    decisions: np.ndarray
+
+
+def decide_held_out(
     kernel: kernels.Kernel,
     x: Rows,
-    weight: np.ndarray,
     folds: Sequence[Sequence[Fold]],
     solutions: Sequence[Solution],
-) -> list[tuple[float, float]]:
-    """Fit Platt's slope and offset for each problem.
+) -> list[HeldOut]:
+    """Compute the decisions for the held-out rows of each problem.
 
     Args:
         kernel: The kernel.
         x: All training rows, `[n, d]`.
-        weight: Their weights, `[n]`.
         folds: The folds of each problem.
         solutions: The solutions of all folds, in order.
     """
     remaining = iter(solutions)
-    sigmoids = []
-    for of_problem in folds:
-        decisions = [
-            _compute_decisions(kernel, x, next(remaining), fold.rows)
-            for fold in of_problem
-        ]
-        rows = np.concatenate([fold.rows for fold in of_problem])
-        positive = np.concatenate([fold.positive for fold in of_problem])
-        sigmoids.append(fit_sigmoid(np.concatenate(decisions), positive, weight[rows]))
-    return sigmoids
+    return [
+        HeldOut(
+            np.concatenate([fold.rows for fold in of_problem]),
+            np.concatenate([fold.positive for fold in of_problem]),
+            np.concatenate(
+                [
+                    _compute_decisions(kernel, x, next(remaining), fold.rows)
+                    for fold in of_problem
+                ]
+            ),
+        )
+        for of_problem in folds
+    ]
+
+
+def fit_sigmoids(
+    problems: Sequence[HeldOut], weight: np.ndarray
+) -> list[tuple[float, float]]:
+    """Fit Platt's slope and offset for each problem.
+
+    Args:
+        problems: The held-out rows of each problem.
+        weight: The weights of all training rows, `[n]`.
+    """
+    return [
+        fit_sigmoid(each.decisions, each.positive, weight[each.rows])
+        for each in problems
+    ]
 
 
 def _compute_decisions(

@@ -24,7 +24,8 @@ class InitialGap(NamedTuple):
 def compute_bounds(run: Run) -> Vector:
     """Return the largest size that each training row's coefficient may have, `[n]`."""
     parameters, target = run.metrics["parameters"], run.data.train.target
-    weight = np.ones(len(target))
+    weight = run.data.train.weight
+    weight = np.ones(len(target)) if weight is None else weight
     if parameters.get("class_weight") == "balanced":
         classes = np.arange(len(run.data.description.target.levels))
         weight = weigh_rows("balanced", classes, target, weight)

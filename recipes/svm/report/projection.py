@@ -43,8 +43,9 @@ def choose_plane(run: Run, features: Matrix) -> Plane | None:
         features: the preprocessed training rows, `[n, p]`.
     """
     columns = run.data.description.columns
-    numeric = all(column.kind == "numeric" for column in columns)
-    if features.shape[1] == 2 and len(columns) == 2 and numeric:
+    names = tuple(column.name for column in columns)
+    # Other outputs are levels, parts of dates or marks of blanks.
+    if len(names) == 2 and run.serving_model.preprocessing.output_names == names:
         return _span_columns(run)
     return _fit_principal_plane(features) if features.shape[1] > 1 else None
 

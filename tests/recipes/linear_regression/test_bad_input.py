@@ -115,7 +115,12 @@ BAD_FILES = {
         (),
         ("d.npz is not an .npz file",),
     ),
-    "an unknown suffix": ("d.txt", TABLE, (), ("d.txt has an unknown suffix", ".csv")),
+    "an unknown format": (
+        "d.txt",
+        "\0" + TABLE,
+        (),
+        ("d.txt has an unknown format", ".csv"),
+    ),
     "classes as the target": (
         "d.csv",
         "a,b,y\n" + "".join(f"{i},{i % 3},{'no' * (i % 2)}x\n" for i in range(50)),
@@ -169,7 +174,7 @@ def test_test_set_with_other_columns(text, expected, linear_regression, tmp_path
 FLAGS = {
     "--dataset=houses.csv": ("--dataset: there is no file houses.csv",),
     "--dataset=diabetis": ("--dataset: no data set", "did you mean 'diabetes'?"),
-    "--dataset=.": ("--dataset: . is a folder",),
+    "--dataset=.": ("--dataset: . has no tables",),
     "--dataset=iris": ("iris", "regression needs a numeric target"),
     "--test_dataset=houses.csv": ("--test_dataset: there is no file houses.csv",),
     "--dataset=tfds:no_such_set_anywhere": ("no_such_set_anywhere",),

@@ -1,5 +1,6 @@
 """`python -m recipes.svm` as a user runs it."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -245,14 +246,15 @@ def test_too_small_a_cache_is_refused_and_leaves_nothing(svm, tmp_path):
     assert not (tmp_path / "runs/svm/big").exists()
 
 
-def test_probabilities_of_a_class_with_a_single_row_are_refused(svm, tmp_path):
+def test_a_class_with_a_single_row_costs_only_the_probabilities(svm, tmp_path):
     rows = "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "lone.csv").write_text("x,z,kind\n" + rows + "3,5,c\n")
-    ended = svm(tmp_path, "--dataset=lone.csv", "--out_dir=here")
-    line = refusal(ended)
-    assert "'c' has a single training row" in line
-    assert "--noprobability" in line
-    assert not (tmp_path / "here").exists()
+    ended = svm(tmp_path, "--dataset=lone.csv", "--out_dir=here", "--noreport")
+    assert ended.code == 0, ended.err
+    assert "no probabilities: the class 'c' has a single training row" in ended.out
+    assert "class 'c' has 1 row: it is in training only" in ended.out
+    metrics = json.loads((tmp_path / "here/metrics.json").read_text())
+    assert metrics["test"]["log_loss"] is None
 
 
 def test_interrupt_leaves_nothing(svm, tmp_path):

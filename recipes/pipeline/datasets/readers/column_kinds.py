@@ -33,6 +33,7 @@ class Reading:
         dropped: Why it is left out; empty if it is not.
         note: What a user should know of the decision; may be empty.
         odd: Texts of a numeric column that are no numbers: mistakes.
+        na_values: Texts that mean "not known", besides the usual ones.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Reading:
     dropped: str = ""
     note: str = ""
     odd: tuple[str, ...] = ()
+    na_values: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -58,6 +60,7 @@ class Texts:
         decimal: The decimal sign that the user names.
         prefers_comma: As of `detect_number_format`.
         is_target: Whether it is the target, which is never left out.
+        na_values: Texts that mean "not known", besides the usual ones.
     """
 
     name: str
@@ -66,10 +69,15 @@ class Texts:
     decimal: str = ""
     prefers_comma: bool = False
     is_target: bool = False
+    na_values: tuple[str, ...] = ()
 
 
 def decide(column: Texts) -> Reading:
-    """Decide what a column holds."""
+    """Decide what a column holds, and how it is read."""
+    return replace(_decide(column), na_values=column.na_values)
+
+
+def _decide(column: Texts) -> Reading:
     texts = list(column.counts)
     if not texts:
         return Reading("numeric", dropped="blank in all rows")
@@ -185,9 +193,7 @@ def describe_slips(
     )
 
 
-def parse(
-    texts: Sequence[str], reading: Reading, na_values: Sequence[str]
-) -> np.ndarray:
+def parse(texts: Sequence[str], reading: Reading) -> np.ndarray:
     """Return the numbers, or days since 1970-01-01, of formatted texts; NaN for blanks.
 
     It is what the SavedModel does.
@@ -195,9 +201,8 @@ def parse(
     Args:
         texts: [n] cells as they stand in the file.
         reading: How they are read.
-        na_values: Texts that mean "not known".
     """
-    numbers = cells.parse_cells(list(texts), reading.format, na_values)
+    numbers = cells.parse_cells(list(texts), reading.format, reading.na_values)
     return np.asarray(numbers.numpy())
 
 

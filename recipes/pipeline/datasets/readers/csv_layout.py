@@ -6,12 +6,12 @@ All of it is detected in the first megabyte, unless the user says it.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import encoding, source
@@ -42,6 +42,14 @@ class LayoutOptions:
     encoding: str = ""
     header: str = "auto"  # or yes, no
 
+    @classmethod
+    def of_table(cls, layout: Mapping[str, Any]) -> "LayoutOptions":
+        """Return the layout of another table, as `CsvTable.layout` describes it."""
+        if not layout:
+            return cls()
+        header = "yes" if layout["header"] else "no"
+        return cls(layout["separator"], layout["encoding"], header)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -55,6 +63,15 @@ class Layout:
     skipped_lines: int  # lines before the first row
     block_bytes: int  # that Arrow reads at a time; a row has to fit
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The separator, the encoding, and whether there is a header."""
+        return {
+            "separator": self.separator,
+            "encoding": self.encoding,
+            "header": self.header,
+        }
 
 
 def detect_layout(path: Path, options: LayoutOptions) -> tuple[Layout, bytes]:

@@ -63,16 +63,8 @@ class CsvTable:
         self.where = str(path)
         self.names = self._layout.names
         self.header = self._layout.header
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of how the file was read."""
-        return self._layout.notes
-
-    @property
-    def separator(self) -> str:
-        """What separates the cells."""
-        return self._layout.separator
+        self.notes = self._layout.notes
+        self.layout: Mapping[str, Any] = self._layout.settings
 
     def read_head(self) -> pa.Table:
         """Return the rows of the first megabyte, all cells as strings.
@@ -160,8 +152,8 @@ class CsvTable:
             return False
         self._adapts_encoding = False
         used, notes = detect_encoding(layout.path)
-        notes = (*layout.notes, *notes)
-        self._layout = dataclasses.replace(layout, encoding=used, notes=notes)
+        self._layout = dataclasses.replace(layout, encoding=used)
+        self.notes, self.layout = (*self.notes, *notes), self._layout.settings
         return True
 
     def _widen_blocks(self) -> bool:

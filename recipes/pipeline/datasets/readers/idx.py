@@ -78,7 +78,7 @@ def _read_values(
         stored, (count, *rest) = _read_header(path, stream, dimensions)
         width = math.prod(rest)
         each = f" of {source.format_size(tuple(rest))}" if rest else ""
-        if files.strip_compression(path) != path:  # the end of a plain file is near
+        if files.is_compressed(path):  # the end of a plain file is near
             size = count * width * np.dtype(dtype).itemsize
             memory.require(size, f"{path} announces {count:,} rows{each}, which")
         source.check_width(width, str(path))

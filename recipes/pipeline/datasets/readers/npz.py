@@ -1,10 +1,8 @@
 """Arrays saved by NumPy in an `.npz` file."""
 
 import math
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +19,6 @@ from recipes.pipeline.datasets.source import Source
 
 _SUFFIX = ".npy"
 _ZIP_MAGIC = b"PK"
-_COPIED_BYTES = 16 << 20  # at a time
 _HEADERS: Any = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -44,7 +41,8 @@ def read(path: Path) -> Source:
     Raises:
         InputError: The file has other names, Python objects or other shapes.
     """
-    with files.open_decompressed(path) as stream, _open_seekable(path, stream) as file:
+    _check_magic(path)
+    with files.open_seekable(path) as file:
         arrays = _open_arrays(path, file)
         x_name, y_name, parts = _find_names(path, arrays)
         for part in parts:
@@ -82,23 +80,11 @@ def read(path: Path) -> Source:
     )
 
 
-@contextmanager
-def _open_seekable(path: Path, stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    # A zip archive is read from its end; seeking there in a compressed stream would
-    # decompress it again for each array.
-    if path.suffix.lower() == ".npz":
-        yield stream
-        return
-    with tempfile.TemporaryFile() as file:
-        chunk = stream.read(_COPIED_BYTES)
-        if not chunk.startswith(_ZIP_MAGIC):
+def _check_magic(path: Path) -> None:
+    """Check that a file begins as a zip archive, before much of it is unpacked."""
+    with files.open_decompressed(path) as stream:
+        if not stream.read(2).startswith(_ZIP_MAGIC):
             raise _not_npz_error(path)
-        while chunk:
-            file.write(chunk)
-            memory.require(file.tell(), f"{path}, unpacked,")
-            chunk = stream.read(_COPIED_BYTES)
-        file.seek(0)
-        yield file
 
 
 class _Arrays(dict[str, str]):

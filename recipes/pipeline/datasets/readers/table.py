@@ -1,13 +1,14 @@
 """A table as a `Source`: how each column is read is decided over all of its rows."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from layers.cells import PLACEHOLDERS
+from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples
@@ -30,40 +31,33 @@ from recipes.pipeline.datasets.readers.table_source import (
 from recipes.pipeline.datasets.readers.text_codes import TextCodes
 from recipes.pipeline.datasets.source import Source, list_first_five, quote_first_five
 
+_QUOTED = "'{}'"
 _NAMES_ROWS = "it numbers the rows; --keep=COLUMN brings it back"
-# How a column is read whose cells turn out not to be what its first rows are: all of
-# its texts are kept, and decided on at the end.
-_AS_TEXTS = Reading("categorical")
 
 
-def read(table: Table, options: TableOptions, like: Source | None = None) -> Source:
+def read(table: Table, options: TableOptions) -> Source:
     """Read a table.
 
     Args:
         table: The table.
         options: What the user says of it.
-        like: For a test set: the training set, which determines how columns are read.
 
     Raises:
         InputError: The table is malformed, or a cell is wrong; the message names the
             file, line and column.
     """
-    target = options.target or (like.target.name if like else _last_column(table))
+    target = options.target or _last_column(table)
     if target not in table.names:
         raise source.missing_column_error(target, table.where, table.names)
     options = dataclasses.replace(options, target=target)
-    if like is not None:
-        names = [name for name in table.names if name != target]
-        source.check_same_columns(like, table.where, names)
-        return _read_as(table, options, like)
     options.check(table.names, table.where)
     readings = _decide_by_head(table, options)
     while True:
         try:
-            rows = read_rows(table, readings, target, options.na_values)
+            rows = read_rows(table, readings, target)
             break
         except (NotNumbersError, MisfitError) as error:
-            readings |= dict.fromkeys(error.columns, _AS_TEXTS)
+            readings |= dict.fromkeys(error.columns, _as_texts(options))
     if not len(rows.target):
         raise _no_rows_error(table, target, rows.unlabelled)
     return _Decisions(table, options, readings, rows).finish()
@@ -79,22 +73,44 @@ def _last_column(table: Table) -> str:
     return last
 
 
-def _read_as(table: Table, options: TableOptions, like: Source) -> Source:
-    """Read a test set as the training set was read."""
-    known = {column.name: column for column in (*like.columns, like.target)}
+def read_as(
+    table: Table, columns: Iterable[Column], target: Column, where: str
+) -> Source:
+    """Read a table as another one was, whose columns it has.
+
+    Args:
+        table: The table; other columns than these are left out.
+        columns: The columns.
+        target: The target.
+        where: What says that they are read so, for messages.
+
+    Raises:
+        InputError: As of `read`.
+    """
+    known = {column.name: column for column in (*columns, target)}
+    for name in known:
+        if name not in table.names:
+            raise InputError(
+                f"{table.where} has no column {quote(name)}, which {where} has"
+                f"{suggest(name, table.names, _QUOTED)}"
+            )
     readings = {
-        name: Reading(known[name].kind, known[name].format)
+        name: Reading(
+            known[name].kind, known[name].format, na_values=known[name].na_values
+        )
         if name in known
-        else Reading("numeric", dropped="not used in training")
+        else Reading("numeric", dropped=f"not in {where}")
         for name in table.names
     }
     try:
-        rows = read_rows(table, readings, options.target, options.na_values)
+        rows = read_rows(table, readings, target.name)
     except (NotNumbersError, MisfitError) as error:
-        raise _misfit_error(table, error.columns[0], readings, options) from None
+        name = error.columns[0]
+        raise _misfit_error(table, name, readings[name], where) from None
     if not len(rows.target):
-        raise _no_rows_error(table, options.target, rows.unlabelled)
-    return _build(table, readings, rows, options, _describe_rows(rows, options.target))
+        raise _no_rows_error(table, target.name, rows.unlabelled)
+    notes = [*_describe_rows(rows, target.name), *_describe_readings(readings)]
+    return _build(table, readings, rows, target.name, notes)
 
 
 def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
@@ -102,8 +118,8 @@ def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
     head = table.read_head()
     readings = {}
     for name in table.names:
-        is_chosen = not options.features or name in (*options.features, options.target)
-        if name in options.drop or not is_chosen:
+        used = (*options.features, *options.others, options.target)
+        if name in options.drop or (options.features and name not in used):
             readings[name] = Reading("numeric", dropped="as you asked")
             continue
         texts = TextCodes(options.na_values)
@@ -111,9 +127,17 @@ def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
             texts.encode(chunk)
         reading = _decide(name, texts.counts, table, options)
         if reading.dropped and not texts.counts:
-            reading = _AS_TEXTS  # blank so far
+            reading = _as_texts(options)  # blank so far
         readings[name] = reading
     return readings
+
+
+def _as_texts(options: TableOptions) -> Reading:
+    """Return how a column is read whose cells are not what its first rows are.
+
+    All of its texts are kept, and decided on at the end.
+    """
+    return Reading("categorical", na_values=options.na_values)
 
 
 def _decide(
@@ -129,8 +153,9 @@ def _decide(
         counts,
         wanted=wanted.get(name, ""),  # type: ignore[arg-type]
         decimal=options.decimal,
-        prefers_comma=getattr(table, "separator", "") == ";",
+        prefers_comma=table.layout.get("separator") == ";",
         is_target=name == options.target,
+        na_values=options.na_values,
     )
     # A dash among numbers is a blank, among texts it is one of them.
     others = {text: n for text, n in counts.items() if text not in PLACEHOLDERS}
@@ -141,22 +166,19 @@ def _decide(
     return column_kinds.decide(column)
 
 
-def _misfit_error(
-    table: Table, name: str, readings: Mapping[str, Reading], options: TableOptions
-) -> InputError:
-    """Return the error for a test set's cell that does not fit the training set's."""
-    reading = readings[name]
+def _misfit_error(table: Table, name: str, reading: Reading, where: str) -> InputError:
+    """Return the error for a cell that is not written as others were."""
 
     def is_wrong(texts: list[str]) -> Any:
-        numbers = column_kinds.parse(texts, reading, options.na_values)
-        return np.isnan(numbers) & ~column_kinds.are_blank(texts, options.na_values)
+        numbers = column_kinds.parse(texts, reading)
+        return np.isnan(numbers) & ~column_kinds.are_blank(texts, reading.na_values)
 
     text, place = locate(table, name, is_wrong)
     what = "a date" if reading.kind == "date" else "a number"
     written = f" written as {reading.format}" if reading.format else ""
     return InputError(
         f"{table.where}, {place}, column {quote(name)}: {quote(text.strip())} is not "
-        f"{what}{written}, as in the training set"
+        f"{what}{written}, as in {where}"
     )
 
 
@@ -224,8 +246,8 @@ class _Decisions:
                 f"--target: {quote(target)} holds dates; predict a number or a class"
             )
         notes = [*_describe_rows(rows, target), *self._drop_names()]
-        notes += self._describe_readings()
-        return _build(self._table, self._readings, rows, self._options, notes)
+        notes += _describe_readings(self._readings)
+        return _build(self._table, self._readings, rows, target, notes)
 
     def _settle_texts(self, name: str, codes: npt.NDArray[np.floating]) -> None:
         """Decide on a column whose texts were kept, and turn the codes into values."""
@@ -245,7 +267,7 @@ class _Decisions:
             )
         if not is_coded(reading) and not reading.dropped:
             written = list(texts.counts)
-            values = column_kinds.parse(written, reading, self._options.na_values)
+            values = column_kinds.parse(written, reading)
             codes[:] = look_up(codes, values)
         self._readings[name] = reading
 
@@ -266,6 +288,7 @@ class _Decisions:
                 continue
             is_asked_for = name in (
                 *self._options.keep,
+                *self._options.others,
                 *self._options.features,
                 *self._options.numeric,
             )
@@ -287,34 +310,35 @@ class _Decisions:
                 "if that means 'not known', say --na_values=VALUE"
             )
 
-    def _describe_readings(self) -> Iterator[str]:
-        """Note what was left out, and how formatted columns are read."""
-        reasons: dict[str, list[str]] = {}
-        for name, reading in self._readings.items():
-            if reading.dropped:
-                reasons.setdefault(reading.dropped, []).append(name)
-            elif reading.note:
-                yield reading.note
-        for reason, names in reasons.items():
-            yield f"dropped {quote_first_five(names)}: {reason}"
+
+def _describe_readings(readings: Mapping[str, Reading]) -> Iterator[str]:
+    """Note what was left out, and how formatted columns are read."""
+    reasons: dict[str, list[str]] = {}
+    for name, reading in readings.items():
+        if reading.dropped:
+            reasons.setdefault(reading.dropped, []).append(name)
+        elif reading.note:
+            yield reading.note
+    for reason, names in reasons.items():
+        yield f"dropped {quote_first_five(names)}: {reason}"
 
 
 def _build(
     table: Table,
     readings: Mapping[str, Reading],
     rows: Rows,
-    options: TableOptions,
-    notes: Any,
+    target: str,
+    notes: Iterable[str],
 ) -> Source:
     places = [p for p, name in enumerate(rows.names) if not readings[name].dropped]
     if not places:
-        raise _no_columns_error(table, readings, options.target)
+        raise _no_columns_error(table, readings, target)
     features = rows.features
     if len(places) < len(rows.names):
         chosen = np.array(places, np.int64)
         features = in_place_matrix.keep_in_place(features, columns=chosen)
     columns = tuple(
-        _describe_column(rows.names[place], readings, rows, options) for place in places
+        _describe_column(rows.names[place], readings, rows) for place in places
     )
     dropped = tuple(name for name, reading in readings.items() if reading.dropped)
     return Source(
@@ -323,27 +347,24 @@ def _build(
         tabular=table.header
         or any(column.kind != "numeric" or column.format for column in columns),
         columns=columns,
-        target=_describe_column(options.target, readings, rows, options),
+        target=_describe_column(target, readings, rows),
         train=Examples(features, rows.target),
         dropped=dropped,
         notes=(*table.notes, *notes),
+        layout=table.layout,
     )
 
 
-def _describe_column(
-    name: str, readings: Mapping[str, Reading], rows: Rows, options: TableOptions
-) -> Column:
+def _describe_column(name: str, readings: Mapping[str, Reading], rows: Rows) -> Column:
     reading = readings[name]
-    has_time = any(code in reading.format for code in ("%H", "%I"))
     return Column(
         name,
         reading.kind,
         levels=tuple(rows.texts[name].counts) if reading.kind == "categorical" else (),
-        dtype="float64" if has_time else "float32",
         format=reading.format,
         na_values=tuple(
             text
-            for text in options.na_values
+            for text in reading.na_values
             if reading.format or reading.kind == "categorical" or is_number(text)
         ),
     )

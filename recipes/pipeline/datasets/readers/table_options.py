@@ -1,13 +1,17 @@
 """What the user says of a table."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.cli.config import DataConfig
+from recipes.pipeline.datasets.columns_file import ColumnsFile, read_columns
 from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.source import quote_first_five
+
+_OF_COLUMNS = ("drop", "features", "keep", "categorical", "numeric", "na_values")
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,10 @@ class TableOptions:
         categorical: Columns that hold categories, whatever they look like.
         numeric: Columns that hold numbers.
         na_values: Texts that mean "not known", besides the usual ones.
+        others: Columns that are used for something else than to predict.
         decimal: The sign before decimals, "." or ",".
         layout: How a text table is divided into cells.
+        columns: How the columns of another run's table were read, as theirs are to be.
     """
 
     target: str = ""
@@ -33,8 +39,10 @@ class TableOptions:
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     decimal: str = ""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+    columns: ColumnsFile | None = None
 
     @classmethod
     def of_config(cls, config: DataConfig) -> "TableOptions":
@@ -51,21 +59,38 @@ class TableOptions:
                 f"--separator={config.separator}: should be one character, tab, blank "
                 "or auto"
             )
-        taken = ("target", "drop", "features", "keep", "categorical", "numeric")
-        return cls(
+        taken = ("target", *_OF_COLUMNS)
+        options = cls(
             **{name: getattr(config, name) for name in taken},
-            na_values=config.na_values,
+            others=tuple(filter(None, [config.weights])),
             decimal=config.decimal.removeprefix("auto"),
             layout=LayoutOptions(
                 separator, config.encoding.removeprefix("auto"), config.header
             ),
         )
+        return options._with_file(config.columns) if config.columns else options
+
+    def _with_file(self, path: str) -> "TableOptions":
+        """Return the options with those of a `columns.json`."""
+        if self.named:
+            raise InputError(
+                f"--{self.named}: --columns={path} says how columns are read; change "
+                "it there"
+            )
+        content = read_columns(Path(path))
+        if self.target and self.target != content.target.name:
+            raise InputError(
+                f"--target: {quote(self.target)}, but the target of {path} is "
+                f"{quote(content.target.name)}"
+            )
+        before, detected = LayoutOptions.of_table(content.table), LayoutOptions()
+        layout = self.layout if self.layout != detected else before
+        return replace(self, columns=content, layout=layout)
 
     @property
     def named(self) -> str:
         """The first flag that is set and that only tables have; empty if none is."""
-        names = ("drop", "features", "keep", "categorical", "numeric", "na_values")
-        return next((name for name in names if getattr(self, name)), "")
+        return next((name for name in _OF_COLUMNS if getattr(self, name)), "")
 
     def check(self, names: Iterable[str], where: str) -> None:
         """Check that the columns that are named exist, each under one flag.

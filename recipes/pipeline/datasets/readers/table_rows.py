@@ -59,7 +59,6 @@ def read_rows(
     table: Table,
     readings: Mapping[str, Reading],
     target: str,
-    na_values: Sequence[str],
 ) -> Rows:
     """Read a table's cells.
 
@@ -67,7 +66,6 @@ def read_rows(
         table: The table.
         readings: How each column is read; those that are dropped are not.
         target: The name of the target; rows without it are left out.
-        na_values: Texts that mean "not known", besides the usual ones.
 
     Raises:
         NotNumbersError: Columns of plain numbers have other cells.
@@ -76,11 +74,13 @@ def read_rows(
     """
     used = [name for name in table.names if not readings[name].dropped]
     names = tuple(name for name in used if name != target)
-    texts = {name: TextCodes(na_values) for name in used if is_coded(readings[name])}
-    has_times = any(
-        "%H" in readings[n].format or "%I" in readings[n].format for n in names
-    )
-    features = GrowingFeatures(len(names), np.float64 if has_times else np.float32)
+    texts = {
+        name: TextCodes(readings[name].na_values)
+        for name in used
+        if is_coded(readings[name])
+    }
+    dates = np.array([readings[name].kind == "date" for name in names], bool)
+    features = GrowingFeatures(len(names), exact=dates)
     labels, unlabelled = GrowingMatrix(1, np.float64), 0
     types: dict[str, CellType] = {
         name: "number" if readings[name].is_plain and name not in texts else "text"
@@ -93,7 +93,7 @@ def read_rows(
             if name in texts:
                 columns[name] = texts[name].encode(batch[name])
             else:
-                columns[name], fits = _decode(batch[name], readings[name], na_values)
+                columns[name], fits = _decode(batch[name], readings[name])
                 misfits += [] if fits else [name]
         if misfits:
             raise MisfitError(tuple(misfits))
@@ -143,18 +143,16 @@ def locate(
     raise ValueError(f"{name} has no wrong text")
 
 
-def _decode(
-    column: Any, reading: Reading, na_values: Sequence[str]
-) -> tuple[Vector, bool]:
+def _decode(column: Any, reading: Reading) -> tuple[Vector, bool]:
     """Return a column's numbers, NaN for a blank, and whether all texts were such."""
     if isinstance(column, pa.DictionaryArray):
         texts = [text or "" for text in column.dictionary.to_pylist()]
-        numbers = np.append(parse(texts, reading, na_values), np.nan)
-        blank = are_blank(texts, na_values)
+        numbers = np.append(parse(texts, reading), np.nan)
+        blank = are_blank(texts, reading.na_values)
         places = column.indices.fill_null(len(texts)).to_numpy()
         return numbers[places], not np.any(np.isnan(numbers[:-1]) & ~blank)
     values = np.asarray(column.to_numpy(zero_copy_only=False))
-    marks = [float(text) for text in na_values if is_number(text)]
+    marks = [float(text) for text in reading.na_values if is_number(text)]
     if marks:
         values = np.where(np.isin(values, marks), np.nan, values)
     return values, True

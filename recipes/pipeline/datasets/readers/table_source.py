@@ -1,7 +1,7 @@
 """A table as a stream of rows, whatever the format of its file."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -29,16 +29,16 @@ class Table(Protocol):
         where: Name in messages: the file.
         names: The columns' names, different and not empty.
         header: Whether the file has them; otherwise they are x1, x2, ….
+        layout: How a text file was divided into cells, so that another can be as well.
+        notes: What a user should know of how the file was read.
     """
 
     name: str
     where: str
     names: tuple[str, ...]
     header: bool
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of how the file was read."""
+    layout: Mapping[str, Any]
+    notes: tuple[str, ...]
 
     def read_head(self) -> pa.Table:
         """Return the first rows, about a megabyte, all cells as strings.

@@ -66,7 +66,7 @@ def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     line, sample = _find_undecodable_block(path)
     if sum(byte > 127 for byte in sample) < _FEW_LETTERS:
         sample = b""
-    matches = charset_normalizer.from_bytes(sample) if sample else []
+    matches: Any = charset_normalizer.from_bytes(sample) if sample else []
     found = [match.encoding for match in matches]
     used = next((name for name in _WINDOWS if name in found), "")
     used = used or (found[0] if found else _WINDOWS[0])

@@ -9,6 +9,7 @@ from recipes.pipeline.report.classification.reliability import calibration
 from recipes.pipeline.report.classification.roc import separation
 from recipes.pipeline.report.classification.scores import (
     class_by_class,
+    describe_threshold,
     highlights,
     outcome,
     scores,
@@ -19,6 +20,7 @@ __all__ = [
     "calibration",
     "class_by_class",
     "confusion_matrix",
+    "describe_threshold",
     "highlights",
     "mistakes",
     "outcome",

@@ -67,19 +67,22 @@ def separation(target: Column, decisions: Decisions) -> Section:
 
 def _roc(name: str, decisions: Decisions, index: int) -> Curve:
     actual, rank = decisions.target == index, class_ranking(decisions, index)
-    x, y, _ = metrics.roc_curve(actual, rank)
-    return Curve(name, x, y, float(metrics.roc_auc_score(actual, rank)))
+    weight = decisions.weight
+    x, y, _ = metrics.roc_curve(actual, rank, sample_weight=weight)
+    area = metrics.roc_auc_score(actual, rank, sample_weight=weight)
+    return Curve(name, x, y, float(area))
 
 
 def _precision_recall(name: str, decisions: Decisions, index: int) -> Curve:
     actual, rank = decisions.target == index, class_ranking(decisions, index)
-    y, x, _ = metrics.precision_recall_curve(actual, rank)
+    weight = decisions.weight
+    y, x, _ = metrics.precision_recall_curve(actual, rank, sample_weight=weight)
     x, y = x[::-1], y[::-1]
     if len(decisions.scores[0]) > 2:  # many curves in one figure: drop the teeth
         x, first = np.unique(x, return_index=True)
         y = y[first]
-    area = float(metrics.average_precision_score(actual, rank))
-    return Curve(name, x, y, area)
+    area = metrics.average_precision_score(actual, rank, sample_weight=weight)
+    return Curve(name, x, y, float(area))
 
 
 def _average(curves: list[Curve], *, steps: bool) -> Curve:
@@ -135,7 +138,7 @@ def _precision_figure(
     shown: npt.NDArray[np.intp],
 ) -> Figure:
     single = len(curves) == 1
-    base = float(np.mean(decisions.target == 1))
+    base = float(np.average(decisions.target == 1, weights=decisions.weight))
 
     def paint(canvas: figures.Canvas) -> None:
         axes = figures.plot_axes(canvas, "Recall", "Precision")

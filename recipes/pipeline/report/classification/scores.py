@@ -8,6 +8,7 @@ import numpy.typing as npt
 from sklearn import metrics
 
 from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets.description import Threshold
 from recipes.pipeline.evaluation import Decisions
 from recipes.pipeline.report.blocks import (
     Cell,
@@ -20,7 +21,8 @@ from recipes.pipeline.report.blocks import (
 )
 from recipes.pipeline.report.number_format import (
     MISSING,
-    count,
+    count_rows,
+    describe_weights,
     number,
     percent,
     quoted,
@@ -38,7 +40,12 @@ _MAX_CONFUSED = 3  # classes listed that a class is mistaken for
 
 
 def outcome(
-    learner: str, target: Column, rows: int, test: Scores, baseline: Scores
+    learner: str,
+    target: Column,
+    rows: int,
+    test: Scores,
+    baseline: Scores,
+    weights: str = "",
 ) -> str:
     """Return what came of a classification, in one sentence without its full stop.
 
@@ -49,10 +56,11 @@ def outcome(
         test: the model's scores on them.
         baseline: the scores on them of always predicting the most common class of the
             training rows.
+        weights: the column of the rows' weights, if they have any.
     """
     accuracy, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
     name = quoted(target.name)
-    start = f"On {count(rows, 'test row')}, {learner} predicts {name} correctly"
+    start = f"On {count_rows(rows, weights)}, {learner} predicts {name} correctly"
     if accuracy <= rival:
         return (
             f"{start} no more often than always predicting the most common class does "
@@ -61,11 +69,12 @@ def outcome(
     always = f"{percent(rival)} when always predicting the most common class"
     if accuracy == 1:
         return f"{start} every time ({always})"
-    return f"{start} for {percent(accuracy)} of them ({always})"
+    them = "their weight" if weights else "them"
+    return f"{start} for {percent(accuracy)} of {them} ({always})"
 
 
 def highlights(
-    rows: int, train: Scores, test: Scores, baseline: Scores
+    rows: int, train: Scores, test: Scores, baseline: Scores, weights: str = ""
 ) -> tuple[KeyNumber, ...]:
     """Return the numbers that sum up a classifier, for the top of the page.
 
@@ -74,6 +83,7 @@ def highlights(
         train: the scores on the training rows.
         test: those on the test rows.
         baseline: those on the test rows of always predicting the most common class.
+        weights: the column of the rows' weights, if they have any.
     """
     accuracy, rival = _nan_if_none(test["accuracy"]), _nan_if_none(baseline["accuracy"])
     wrong, rivals = (round((1 - each) * rows) for each in (accuracy, rival))
@@ -85,13 +95,16 @@ def highlights(
             f"{percent(_nan_if_none(train['accuracy']))} on training rows",
             tone,
         ),
-        KeyNumber(
-            "Mistakes on test rows",
-            f"{number(wrong)} of {number(rows)}",
-            f"{number(rivals)} when always predicting the most common class",
-            tone,
-        ),
     ]
+    if not weights:  # the scores then count rows
+        cards.append(
+            KeyNumber(
+                "Mistakes on test rows",
+                f"{number(wrong)} of {number(rows)}",
+                f"{number(rivals)} when always predicting the most common class",
+                tone,
+            )
+        )
     if test["auc"] is not None:
         cards.append(
             KeyNumber(
@@ -104,7 +117,13 @@ def highlights(
     return tuple(cards)
 
 
-def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Section:
+def scores(
+    target: Column,
+    train: Scores,
+    test: Scores,
+    baseline: Scores,
+    weights: str = "",
+) -> Section:
     """Return the section with the scores, and how to read each of them."""
     several = len(target.levels) > 2
     one, other = (quoted(name) for name in reversed(target.levels[-2:]))
@@ -141,9 +160,25 @@ def scores(target: Column, train: Scores, test: Scores, baseline: Scores) -> Sec
         "The scores on the test rows of always predicting the most common class of the "
         "training rows, with the classes' shares of those as probabilities."
     )
+    if weights:
+        terms["Weights"] = describe_weights(weights)
     if test["auc"] is None:
         terms[MISSING] = "There is no AUC if a class has no rows."
     return Section("Scores", (Grid((table, Terms(terms))),))
+
+
+def describe_threshold(target: Column, threshold: Threshold) -> str:
+    """Return a sentence on what decides for the second of two classes."""
+    chosen = (
+        f"; this gives the best balanced accuracy on the {threshold.rows}"
+        if threshold.rows
+        else ""
+    )
+    return (
+        f"A row is predicted as {quoted(target.levels[1])} if the {threshold.of} of "
+        f"that class is at least {number(threshold.value)}, as "
+        f"--threshold={threshold.rule} asks{chosen}."
+    )
 
 
 def class_by_class(target: Column, decisions: Decisions) -> Section:

@@ -177,6 +177,35 @@ def test_flags_text_leaves_out_resume():
     assert "--out_dir=\n" in flags.flags_text(Config())
 
 
+class Frame:
+    def __arrow_c_stream__(self, requested_schema=None):
+        raise NotImplementedError
+
+    def __eq__(self, other):
+        raise ValueError("ambiguous, as of pandas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameConfig(Config):
+    dataset: Any = setting("diabetes", "embedded name or path")
+
+
+def test_a_data_frame_is_named_by_its_type():
+    config = FrameConfig(dataset=Frame())
+    text = flags.flags_text(config)
+    assert text.startswith("# A data frame, given in Python")
+    assert "\n--dataset=<Frame>\n--test_dataset=\n" in text
+    assert flags.command(config, "example")[3:] == ["--dataset=<Frame>"]
+
+
+@pytest.mark.parametrize("value", [5, None, ["a.csv"], {"x": [1]}])
+def test_data_are_named_or_a_data_frame(value):
+    with pytest.raises(ArgumentError, match="a name, a file or a data frame"):
+        FrameConfig(dataset=value)
+    with pytest.raises(ArgumentError, match="`test_dataset` should be"):
+        FrameConfig(test_dataset=value)
+
+
 @given(configs)
 def test_command_repeats_the_run(config):
     words = flags.command(config, "example")

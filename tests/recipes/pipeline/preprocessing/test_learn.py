@@ -41,14 +41,17 @@ def test_blanks_become_the_training_median():
     data = data_of([[1], [2], [NAN], [10], [NAN]])
     layer, output = output_of(data)
     filled = np.array([1, 2, 2, 10, 2.0])
-    np.testing.assert_allclose(layer.center, filled.mean(), rtol=1e-6)
-    np.testing.assert_allclose(layer.scale, filled.std(), rtol=1e-6)
+    blank = np.array([0, 0, 1, 0, 1.0])
+    assert layer.output_names == ("x0", "x0=(blank)")
+    expected = np.stack([filled, blank], axis=1)
+    np.testing.assert_allclose(layer.center, expected.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(layer.scale, expected.std(axis=0), rtol=1e-6)
     np.testing.assert_allclose(
-        output[:, 0], (filled - filled.mean()) / filled.std(), rtol=1e-6, atol=1e-6
+        output * layer.scale + layer.center, expected, rtol=1e-6, atol=1e-6
     )
     assert layer.notes == (
-        "2 blanks in the training rows, filled with the median of the training rows: "
-        "2 in 'x0'",
+        "2 blanks in the training rows, filled with the median and marked by an input "
+        "of their own: 2 in 'x0'",
     )
 
 
@@ -63,26 +66,42 @@ def test_blank_is_filled_where_training_had_none():
 
 
 def test_categories_are_one_hot_except_the_commonest():
-    rows = [[0], [1], [1], [2], [NAN]]
-    data = data_of(rows, categorical={0: ("a", "b", "c", "d")})
+    rows = [[0], [1], [1], [2], [4]]
+    data = data_of(rows, categorical={0: ("a", "b", "c", "d", "")})
     layer, output = output_of(data)
-    assert layer.output_names == ("x0=a", "x0=c")
+    assert layer.output_names == ("x0=a", "x0=c", "x0=(blank)")
     raw = output * layer.scale + layer.center
-    np.testing.assert_allclose(raw, [[1, 0], [0, 0], [0, 0], [0, 1], [0, 0]], atol=1e-6)
+    expected = [[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(raw, expected, atol=1e-6)
     np.testing.assert_allclose(output.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(output.std(axis=0), 1, rtol=1e-6)
     assert layer.notes == (
         "levels that no training row has: 'x0=d'",
-        "1 blanks in the training rows, taken as the commonest level: 1 in 'x0'",
+        "1 blanks in the training rows, a level of their own: 1 in 'x0'",
     )
 
 
+def test_a_level_that_no_training_row_has_is_as_the_commonest():
+    data = data_of([[0], [1], [1]], categorical={0: ("a", "b")})
+    layer = learn.learn_preprocessing(data)
+    unknown, commonest = layer(np.array([[NAN], [1]], "float32")).numpy()
+    np.testing.assert_array_equal(unknown, commonest)
+
+
 def test_constant_columns_are_dropped_and_noted():
-    rows = [[7, 1, 0, NAN], [7, 2, 0, 3], [7, 3, NAN, 3]]
+    rows = [[7, 1, 0], [7, 2, 0], [7, 3, 0]]
     layer, output = output_of(data_of(rows, categorical={2: ("only",)}))
     assert layer.output_names == ("x1",)
     assert output.shape == (3, 1)
-    assert layer.notes[0] == "dropped, the same in all training rows: 'x0', 'x2', 'x3'"
+    assert layer.notes[0] == "dropped, the same in all training rows: 'x0', 'x2'"
+
+
+def test_of_one_value_and_blanks_the_blanks_are_kept():
+    rows = [[NAN, 0], [3, 0], [3, 1]]
+    layer, output = output_of(data_of(rows, categorical={1: ("only", "")}))
+    assert layer.output_names == ("x0=(blank)", "x1=(blank)")
+    raw = output * layer.scale + layer.center
+    np.testing.assert_allclose(raw, [[1, 0], [0, 0], [0, 1]], atol=1e-6)
 
 
 def test_many_names_are_not_all_listed():
@@ -149,16 +168,26 @@ def test_statistics_match_numpy_dense_and_sparse(rows):
     rows = np.hstack([rows[:, ~np.isnan(rows).all(axis=0)], good])
     rows = np.vstack([rows, rows[:1] + np.float32(1)])
     medians = np.nanmedian(rows.astype("float64"), axis=0)
-    filled = np.where(np.isnan(rows), medians, rows)
-    varies = np.ptp(filled.astype("float64"), axis=0) >= np.finfo("float32").tiny
-    filled = filled[:, varies].astype("float64")
+    names, expected = [], []
+    for j, column in enumerate(rows.T.astype("float64")):
+        filled = np.where(np.isnan(column), medians[j], column)
+        if np.ptp(filled) >= np.finfo("float32").tiny:
+            names.append(f"x{j}")
+            expected.append(filled)
+        if np.isnan(column).any():
+            names.append(f"x{j}=(blank)")
+            expected.append(np.isnan(column).astype("float64"))
+    expected = np.stack(expected, axis=1)
     for form in (rows, scipy.sparse.csr_array(rows)):
         layer = learn.learn_preprocessing(data_of(form))
         np.testing.assert_array_equal(layer.imputation.median.numpy(), medians)
-        assert layer.output_names == tuple(f"x{j}" for j in np.flatnonzero(varies))
-        np.testing.assert_allclose(layer.scale, filled.std(axis=0), rtol=1e-5)
-        error = np.abs(layer.center - filled.mean(axis=0))
-        assert (error <= 1e-6 * (np.abs(filled).max(axis=0))).all()
+        assert layer.output_names == tuple(names)
+        np.testing.assert_allclose(layer.scale, expected.std(axis=0), rtol=1e-5)
+        error = np.abs(layer.center - expected.mean(axis=0))
+        assert (error <= 1e-6 * (np.abs(expected).max(axis=0))).all()
+        output = layer(rows).numpy().astype("float64")
+        scaled = (expected - layer.center) / layer.scale
+        np.testing.assert_allclose(output, scaled, rtol=1e-5, atol=1e-6)
 
 
 def test_matrix_is_read_in_blocks(monkeypatch):

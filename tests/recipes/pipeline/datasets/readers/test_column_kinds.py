@@ -38,7 +38,7 @@ def test_numbers_in_dress(texts, expected):
     reading = decided(texts)
     assert (reading.kind, reading.format) == ("numeric", expected)
     assert expected in reading.note
-    assert not np.isnan(column_kinds.parse(texts, reading, ())).any()
+    assert not np.isnan(column_kinds.parse(texts, reading)).any()
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,8 @@ def test_missing_labels(tmp_path):
 
 
 def test_file_of_unknown_format(tmp_path):
-    (tmp_path / "table.txt").write_text("a b c")
-    assert "MNIST's, …-images-idx3-ubyte" in refused(tmp_path / "table.txt")
+    (tmp_path / "junk.txt").write_bytes(bytes(9))
+    assert "MNIST's, …-images-idx3-ubyte" in refused(tmp_path / "junk.txt")
 
 
 def test_test_images_of_other_sizes_are_refused(tmp_path):

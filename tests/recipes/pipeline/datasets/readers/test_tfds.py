@@ -122,14 +122,14 @@ def test_a_table_with_its_own_test_split(name):
     about = data.description
     assert (about.name, about.task, about.tabular) == ("flats", "regression", True)
     assert [c.name for c in about.columns] == ["colour", "kind", "rooms", "size"]
-    assert about.columns[0].levels == ("blue", "red")
+    assert about.columns[0].levels == ("blue", "red", "")
     assert about.columns[1].levels == ("new", "old")
     assert about.notes == ("dropped 'ident': too many different texts",)
     np.testing.assert_array_equal(data.train.target, FLATS["price"][:50])
     np.testing.assert_array_equal(data.test.target, FLATS["price"][50:])
     np.testing.assert_array_equal(data.train.features[:, 3], FLATS["size"][:50])
     np.testing.assert_array_equal(
-        data.test.features[:, 0], np.array([1, 0, np.nan] * 20)[50:]
+        data.test.features[:, 0], np.array([1, 0, 2] * 20)[50:]
     )
 
 

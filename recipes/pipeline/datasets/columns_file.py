@@ -16,7 +16,7 @@ from layers import cells
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets.description import Column
-from recipes.pipeline.run.training_distribution import Distribution
+from recipes.pipeline.datasets.training_distribution import Distribution
 
 NAME = "columns.json"
 _KEYS = ("table", "target", "training_rows", "columns")

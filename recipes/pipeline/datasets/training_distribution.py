@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recipes.pipeline.datasets import Column, Data
+from recipes.pipeline.datasets.description import Column, Data
 
 _MOST_ROWS = 100_000  # that a distribution is taken from
 _TENTHS = np.arange(11) / 10
