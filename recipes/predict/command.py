@@ -3,6 +3,7 @@
 Run it with `python -m recipes.predict`, or call `predict(Config(...))`.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,15 @@ import numpy as np
 from recipes import cores, interrupts
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Task
+from recipes.pipeline.datasets.columns_file import ColumnsFile
+from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
-from recipes.pipeline.run.columns_file import ColumnsFile
 from recipes.predict import answers, drift, exported, writing
 from recipes.predict.cells import describe_fault
 from recipes.predict.config import Config
+from recipes.predict.exported import Exported, Extras
 from recipes.predict.plan import make_plan
 from recipes.predict.progress import Progress, measure_share_read
 from recipes.predict.scoring import Scored, Scorer, cut
@@ -41,12 +44,7 @@ def predict(config: Config) -> Path:
     path, folder = exported.find(config.run)
     model = exported.load(path)
     extras = exported.read_extras(folder, model)
-    formats = {
-        column.name: column.format
-        for column in (extras.columns.columns if extras.columns else ())
-        if column.kind == "date"
-    }
-    table = open_table(config.dataset, "--dataset", CsvTable, formats)
+    table = open_rows(config.dataset, model, extras)
     output = Path(config.output)
     as_text = writing.is_text(output)
     plan = make_plan(
@@ -65,6 +63,36 @@ def predict(config: Config) -> Path:
     summary = write_predictions(config, table, scorer, truth)
     print("\n".join([*summary, *(truth.describe() if truth else ())]))
     return output
+
+
+def open_rows(dataset: str, model: Exported, extras: Extras) -> Table:
+    """Open the table of rows, read as the run's table if it can be.
+
+    Raises:
+        InputError: There is no such table.
+    """
+    known = extras.columns
+    formats = {
+        column.name: column.format
+        for column in (known.columns if known else ())
+        if column.kind == "date"
+    }
+    before = LayoutOptions.of_table(known.table if known else {})
+
+    def open_text(path: Path) -> Table:
+        """Open a text as the run's was laid out, if that fits, or as it looks."""
+        with contextlib.suppress(InputError):
+            table = CsvTable(path, before)
+            if set(model.inputs) <= set(table.names):
+                return table
+        try:
+            return CsvTable(path)
+        except InputError:
+            if model.inputs:
+                raise
+            return CsvTable(path, LayoutOptions(header="no"))
+
+    return open_table(dataset, "--dataset", open_text, formats)
 
 
 def write_predictions(

@@ -1,5 +1,6 @@
 """The file of the predictions, which appears whole or not at all."""
 
+import glob
 import gzip
 import os
 import stat
@@ -95,8 +96,10 @@ def _check_place(path: Path, dataset: Path) -> None:
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
         raise InputError(f"--output: {path} is {what}; name a file")
-    if dataset.exists() and os.path.samefile(path, dataset):
-        raise InputError(f"--output: {path} is the --dataset; name another file")
+    pattern = str(dataset / "*" if dataset.is_dir() else dataset)
+    for each in (str(dataset), *glob.glob(pattern, recursive=True)):
+        if os.path.exists(each) and os.path.samefile(path, each):
+            raise InputError(f"--output: {path} is the --dataset; name another file")
 
 
 def _compress(file: IO[bytes]) -> Any:

@@ -19,6 +19,12 @@ from recipes.pipeline.datasets.description import Column
 from recipes.pipeline.datasets.training_distribution import Distribution
 
 NAME = "columns.json"
+# How a text table is divided into cells; all or nothing.
+_LAYOUT = {
+    "separator": (str, "a character"),
+    "encoding": (str, "the name of an encoding"),
+    "header": (bool, "true or false"),
+}
 _KEYS = ("table", "target", "training_rows", "columns")
 _FIELDS = tuple(field.name for field in dataclasses.fields(Column))
 # The fields whose values are words, each with those that it may have.
@@ -99,6 +105,11 @@ def _read_content(content: Any) -> ColumnsFile:
         raise _wrong("training_rows", rows, "a number of rows")
     if not isinstance(table, dict):
         raise _wrong("table", table, "an object")
+    if table:
+        _check_keys(table, "table", tuple(_LAYOUT), tuple(_LAYOUT))
+    for key, (kind, expected) in _LAYOUT.items():
+        if table and not isinstance(table[key], kind):
+            raise _wrong(f"table.{key}", table[key], expected)
     listed = content["columns"]
     if not isinstance(listed, list) or not listed:
         raise _wrong("columns", listed, "a list with an entry for each column")

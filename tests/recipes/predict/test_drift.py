@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from recipes.pipeline.run.columns_file import ColumnsFile
-from recipes.pipeline.run.training_distribution import Distribution
+from recipes.pipeline.datasets.columns_file import ColumnsFile
+from recipes.pipeline.datasets.training_distribution import Distribution
 from recipes.predict.drift import Drift, compute_all, compute_drift, describe
 
 HALVES = Distribution((0.5, 0.5), 0.0, (0.0,) * 5 + (1.0,) * 6)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from recipes.pipeline.datasets import Column
-from recipes.pipeline.run.training_distribution import (
+from recipes.pipeline.datasets.training_distribution import (
     count_bins,
     describe_column,
     find_cuts,

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from recipes.errors import InputError
 from recipes.pipeline.datasets import Column
-from recipes.pipeline.run.columns_file import ColumnsFile, columns_text, read_columns
-from recipes.pipeline.run.training_distribution import Distribution
+from recipes.pipeline.datasets.columns_file import (
+    ColumnsFile,
+    columns_text,
+    read_columns,
+)
+from recipes.pipeline.datasets.training_distribution import Distribution
 
 TENTHS = tuple(float(i) for i in range(11))
 FILE = ColumnsFile(
@@ -26,7 +30,7 @@ FILE = ColumnsFile(
         'said "ü"': Distribution((0.2, 0.3, 0.4), 0.1, levels=("", "no", "yes")),
     },
     training_rows=50,
-    table={"separator": ";"},
+    table={"separator": ";", "encoding": "utf-8", "header": True},
 )
 
 
@@ -82,6 +86,14 @@ def edited(tmp_path, change):
         (
             lambda c: c.update(columns={}),
             "columns is {}; it should be a list with an entry for each column",
+        ),
+        (
+            lambda c: c["table"].update(header="yes"),
+            'table.header is "yes"; it should be true or false',
+        ),
+        (
+            lambda c: c["table"].pop("encoding") and None,
+            "table lacks the entry 'encoding'",
         ),
         (
             lambda c: c.update(training_rows="many"),
