@@ -19,6 +19,7 @@ from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
 from recipes.predict import answers, drift, exported, writing
+from recipes.predict.arrays import ArrayTable, is_array_file
 from recipes.predict.cells import describe_fault
 from recipes.predict.config import Config
 from recipes.predict.exported import Exported, Extras
@@ -71,6 +72,8 @@ def open_rows(dataset: str, model: Exported, extras: Extras) -> Table:
     Raises:
         InputError: There is no such table.
     """
+    if is_array_file(dataset):
+        return ArrayTable(Path(dataset), model)
     known = extras.columns
     formats = {
         column.name: column.format

@@ -10,6 +10,7 @@ from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Column
 from recipes.pipeline.datasets.readers.table_source import CellType, Table
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
+from recipes.predict.arrays import ArrayTable
 from recipes.predict.exported import Exported, Extras
 
 
@@ -130,6 +131,8 @@ def _choose_matrix(
     table: Table, model: Exported, extras: Extras, truth: str, kept: Iterable[str]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Choose the columns of a matrix: x1, x2, …, or all, in their order."""
+    if isinstance(table, ArrayTable):
+        return [*table.features], ()
     width = 1
     for size in model.shape:
         width *= size

@@ -97,12 +97,12 @@ class Truth:
         target = np.concatenate(self._targets)
         name = quote(self._name)
         if self._blank:
-            yield f"not scored, as {name} is blank: {self._blank:,} rows"
+            yield f"rows that are not scored, as {name} is blank: {self._blank:,}"
         if self._other:
             texts = list_first_five(map(quote, sorted(self._others)))
             yield (
-                f"not scored, of classes that the model does not know ({texts}): "
-                f"{self._other:,} rows"
+                "rows that are not scored, of classes that the model does not know "
+                f"({texts}): {self._other:,}"
             )
         if not len(target):
             yield f"no scores: no row has a {name} that the model knows"

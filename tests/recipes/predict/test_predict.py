@@ -10,7 +10,10 @@ import pyarrow.parquet
 import pytest
 import tensorflow as tf
 
+import recipes.linear_regression
+from recipes.errors import InputError
 from recipes.predict import Config, predict
+from tests.recipes.predict.conftest import Made
 from tests.runs import names_in, refusal
 
 
@@ -222,6 +225,82 @@ def test_a_matrix_takes_columns_without_names(made, tmp_path, capsys):
     assert "takes the columns in their order: 'p', 'q', 'r'" in capsys.readouterr().out
 
 
+def test_arrays_are_taken_from_their_files(made, tmp_path):
+    """A LIBSVM file leaves out zeros, and columns at the end, too."""
+    run = made["matrix"]
+    matrix = np.loadtxt(run.table, delimiter=",")
+    whole = scored(run, run.table, tmp_path)
+    np.savez(tmp_path / "new.npz", x=matrix[:, :3], y=matrix[:, 3])
+    rows = scored(run, tmp_path / "new.npz", tmp_path)
+    assert column(rows, "prediction") == column(whole, "prediction")
+    assert list(rows[0])[:4] == ["x1", "x2", "x3", "y"]
+    (tmp_path / "new.libsvm").write_text("1 1:0.5 2:-1\n2 2:0.25\n")
+    (tmp_path / "new.csv").write_text("x1,x2,x3\n0.5,-1,0\n0,0.25,0\n")
+    sparse = scored(run, tmp_path / "new.libsvm", tmp_path, id=("y",))
+    dense = scored(run, tmp_path / "new.csv", tmp_path)
+    assert column(sparse, "prediction") == column(dense, "prediction")
+    assert column(sparse, "y") == ["1", "2"]
+    np.savez(tmp_path / "wide.npz", x=matrix, y=matrix[:, 3])
+    with pytest.raises(InputError, match="rows of 4 numbers, but the model takes 3 nu"):
+        scored(run, tmp_path / "wide.npz", tmp_path)
+    with pytest.raises(InputError, match="but the model takes columns by name"):
+        scored(made["numbers"], tmp_path / "new.npz", tmp_path)
+
+
+def test_images_are_taken_from_their_files(tmp_path, neural_network):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    x = rng.integers(0, 99, (60, 4, 3)) + 90 * y[:, None, None]
+    np.savez(tmp_path / "images.npz", x=x, y=np.array(["no", "yes"])[y])
+    flags = ("--dataset=images.npz", "--epochs=3", "--noreport", "--out_dir=run")
+    assert neural_network(tmp_path, *flags).code == 0
+    config = Config(
+        run=str(tmp_path / "run"),
+        dataset=str(tmp_path / "images.npz"),
+        output=str(tmp_path / "out.csv"),
+        id=("y",),
+    )
+    rows = read_csv(predict(config))
+    served = tf.saved_model.load(tmp_path / "run/export/1")
+    answers = served.serve(tf.constant(x, tf.float32))
+    np.testing.assert_array_equal(
+        np.array(column(rows, "probability_yes"), np.float32),
+        answers["probabilities"][:, 1],
+    )
+    assert set(column(rows, "y")) == {"no", "yes"}
+
+
+def test_dressed_numbers_and_dates_are_read_as_the_run_s(made, tmp_path, capsys):
+    """And the table is laid out as the run's, in which a comma is in the numbers."""
+    lines = [f"{i},5 €;{1 + i % 28}.3.2020;{2 * i + i % 28}" for i in range(90)]
+    (tmp_path / "train.csv").write_text("\n".join(["price;on;y", *lines]) + "\n")
+    recipe = recipes.linear_regression
+    run = recipe.train_and_evaluate(
+        recipe.Config(
+            dataset=str(tmp_path / "train.csv"),
+            out_dir=str(tmp_path / "run"),
+            report=False,
+        )
+    )
+    formats = [column.format for column in run.data.description.columns]
+    assert formats == ["1,0 €", "%d.%m.%Y"]
+    capsys.readouterr()
+    (tmp_path / "new.csv").write_text(
+        "on;price;y\n3.3.2020;7;16\n3.3.2020;7,00 €;18\n30.2.2020;cheap;?\n;?;0\n"
+    )
+    made_here = Made(run, tmp_path / "train.csv")
+    rows = scored(made_here, tmp_path / "new.csv", tmp_path)
+    out = capsys.readouterr().out
+    assert column(rows, "blanks_filled") == ["1", "0", "2", "2"]
+    assert column(rows, "price") == ["7", "7,00 €", "cheap", "?"]
+    assert "cells of 'price' not written as '1,0 €', taken as blank: 2" in out
+    assert "cells of 'on' not written as '%d.%m.%Y', taken as blank: 1" in out
+    assert "new rows (3)" in out
+    assert {line.split()[0] for line in out.splitlines() if line[:3] == "  '"} == {
+        "'price'", "'on'",
+    }  # fmt: skip
+
+
 def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     run = made["numbers"]
     rows = read_csv(run.table)
@@ -249,8 +328,8 @@ def test_rows_that_cannot_be_scored_are_counted(made, tmp_path, capsys):
     scored(made["plants"], tmp_path / "new.csv", tmp_path)
     out = capsys.readouterr().out
     assert "new rows (2)" in out
-    assert "not scored, as 'plant' is blank: 1 rows" in out
-    assert "does not know ('cactus'): 1 rows" in out
+    assert "not scored, as 'plant' is blank: 1\n" in out
+    assert "does not know ('cactus'): 1\n" in out
 
 
 def test_the_drift_is_shown(made, tmp_path, capsys):
