@@ -49,6 +49,9 @@ class DataConfig(Settings):
         "there are no probabilities) a row is of it: a number, balanced or "
         "cost=FN:FP; empty: the score decides",
     )
+    log_target: bool = setting(
+        False, "numbers: learn the target's logarithm; predict, and score, the target"
+    )
     weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(
         False, "go on from what a run that ended early has left in out_dir"

@@ -16,6 +16,7 @@ Task = Literal["regression", "classification"]
 FeatureMatrix: TypeAlias = Any
 
 
+Log = Literal["", "log", "log1p"]
 Kind = Literal["numeric", "categorical", "date"]
 
 
@@ -66,8 +67,33 @@ class Description:
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+    # What the learner takes the target by, before the offset: its logarithm, or that
+    # of 1 + target. The prediction is then a median, not a mean.
+    target_log: Log = ""
     threshold: Threshold | None = None  # None: the scores decide
     weights: str = ""  # name of the column that the rows' weights come from
+
+    @property
+    def learned_name(self) -> str:
+        """The name of what the learner learns: "y" or "log(y)"."""
+        name = self.target.name
+        return {"": name, "log": f"log({name})", "log1p": f"log(1 + {name})"}[
+            self.target_log
+        ]
+
+    def to_learned(self, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return targets as the learner takes them, of the same shape."""
+        logarithm = {"log": np.log, "log1p": np.log1p}.get(self.target_log)
+        target = logarithm(target) if logarithm else target
+        return target - self.target_offset if self.target_offset else target
+
+    def to_target(self, learned: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what a learner predicts in the target's unit: the way back."""
+        if not (self.target_log or self.target_offset):
+            return learned
+        wide = learned.astype(np.float64) + self.target_offset
+        inverse = {"log": np.exp, "log1p": np.expm1}.get(self.target_log)
+        return inverse(wide) if inverse else wide
 
     @property
     def kinds(self) -> str:
@@ -124,11 +150,8 @@ class Data:
     @property
     def targets(self) -> dict[str, npt.NDArray[Any]]:
         """Each part's targets as a learner takes them, less `target_offset`."""
-        offset = self.description.target_offset
-        return {
-            name: rows.target - offset if offset else rows.target
-            for name, rows in self.parts.items()
-        }
+        convert = self.description.to_learned
+        return {name: convert(rows.target) for name, rows in self.parts.items()}
 
     def with_notes(self, *notes: str) -> "Data":
         """Return the same data with more notes for the user."""

@@ -12,7 +12,13 @@ from recipes.errors import InputError, quote
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
-from recipes.pipeline.datasets.description import Data, Description, Examples, Task
+from recipes.pipeline.datasets.description import (
+    Data,
+    Description,
+    Examples,
+    Log,
+    Task,
+)
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
 from recipes.pipeline.datasets.infer_task import RequestedTask, explain_task, infer_task
 from recipes.pipeline.datasets.readers import (
@@ -123,7 +129,8 @@ def _describe(
         _refuse_blank_pixels(found, train, test)
     else:
         _refuse_blank_columns(found, train)
-    target, offset = found.target, 0.0
+    target = found.target
+    log: Log = ""
     merged: tuple[str, ...] = ()
     if task == "classification":
         if target.kind == "numeric":
@@ -135,13 +142,18 @@ def _describe(
             dataclasses.replace(part, target=each)
             for part, each in zip((train, test), labels, strict=True)
         )
+        if config.log_target:
+            raise InputError(
+                f"--log_target: the target {quote(target.name)} of {found.where} has "
+                "classes, which have no logarithm; omit it, or use --task=regression"
+            )
     elif config.positive_class:
         raise InputError(
             f"--positive_class: needs two classes, and the target {quote(target.name)} "
             f"of {found.where} is a number; omit it, or use --task=classification"
         )
     else:
-        offset, merged = precision.choose_offset(target.name, train.target)
+        log = choose_log(found) if config.log_target else ""
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
@@ -152,10 +164,45 @@ def _describe(
         task=task,
         notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
-        target_offset=offset,
+        target_log=log,
         weights=config.weights,
     )
+    if task == "regression":
+        description = _choose_offset(description, train)
     return Data(train, test, description)
+
+
+def choose_log(found: Source) -> Log:
+    """Return which logarithm a target has: of 1 + target if there are zeros.
+
+    Raises:
+        InputError: A target is negative.
+    """
+    parts = [found.train, *([found.test] if found.test else [])]
+    for rows in parts:
+        bad = np.flatnonzero(rows.target < 0)
+        if len(bad):
+            raise InputError(
+                f"--log_target: {found.where}, row {bad[0] + 1}, column "
+                f"{quote(found.target.name)}: {rows.target[bad[0]]:g} has no "
+                "logarithm; targets should be 0 or above"
+            )
+    return "log1p" if any((rows.target == 0).any() for rows in parts) else "log"
+
+
+def _choose_offset(about: Description, train: Examples) -> Description:
+    """Return the description with an offset of the target, if it needs one."""
+    name = about.learned_name
+    offset, notes = precision.choose_offset(name, about.to_learned(train.target))
+    if about.target_log:
+        notes = (
+            f"learned is {name}: predictions are in the unit of "
+            f"{quote(about.target.name)}, its median rather than its mean",
+            *notes,
+        )
+    return dataclasses.replace(
+        about, target_offset=offset, notes=(*about.notes, *notes)
+    )
 
 
 def _check_rows(found: Source, train: Examples, test: Examples) -> None:
