@@ -40,6 +40,11 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    split: str = setting(
+        "random",
+        "which rows are held out: random, time:COLUMN (the last ones by it) or "
+        "group:COLUMN (those with the same value stay together)",
+    )
     positive_class: str = setting(
         "", "of two classes, the one of index 1; empty: the last by name"
     )

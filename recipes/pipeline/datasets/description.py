@@ -114,11 +114,13 @@ class Examples:
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     `weight` is [n], float64 and positive; `None` if every row counts the same.
+    `key` is [n], float64: what the rows are divided by; `None` if at random.
     """
 
     features: FeatureMatrix
     target: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None = None
+    key: npt.NDArray[np.float64] | None = None
 
     def take(self, rows: npt.NDArray[Any]) -> "Examples":
         """Return a copy of some rows, by number or by mask."""
@@ -126,6 +128,7 @@ class Examples:
             self.features[rows],
             self.target[rows],
             None if self.weight is None else self.weight[rows],
+            None if self.key is None else self.key[rows],
         )
 
 

@@ -30,12 +30,12 @@ from recipes.pipeline.datasets.readers import (
     table,
     tfds,
 )
-from recipes.pipeline.datasets.row_columns import keep_rows, take_weights
+from recipes.pipeline.datasets.row_columns import keep_rows, take_key, take_weights
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import (
     describe_undivided,
-    split,
-    split_stratified,
+    divide,
+    parse_split,
 )
 
 
@@ -54,13 +54,17 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     Raises:
         InputError: The data are missing or wrong; the message says where.
     """
-    found = _read("--dataset", config.dataset, config.target)
+    _, kept = parse_split(config.split)
+
+    def take(found: Source) -> Source:
+        return take_key(take_weights(found, config.weights), config.split)
+
+    found = _read("--dataset", config.dataset, config.target, kept)
     if config.test_dataset:
-        other = _read("--test_dataset", config.test_dataset, config.target, found)
-        found = take_weights(found, config.weights)
-        found = align_test_set(found, take_weights(other, config.weights))
+        other = _read("--test_dataset", config.test_dataset, config.target, kept, found)
+        found = align_test_set(take(found), take(other))
     else:
-        found = take_weights(found, config.weights)
+        found = take(found)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
     found = precision.settle(found)
@@ -70,6 +74,8 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
     data = _describe(found, train, test, inferred, config)
+    if found.test is None and config.split.startswith("time:"):
+        data = data.with_notes(_describe_time(found, test, kept))
     if found.test is None and inferred == "classification":
         levels = data.description.target.levels
         data = data.with_notes(
@@ -78,7 +84,9 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
     return data.with_notes(*explain_task(task, found, inferred))
 
 
-def _read(flag: str, value: str, target: str, like: Source | None = None) -> Source:
+def _read(
+    flag: str, value: str, target: str, kept: str, like: Source | None = None
+) -> Source:
     """Read one source of any kind."""
     if value.startswith(tfds.PREFIX):
         return tfds.read(value, target, flag)
@@ -103,22 +111,34 @@ def _read(flag: str, value: str, target: str, like: Source | None = None) -> Sou
         return source.retarget(idx.read(path), target)
     if file_format in (".libsvm", ".svm"):
         return source.retarget(libsvm.read(path, like), target)
-    return table.read(path, target, like)
+    return table.read(path, target, like, kept)
 
 
 def _split_off_test(
     rows: Examples, task: Task, config: DataConfig
 ) -> tuple[Examples, Examples]:
     """Split test rows off; the training rows take over the memory of all rows."""
-    labels = rows.target
-    if task == "classification":
-        _, classes = np.unique(labels, return_inverse=True)
-        train, test = split_stratified(classes, config.test_fraction, config.seed)
-    else:
-        train, test = split(len(labels), config.test_fraction, config.seed)
+    train, test = divide(
+        rows,
+        config.split,
+        config.test_fraction,
+        config.seed,
+        has_classes=task == "classification",
+    )
     # The test rows are copied first, because moving the training rows overwrites them.
     held_out = rows.take(test)
     return keep_rows(rows, train), held_out
+
+
+def _describe_time(found: Source, test: Examples, name: str) -> str:
+    """Note from when on the rows are test rows."""
+    column = next(column for column in found.columns if column.name == name)
+    first = float(np.min(np.asarray(test.key)))
+    text = f"{first:.12g}"
+    if column.kind == "date":
+        seconds = np.datetime64(round(first * 86400), "s")
+        text = str(seconds).replace("T", " ").removesuffix(" 00:00:00")
+    return f"the {len(test.target):,} test rows are those with {quote(name)} from {text} on"
 
 
 def _describe(
@@ -135,8 +155,11 @@ def _describe(
     if task == "classification":
         if target.kind == "numeric":
             merged = precision.describe_large_labels(target.name, train.target)
+        where = found.where
+        if train.key is not None:
+            where = f"--split={config.split}: the part of {where} held out"
         target, *labels = encode_target(
-            target, train.target, test.target, found.where, config.positive_class
+            target, train.target, test.target, where, config.positive_class
         )
         train, test = (
             dataclasses.replace(part, target=each)

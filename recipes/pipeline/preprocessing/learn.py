@@ -29,7 +29,6 @@ from recipes.pipeline.preprocessing.design_matrix import (
 )
 from recipes.pipeline.preprocessing.input_names import name_inputs
 
-
 _INVERSES: dict[Log, Literal["", "exp", "expm1"]] = {
     "": "",
     "log": "exp",

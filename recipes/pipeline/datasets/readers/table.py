@@ -33,13 +33,14 @@ from recipes.pipeline.datasets.source import Source
 _CATEGORIES = pa.dictionary(pa.int32(), pa.string())
 
 
-def read(path: Path, target: str, like: Source | None = None) -> Source:
+def read(path: Path, target: str, like: Source | None = None, kept: str = "") -> Source:
     """Read a table.
 
     Args:
         path: The file.
         target: Name of the target column; if empty, the last.
         like: For a test set: the training set, which determines the kinds of columns.
+        kept: Name of a column that is kept even if its texts identify the rows.
 
     Raises:
         InputError: The table is malformed, or a cell is wrong; the message names the
@@ -53,14 +54,14 @@ def read(path: Path, target: str, like: Source | None = None) -> Source:
         names = [name for name in layout.names if name != target]
         source.check_same_columns(like, str(path), names)
     try:
-        found = _read_table(layout, head, target, like)
+        found = _read_table(layout, head, target, like, kept)
     except pa.ArrowInvalid:  # a row may be longer than a block
-        found = _read_table(widen_blocks(layout), head, target, like)
-    return found if like is not None else source.drop_useless_columns(found)
+        found = _read_table(widen_blocks(layout), head, target, like, kept)
+    return found if like is not None else source.drop_useless_columns(found, kept)
 
 
 def _read_table(
-    layout: Layout, head: bytes, target: str, like: Source | None
+    layout: Layout, head: bytes, target: str, like: Source | None, kept: str
 ) -> Source:
     """Read a table of known layout.
 
@@ -70,7 +71,7 @@ def _read_table(
     """
     kinds: dict[str, Kind] = dict.fromkeys(layout.names, "categorical")
     try:
-        kinds = _choose_kinds(layout, head, target, like)
+        kinds = _choose_kinds(layout, head, target, like, kept)
         return _read_columns(layout, kinds, target, head)
     except pa.ArrowInvalid as error:
         if layout != widen_blocks(layout):
@@ -79,14 +80,15 @@ def _read_table(
 
 
 def _choose_kinds(
-    layout: Layout, head: bytes, target: str, like: Source | None
+    layout: Layout, head: bytes, target: str, like: Source | None, kept: str
 ) -> dict[str, Kind]:
     kinds = detect_kinds(layout, head)
     if like is not None:
         known = {column.name: column.kind for column in (*like.columns, like.target)}
         kinds = {name: known.get(name, "useless") for name in kinds}
-    if kinds[target] == "useless":
-        kinds[target] = "categorical"
+    for name in (target, kept):
+        if kinds.get(name) == "useless":
+            kinds[name] = "categorical"
     texts = [n for n, kind in kinds.items() if kind != "numeric" and n != target]
     if texts and not layout.header:
         raise InputError(
