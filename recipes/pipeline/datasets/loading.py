@@ -40,8 +40,8 @@ from recipes.pipeline.datasets.row_columns import keep_rows, take_key, take_weig
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import (
     describe_undivided,
-    parse_split,
     divide,
+    parse_split,
 )
 
 
