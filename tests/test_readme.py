@@ -31,7 +31,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FRONT = ROOT / "README.md"
 COMMANDS = sorted(ROOT.glob("recipes/*/README.md"))
 RECIPES = [path for path in COMMANDS if (path.parent / "recipe.py").exists()]
-DOCUMENTS = [FRONT, *COMMANDS, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+DOCUMENTS = [
+    FRONT,
+    *COMMANDS,
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("docs/*.md")),
+]
 KINDS = ("sh", "python", "text")
 # These would run this test again, or take minutes; make says what they would do.
 ONLY_PLANNED = (
