@@ -194,6 +194,9 @@ class Session:
         both = predictions["train"], predictions["test"]
         if not beats_baseline(data, both[1]):
             contents = {**contents, "warning": describe_failure(data)}
+        if log := data.description.target_log:
+            certificate = {**contents["certificate"], "target_scale": log}
+            contents = {**contents, "certificate": certificate}
         if threshold := data.description.threshold:
             contents = {**contents, "threshold": dataclasses.asdict(threshold)}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)

@@ -49,8 +49,8 @@ def test_weights_of_an_embedded_set():
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ([1, 2, -1, 3], "row 3, column 'w': -1; it should be a number from 0 in"),
-        ([1, "", 2, 3], "row 2, column 'w': blank; it should be a number from 0 in"),
+        ([1, 2, -1, 3], "row 3, column 'w': -1; every row needs a number from 0"),
+        ([1, "", 2, 3], "row 2, column 'w': blank; every row needs a number from 0"),
         (["x", "y", "x", "y"], "is categorical; weights are numbers"),
         ([0, 0, 0, 0], "is 0 in every row"),
     ],
