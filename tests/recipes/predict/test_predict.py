@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 
 import recipes.linear_regression
+import recipes.svm
 from recipes.errors import InputError
 from recipes.predict import Config, predict
 from tests.recipes.predict.conftest import Made
-from tests.runs import names_in, refusal
+from tests.runs import interrupted_when, names_in, refusal
 
 
 def read_csv(path):
@@ -301,6 +302,35 @@ def test_dressed_numbers_and_dates_are_read_as_the_run_s(made, tmp_path, capsys)
     }  # fmt: skip
 
 
+def test_a_threshold_decides_in_the_scores_too(made, tmp_path, capsys):
+    """The test rows' accuracy here is what the run has measured."""
+    run = recipes.svm.train_and_evaluate(
+        recipes.svm.Config(
+            dataset=str(made["two"].table),
+            out_dir=str(tmp_path / "run"),
+            threshold="0.02",
+            report=False,
+        )
+    )
+    decisions = run.predictions[1]
+    by_scores = decisions.scores[:, 0] > 0
+    assert (by_scores != decisions.predicted).any()
+    columns, classes = run.data.description.columns, run.data.description.target.levels
+    lines = ['soil,"light, %",plant']
+    for row, y in zip(run.data.test.features.tolist(), decisions.target, strict=True):
+        soil, light = (
+            "" if np.isnan(cell) else each.levels[int(cell)] if each.levels else cell
+            for each, cell in zip(columns, row, strict=True)
+        )
+        lines.append(f'{soil},{light},"{classes[y]}"')
+    (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
+    capsys.readouterr()
+    scored(Made(run, made["two"].table), tmp_path / "test.csv", tmp_path)
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if "  accuracy" in x)
+    here, there = line.split(" (")[0].split()[1], line.split(")")[1].split()[0]
+    assert here == there == f"{run.metrics['test']['accuracy']:.4g}"
+
+
 def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     run = made["numbers"]
     rows = read_csv(run.table)
@@ -481,6 +511,20 @@ def test_a_full_disk_leaves_nothing(made, predict, tmp_path):
     )  # fmt: skip
     assert "cannot write the predictions" in refusal(ended)
     assert names_in(tmp_path) == set()
+
+
+def test_ctrl_c_leaves_the_output_as_it_was(made, predict, tmp_path):
+    run = made["tube"]
+    header, *lines = run.table.read_text().splitlines()
+    (tmp_path / "many.csv").write_text("\n".join([header, *lines * 5000]) + "\n")
+    (tmp_path / "out.csv").write_text("before")
+    line = interrupted_when(
+        lambda: (tmp_path / ".tmp-out.csv").exists(), predict, tmp_path,
+        f"--run={run.folder}", "--dataset=many.csv", "--output=out.csv",
+    )  # fmt: skip
+    assert line == "interrupted: out.csv is as it was before"
+    assert names_in(tmp_path) == {"many.csv", "out.csv"}
+    assert (tmp_path / "out.csv").read_text() == "before"
 
 
 def test_help_lists_the_flags(predict, tmp_path):
