@@ -198,7 +198,8 @@ class Session:
             certificate = {**contents["certificate"], "target_scale": log}
             contents = {**contents, "certificate": certificate}
         if threshold := data.description.threshold:
-            contents = {**contents, "threshold": dataclasses.asdict(threshold)}
+            known = {k: v for k, v in dataclasses.asdict(threshold).items() if v != ""}
+            contents = {**contents, "threshold": known}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:
