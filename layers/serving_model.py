@@ -1,7 +1,7 @@
 """The model that takes raw columns, before any scaling."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -26,6 +26,8 @@ class ServingModel(keras.Model):
             tell their values apart. Defaults to `False`.
         offset: Number that is added to the model's output; if it is not 0, the sum is
             float64. Defaults to 0.
+        inverse: What is applied to the sum, in float64, because the model predicts a
+            logarithm: `"exp"`, `"expm1"`, or `""` for nothing. Defaults to `""`.
         name: Name of the model. Defaults to `None`: Keras chooses one.
         trainable: Whether the weights of `model` are trained. Defaults to `True`.
         dtype: Dtype or dtype policy of the model itself, not of its parts; `None` for
@@ -36,7 +38,7 @@ class ServingModel(keras.Model):
             `(batch, *image_shape)`, or the dict that `raw_columns` takes.
 
     Returns:
-        What `model` returns, plus `offset`.
+        What `model` returns, plus `offset`, after `inverse`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class ServingModel(keras.Model):
         *,
         float64: bool = False,
         offset: float = 0.0,
+        inverse: Literal["", "exp", "expm1"] = "",
         name: str | None = None,
         trainable: bool = True,
         dtype: str | keras.DTypePolicy | None = "float32",
@@ -61,6 +64,7 @@ class ServingModel(keras.Model):
         self.image_shape = tuple(image_shape)
         self.float64 = float64
         self.offset = offset
+        self.inverse = inverse
 
     def build(self, input_shape: Any) -> None:
         """Build the parts that are not built yet."""
@@ -81,9 +85,9 @@ class ServingModel(keras.Model):
             inputs = self.raw_columns(inputs)
         features = self.preprocessing(inputs, *([texts] if texts else []))
         output = self.model(features)
-        return (
-            keras.ops.cast(output, "float64") + self.offset if self.offset else output
-        )
+        if self.offset or self.inverse:
+            output = keras.ops.cast(output, "float64") + self.offset
+        return getattr(keras.ops, self.inverse)(output) if self.inverse else output
 
     def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Predict as Keras does, but without rounding float64 inputs to float32."""
@@ -130,6 +134,7 @@ class ServingModel(keras.Model):
             "image_shape": list(self.image_shape),
             "float64": self.float64,
             "offset": self.offset,
+            "inverse": self.inverse,
         }
 
     @classmethod

@@ -29,8 +29,14 @@ from tests import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 FRONT = ROOT / "README.md"
-RECIPES = sorted(ROOT.glob("recipes/*/README.md"))
-DOCUMENTS = [FRONT, *RECIPES, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+COMMANDS = sorted(ROOT.glob("recipes/*/README.md"))
+RECIPES = [path for path in COMMANDS if (path.parent / "recipe.py").exists()]
+DOCUMENTS = [
+    FRONT,
+    *COMMANDS,
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("docs/*.md")),
+]
 KINDS = ("sh", "python", "text")
 # These would run this test again, or take minutes; make says what they would do.
 ONLY_PLANNED = (
@@ -231,9 +237,9 @@ def test_no_link_is_dead(document):
     assert not dead
 
 
-def test_every_recipe_has_its_readme():
-    recipes = {path.parent for path in ROOT.glob("recipes/*/__main__.py")}
-    assert recipes == {path.parent for path in RECIPES}
+def test_every_recipe_and_command_has_its_readme():
+    commands = {path.parent for path in ROOT.glob("recipes/*/__main__.py")}
+    assert commands == {path.parent for path in COMMANDS}
 
 
 def test_the_front_page_is_short_and_leads_to_every_document():

@@ -89,7 +89,8 @@ def parse_dates(texts: Any, format: str, na_values: Iterable[str] = ()) -> Any:
     tokens = _split_format(format)
     bare = clean(texts)
     fits = tf.strings.regex_full_match(bare, _write_pattern(tokens))
-    fits &= ~is_blank(bare, na_values)
+    if na_values := list(na_values):  # the other blanks do not fit
+        fits &= ~is_blank(bare, na_values)
 
     def read(sign: str) -> Any:
         part = tf.strings.regex_replace(bare, _write_pattern(tokens, sign), r"\1")

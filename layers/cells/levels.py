@@ -44,6 +44,7 @@ def make_table(
     if "" in codes:
         for word in [*sorted(BLANKS - PLACEHOLDERS), *clean_words(na_values)]:
             codes.setdefault(word, codes[""])
+    codes = codes or {"": -1}  # TensorFlow has no empty tables
     # Whole numbers, because LiteRT has tables from strings to no others.
     return tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(

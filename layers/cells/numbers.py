@@ -53,9 +53,9 @@ def parse_numbers(texts: Any, format: str = "", na_values: Iterable[str] = ()) -
     Args:
         texts: Strings of any shape.
         format: How 1000.0 or 1.0 is written: an optional `(`, a prefix, `1`, perhaps a
-            group sign and `000`, a decimal sign, `0`, a suffix and `)`. Without a
-            group sign, prefix and suffix, exponents are read as well. Defaults to "",
-            which is `1.0`, or infinity.
+            group sign and `000`, a decimal sign, `0`, a suffix and `)`. Without prefix
+            and suffix, exponents are read as well. Defaults to "", which is `1.0`, or
+            infinity.
         na_values: Texts that are blank, besides `BLANKS`. Defaults to none.
 
     Returns:
@@ -67,7 +67,9 @@ def parse_numbers(texts: Any, format: str = "", na_values: Iterable[str] = ()) -
     parts = check_number_format(format)
     bare = clean(texts)
     pattern = _write_pattern(parts, infinity=not format)
-    fits = tf.strings.regex_full_match(bare, pattern) & ~is_blank(bare, na_values)
+    fits = tf.strings.regex_full_match(bare, pattern)
+    if na_values := list(na_values):  # the other blanks do not fit
+        fits &= ~is_blank(bare, na_values)
     captured = r"\1\2\3" if parts["open"] else r"\1"
     digits = tf.strings.regex_replace(bare, pattern, captured)
     if parts["group"]:
@@ -84,11 +86,10 @@ def _write_pattern(parts: re.Match[str], *, infinity: bool) -> str:
     prefix, suffix = (
         re.escape((parts[name] or "").strip()) for name in ("prefix", "suffix")
     )
-    whole, exponent = r"\d+", ""
+    whole = r"\d+"
     if parts["group"]:
         whole = rf"(?:\d{{1,3}}(?:{_write_class(parts['group'])}\d{{3}})+|\d+)"
-    elif not prefix and not suffix:
-        exponent = r"(?:[eE][+-]?\d+)?"
+    exponent = "" if prefix or suffix else r"(?:[eE][+-]?\d+)?"
     decimal = re.escape(parts["decimal"])
     size = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+){exponent}"
     if infinity:

@@ -12,6 +12,8 @@ _MOST_WORDS = 10_000
 def suggest(written: str, known: Iterable[str], form: str = "{}") -> str:
     """Return " (did you mean …?)" with the nearest known word, "" if none is near.
 
+    Upper and lower case are the same.
+
     Args:
         written: What the user wrote.
         known: The words that would be right.
@@ -20,5 +22,6 @@ def suggest(written: str, known: Iterable[str], form: str = "{}") -> str:
     if len(written) > _LONGEST_WORD:
         return ""
     words = (word for word in known if len(word) <= _LONGEST_WORD)
-    nearest = difflib.get_close_matches(written, islice(words, _MOST_WORDS), n=1)
-    return f" (did you mean {form.format(nearest[0])}?)" if nearest else ""
+    folded = {word.casefold(): word for word in islice(words, _MOST_WORDS)}
+    nearest = difflib.get_close_matches(written.casefold(), folded, n=1)
+    return f" (did you mean {form.format(folded[nearest[0]])}?)" if nearest else ""

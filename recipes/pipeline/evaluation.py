@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from recipes.checks import memory
 from recipes.checks.sparse import make_batches
+from recipes.errors import InputError
 from recipes.pipeline.datasets import Data, Examples, batches
 from recipes.pipeline.datasets.description import FeatureMatrix
 
@@ -417,17 +418,27 @@ def predict(
 
 
 def restore_offset(data: Data, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a regression's predictions plus the offset that its targets lacked.
+    """Return a regression's predictions in the target's unit.
 
     Args:
         data: the data set.
         outputs: by part, what the learner predicts, `[n, 1]`.
+
+    Raises:
+        InputError: A logarithm is predicted that no float64 is the logarithm of.
     """
-    offset = data.description.target_offset
-    return {
-        part: output.astype(np.float64) + offset if offset else output
-        for part, output in outputs.items()
-    }
+    with np.errstate(over="ignore"):
+        restored = {
+            part: data.description.to_target(output) for part, output in outputs.items()
+        }
+    for part, prediction in restored.items():
+        if data.description.target_log and not np.isfinite(prediction).all():
+            raise InputError(
+                f"--log_target: {data.description.learned_name} is predicted as "
+                f"{np.max(outputs[part]):.4g} for a {part} row, too large for a "
+                "number; omit it, or leave out the columns with extreme values"
+            )
+    return restored
 
 
 def score(data: Data, predictions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

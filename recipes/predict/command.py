@@ -3,6 +3,7 @@
 Run it with `python -m recipes.predict`, or call `predict(Config(...))`.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,16 @@ import numpy as np
 from recipes import cores, interrupts
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Task
+from recipes.pipeline.datasets.columns_file import ColumnsFile
+from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
-from recipes.pipeline.run.columns_file import ColumnsFile
 from recipes.predict import answers, drift, exported, writing
+from recipes.predict.arrays import ArrayTable, is_array_file
 from recipes.predict.cells import describe_fault
 from recipes.predict.config import Config
+from recipes.predict.exported import Exported, Extras
 from recipes.predict.plan import make_plan
 from recipes.predict.progress import Progress, measure_share_read
 from recipes.predict.scoring import Scored, Scorer, cut
@@ -41,12 +45,7 @@ def predict(config: Config) -> Path:
     path, folder = exported.find(config.run)
     model = exported.load(path)
     extras = exported.read_extras(folder, model)
-    formats = {
-        column.name: column.format
-        for column in (extras.columns.columns if extras.columns else ())
-        if column.kind == "date"
-    }
-    table = open_table(config.dataset, "--dataset", CsvTable, formats)
+    table = open_rows(config.dataset, model, extras)
     output = Path(config.output)
     as_text = writing.is_text(output)
     plan = make_plan(
@@ -65,6 +64,38 @@ def predict(config: Config) -> Path:
     summary = write_predictions(config, table, scorer, truth)
     print("\n".join([*summary, *(truth.describe() if truth else ())]))
     return output
+
+
+def open_rows(dataset: str, model: Exported, extras: Extras) -> Table:
+    """Open the table of rows, read as the run's table if it can be.
+
+    Raises:
+        InputError: There is no such table.
+    """
+    if is_array_file(dataset):
+        return ArrayTable(Path(dataset), model)
+    known = extras.columns
+    formats = {
+        column.name: column.format
+        for column in (known.columns if known else ())
+        if column.kind == "date"
+    }
+    before = LayoutOptions.of_table(known.table if known else {})
+
+    def open_text(path: Path) -> Table:
+        """Open a text as the run's was laid out, if that fits, or as it looks."""
+        with contextlib.suppress(InputError):
+            table = CsvTable(path, before)
+            if set(model.inputs) <= set(table.names):
+                return table
+        try:
+            return CsvTable(path)
+        except InputError:
+            if model.inputs:
+                raise
+            return CsvTable(path, LayoutOptions(header="no"))
+
+    return open_table(dataset, "--dataset", open_text, formats)
 
 
 def write_predictions(
@@ -133,18 +164,18 @@ class Total:
     def describe(self) -> Iterator[str]:
         """Yield the lines on what the model had to guess, and on the drift."""
         if self._blank:
-            yield f"{self._blank:,} rows with blanks, see {answers.BLANKS_FILLED}"
+            yield f"rows with blanks, see {answers.BLANKS_FILLED}: {self._blank:,}"
         if self._unseen:
             yield (
-                f"{self._unseen:,} rows with texts that no training row has, see "
-                f"{answers.UNSEEN_LEVELS}"
+                "rows with texts that no training row has, see "
+                f"{answers.UNSEEN_LEVELS}: {self._unseen:,}"
             )
         if not self._columns:
             return
         formats = {column.name: column.format for column in self._columns.columns}
         for name, count in self._misfits.items():
             yield (
-                f"taken as blank: {count:,} cells of {quote(name)} that are not "
-                f"written as {quote(formats[name])}"
+                f"cells of {quote(name)} not written as {quote(formats[name])}, taken "
+                f"as blank: {count:,}"
             )
         yield from drift.describe(drift.compute_all(self._columns, self._bins))

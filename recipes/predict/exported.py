@@ -1,6 +1,7 @@
 """The SavedModel that a run has exported, and what the run's folder says of it."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,8 @@ def load(path: Path) -> Exported:
         InputError: It is damaged, or has other inputs than a run's.
     """
     try:
+        # TensorFlow warns of names that no Python parameter can have.
+        logging.disable(logging.WARNING)
         module = tf.saved_model.load(str(path))
         signature = module.signatures[_SIGNATURE]
         specs = {
@@ -130,6 +133,8 @@ def load(path: Path) -> Exported:
             f"--run: {path} cannot be loaded as a SavedModel of a run: "
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
     (first, *_) = specs.values()
     if first.shape.rank == 1:
         dtypes = {name: spec.dtype for name, spec in specs.items()}

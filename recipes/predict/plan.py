@@ -10,6 +10,7 @@ from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Column
 from recipes.pipeline.datasets.readers.table_source import CellType, Table
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
+from recipes.predict.arrays import ArrayTable
 from recipes.predict.exported import Exported, Extras
 
 
@@ -103,7 +104,7 @@ def _require_inputs(table: Table, model: Exported) -> None:
     if not table.header and not set(model.inputs) <= set(table.names):
         raise InputError(
             f"{table.where} has no header line, but the model takes columns by name: "
-            f"{quote_first_five(model.inputs)}"
+            f"{quote_first_five(sorted(model.inputs))}"
         )
     _require(
         table, model.inputs, "the model needs all columns that it learned from: {}"
@@ -121,6 +122,8 @@ def _require(table: Table, names: Iterable[str], form: str) -> None:
         others = [name for name in table.names if name not in set(names)]
         shown = [quote(name) + suggest(name, others, "'{}'") for name in missing]
         lacks = f"{table.where} has no column {list_first_five(shown)}"
+        if shown == [*map(quote, missing)]:
+            lacks += f"; there are {quote_first_five(others)}"
         raise InputError(form.format(lacks))
 
 
@@ -128,6 +131,8 @@ def _choose_matrix(
     table: Table, model: Exported, extras: Extras, truth: str, kept: Iterable[str]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Choose the columns of a matrix: x1, x2, …, or all, in their order."""
+    if isinstance(table, ArrayTable):
+        return [*table.features], ()
     width = 1
     for size in model.shape:
         width *= size

@@ -127,7 +127,7 @@ class Scorer:
 
     def dtype_of(self, name: str) -> Any:
         """Return the dtype that the numbers of a column have to fit into."""
-        if name == self.plan.target:
+        if name == self.plan.target and name not in self._model.inputs:
             return np.float64
         return self._model.inputs.get(name, self._model.dtype).as_numpy_dtype
 

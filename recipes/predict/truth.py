@@ -83,7 +83,7 @@ class Truth:
             names, scored = ["prediction"], ~np.isnan(target)
             self._blank += int((~scored).sum())
         else:
-            names, scored = ["scores", "probabilities"], target >= 0
+            names, scored = ["class_index", "scores", "probabilities"], target >= 0
             self._blank += int((target == _BLANK).sum())
             self._other += int((target == _UNKNOWN).sum())
             self._others.update(others)
@@ -97,12 +97,12 @@ class Truth:
         target = np.concatenate(self._targets)
         name = quote(self._name)
         if self._blank:
-            yield f"not scored: {self._blank:,} rows whose {name} is blank"
+            yield f"rows that are not scored, as {name} is blank: {self._blank:,}"
         if self._other:
             texts = list_first_five(map(quote, sorted(self._others)))
             yield (
-                f"not scored: {self._other:,} rows of classes that the model does not "
-                f"know: {texts}"
+                "rows that are not scored, of classes that the model does not know "
+                f"({texts}): {self._other:,}"
             )
         if not len(target):
             yield f"no scores: no row has a {name} that the model knows"
@@ -114,10 +114,11 @@ class Truth:
                 target, predictions
             )
         else:
+            # A threshold may decide otherwise than the scores.
+            predicted = outputs.pop("class_index")
             predictions = evaluation.decide(target, **outputs)
-            scores = evaluation.classification_scores(
-                target, predictions.scores, predictions.probabilities
-            )
+            predictions = predictions._replace(predicted=predicted)
+            scores = evaluation.score_decisions(predictions)
         intervals = bootstrap.score_intervals(self._task, target, predictions)
         yield from compare(scores, intervals, self._metrics, len(target))
 
@@ -137,13 +138,11 @@ def compare(
         rows: Number of new rows.
     """
     test, promised = metrics.get("test", {}), metrics.get("test_interval", {})
-    table = [("", f"{rows:,} rows here", "test rows of the run" if test else "", "")]
+    table = [("", f"new rows ({rows:,})", "test of the run" if test else "", "")]
     for name, interval in intervals.items():
-        if name in promised:
-            there = _show(test.get(name), promised[name])
-            reading = judge(name, interval, promised[name])
-        else:
-            there, reading = "", ""
+        # Where rows have weights, the run has no intervals.
+        there = _show(test.get(name), promised.get(name))
+        reading = judge(name, interval, promised[name]) if name in promised else ""
         table.append((name, _show(scores[name], interval), there, reading))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
@@ -166,6 +165,9 @@ def judge(name: str, interval: Sequence[float], promised: Sequence[float]) -> st
     return f"{'better' if is_better else 'worse'} than promised"
 
 
-def _show(score: Any, interval: Sequence[float]) -> str:
-    low, high = interval
-    return f"{score:.4g} ({low:.4g} to {high:.4g})"
+def _show(score: float | None, interval: Sequence[float] | None) -> str:
+    if score is None:
+        return ""
+    return f"{score:.4g}" + (
+        " ({:.4g} to {:.4g})".format(*interval) if interval else ""
+    )

@@ -1,5 +1,6 @@
 """The file of the predictions, which appears whole or not at all."""
 
+import glob
 import gzip
 import os
 import stat
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from recipes.errors import InputError, quote
+from recipes.errors import InputError
 from recipes.pipeline.run.atomic_files import errors_as_input_errors, write_atomically
 
 _MUST_BE_QUOTED = '[",\r\n]'
@@ -94,9 +95,11 @@ def _check_place(path: Path, dataset: Path) -> None:
         return  # what is wrong with it, opening it tells
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise InputError(f"--output: {quote(path)} is {what}; name a file")
-    if dataset.exists() and os.path.samefile(path, dataset):
-        raise InputError(f"--output: {quote(path)} is the --dataset; name another file")
+        raise InputError(f"--output: {path} is {what}; name a file")
+    pattern = str(dataset / "*" if dataset.is_dir() else dataset)
+    for each in (str(dataset), *glob.glob(pattern, recursive=True)):
+        if os.path.exists(each) and os.path.samefile(path, each):
+            raise InputError(f"--output: {path} is the --dataset; name another file")
 
 
 def _compress(file: IO[bytes]) -> Any:

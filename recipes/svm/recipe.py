@@ -92,9 +92,11 @@ def load(config: Config) -> Data:
     no_probabilities = "" if config.probability else "omit --noprobability"
     if data.description.task == "regression":
         deviation = pipeline.report.number(compute_target_scale(data))
+        learned = data.description.learned_name
+        target = "the target" if learned == data.description.target.name else learned
         data = data.with_notes(
-            "C, epsilon and tolerance are in units of the target's standard "
-            f"deviation, {deviation}"
+            f"C, epsilon and tolerance are in units of {target}'s standard deviation, "
+            f"{deviation}"
         )
     elif config.probability and not gives_probabilities(config, data):
         sizes = np.bincount(data.train.target)
@@ -119,7 +121,7 @@ def compute_target_scale(data: Data) -> float:
     """Return the unit of `C`, `epsilon` and `tolerance`; 1 for a classification."""
     if data.description.task == "classification":
         return 1.0
-    target, weight = data.train.target, data.train.weight
+    target, weight = data.targets["train"], data.train.weight
     deviation = target - np.average(target, weights=weight)
     return float(np.sqrt(np.average(deviation**2, weights=weight)))
 

@@ -41,6 +41,54 @@ def test_contract(tmp_path, outputs):
     )
 
 
+def set_up_wide(layer):
+    """Numbers in columns 0 and 2, of which 0 may be blank, and dates in column 1."""
+    layer.imputation.median.assign([5.0, 31.0, 0.0])
+    layer.indicator.assign([1, 0])
+    layer.dates.assign([1])
+    if layer.design is not None:
+        # The dates' mark and the numbers', the year, the sine of the month, a number.
+        layer.design.source.assign([3, 4, 5, 6, 0])
+
+
+DATES = np.array([[1, 0, 7], [NAN, 365 + 90, 8], [3, NAN, 9]], "float32")
+
+
+@pytest.mark.parametrize("outputs", [None, 5])
+def test_contract_with_blanks_and_dates(tmp_path, outputs):
+    width = outputs or 3 + 2 + 11
+    design = [(width,), (width,)] if outputs else []
+    check_layer(
+        Preprocessing,
+        {"num_outputs": outputs, "num_indicators": 2, "num_dates": 1},
+        DATES,
+        (3, width),
+        set_up=set_up_wide,
+        non_trainable=[(width,), (2,), (1,), (3,), *design, (width,), (width,), ()],
+        policies=("float32", "float64"),
+        weights_dtype="float64",
+        tmp_path=tmp_path,
+    )
+
+
+def test_blanks_and_dates_by_hand():
+    layer = Preprocessing(5, 2, 1)
+    layer.build((None, 3))
+    set_up_wide(layer)
+    # 1 January 1970, 1 April 1971, and the median, 1 February 1970
+    expected = [[0, 0, 1970, 0, 1], [0, 1, 1971, 1, 5], [1, 0, 1970, 0.5, 3]]
+    np.testing.assert_allclose(layer(DATES), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_config_of_an_earlier_version_is_read():
+    config = Preprocessing(3).get_config()
+    del config["num_indicators"], config["num_dates"]
+    layer = Preprocessing.from_config(config)
+    layer.build((None, 2))
+    set_up(layer)
+    assert layer(ROWS).shape == (4, 3)
+
+
 def test_values_by_hand():
     layer = Preprocessing(3)
     layer.build((None, 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,10 @@ def build_page(
         command: The command line that repeats the run.
     """
     target, certificate = data.description.target, metrics["certificate"]
+    about = data.description
+    learned = replace(
+        target, name=about.learned_name, unit="" if about.target_log else target.unit
+    )
     headline = report.headline("linear regression", data, metrics)
     train, test = report.pair_predictions(data, predictions)
     return report.build_page(
@@ -50,7 +55,7 @@ def build_page(
             certificate_section(certificate, loss_history),
             report.predicted_against_actual(target, train, test),
             report.residuals(target, train, test),
-            coefficient_section(target, coefficients),
+            coefficient_section(learned, coefficients),
         ],
         data,
         metrics,

@@ -187,8 +187,9 @@ def hold_out(config: Config, data: Data) -> Data:
         data: The data set.
 
     Returns:
-        The data set with fewer training rows, and with validation rows chosen at
-        random, each class in proportion; unchanged if the settings ask for none.
+        The data set with fewer training rows, and with validation rows chosen as the
+        test rows were, by default at random with each class in proportion; unchanged
+        if the settings ask for none.
 
     Raises:
         InputError: If there are too few rows.
@@ -196,11 +197,14 @@ def hold_out(config: Config, data: Data) -> Data:
     fraction, rows = config.validation_fraction, data.train
     if not fraction:
         return data
-    how = fraction, config.seed, "validation_fraction"
-    if data.description.task == "classification":
-        kept, held_out = split.split_stratified(rows.target, *how)
-    else:
-        kept, held_out = split.split(len(rows.target), *how)
+    kept, held_out = split.divide(
+        rows,
+        config.split,
+        fraction,
+        config.seed,
+        "validation_fraction",
+        has_classes=data.description.task == "classification",
+    )
     train, validation = rows.take(kept), rows.take(held_out)
     data = dataclasses.replace(data, train=train, validation=validation)
     if levels := data.description.target.levels:

@@ -83,6 +83,11 @@ class DataConfig(Settings):
     out_dir: str = setting("", "folder for the run's files; empty: runs/RECIPE/DATASET")
     report: bool = setting(True, "write report.html")
     export: bool = setting(True, "write model.keras and the SavedModel export/N")
+    split: str = setting(
+        "random",
+        "which rows are held out: random, time:COLUMN (the last ones by it) or "
+        "group:COLUMN (those with the same value stay together)",
+    )
     positive_class: str = setting(
         "", "of two classes, the one of index 1; empty: the last by name"
     )
@@ -91,6 +96,9 @@ class DataConfig(Settings):
         "of two classes, from what probability of the positive one (or score, where "
         "there are no probabilities) a row is of it: a number, balanced or "
         "cost=FN:FP; empty: the score decides",
+    )
+    log_target: bool = setting(
+        False, "numbers: learn the target's logarithm; predict, and score, the target"
     )
     weights: str = setting("", "column of a table that holds the rows' weights")
     resume: bool = setting(

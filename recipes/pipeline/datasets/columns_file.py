@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from layers import cells
 from recipes.checks.suggestions import suggest
-from recipes.errors import InputError, quote
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets.description import Column
 from recipes.pipeline.datasets.training_distribution import Distribution
 
 NAME = "columns.json"
+# How a text table is divided into cells; all or nothing.
+_LAYOUT = {
+    "separator": (str, "a character"),
+    "encoding": (str, "the name of an encoding"),
+    "header": (bool, "true or false"),
+}
 _KEYS = ("table", "target", "training_rows", "columns")
 # The texts are rows, not what is known of them.
 _FIELDS = tuple(f.name for f in dataclasses.fields(Column) if f.name != "texts")
@@ -99,6 +106,11 @@ def _read_content(content: Any) -> ColumnsFile:
         raise _wrong("training_rows", rows, "a number of rows")
     if not isinstance(table, dict):
         raise _wrong("table", table, "an object")
+    if table:
+        _check_keys(table, "table", tuple(_LAYOUT), tuple(_LAYOUT))
+    for key, (kind, expected) in _LAYOUT.items():
+        if table and not isinstance(table[key], kind):
+            raise _wrong(f"table.{key}", table[key], expected)
     listed = content["columns"]
     if not isinstance(listed, list) or not listed:
         raise _wrong("columns", listed, "a list with an entry for each column")
@@ -136,7 +148,7 @@ def _read_column(entry: Any, where: str) -> Column:
     for name, value in entry.items():
         place = f"{where}.{name}"
         if name in _WORDS:
-            if value not in _WORDS[name]:
+            if not isinstance(value, str) or value not in _WORDS[name]:
                 raise _wrong(place, value, " or ".join(_WORDS[name]), _WORDS[name])
         elif name in ("levels", "na_values"):
             if not _are_different_texts(value):
@@ -146,6 +158,15 @@ def _read_column(entry: Any, where: str) -> Column:
             raise _wrong(place, value, "a text")
         values[name] = value
     column = Column(**values)
+    try:
+        cells.check_format(column.format)
+    except ValueError:
+        raise _wrong(
+            f"{where}.format",
+            column.format,
+            "an example of 1000.0 or 1.0 as it is written, such as $1,000.0, or a "
+            "pattern of dates, such as %d/%m/%Y",
+        ) from None
     if not column.name:
         raise _wrong(f"{where}.name", "", "the column's name")
     if column.kind == "categorical" and not column.levels:
@@ -181,9 +202,8 @@ def _wrong(
     where: str, value: Any, expected: str, words: tuple[str, ...] = ()
 ) -> _EntryError:
     near = suggest(value, words) if isinstance(value, str) else ""
-    return _EntryError(
-        f"{where} is {quote(_as_json(value))}{near}; it should be {expected}"
-    )
+    shown = shorten(_as_json(value))
+    return _EntryError(f"{where} is {shown}{near}; it should be {expected}")
 
 
 def _as_entry(column: Column) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Task = Literal["regression", "classification"]
 FeatureMatrix: TypeAlias = Any
 
 
+Log = Literal["", "log", "log1p"]
 Kind = Literal["numeric", "categorical", "date", "text"]
 BLANK_LEVEL = "(blank)"  # what the level "" is called where people read it
 
@@ -77,8 +78,33 @@ class Description:
     # Subtracted from the target for the learner, and added to what it predicts; not 0
     # if float32 does not tell the target's values apart.
     target_offset: float = 0.0
+    # What the learner takes the target by, before the offset: its logarithm, or that
+    # of 1 + target. The prediction is then a median, not a mean.
+    target_log: Log = ""
     threshold: Threshold | None = None  # None: the scores decide
     weights: str = ""  # name of the column that the rows' weights come from
+
+    @property
+    def learned_name(self) -> str:
+        """The name of what the learner learns: "y" or "log(y)"."""
+        name = self.target.name
+        return {"": name, "log": f"log({name})", "log1p": f"log(1 + {name})"}[
+            self.target_log
+        ]
+
+    def to_learned(self, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return targets as the learner takes them, of the same shape."""
+        logarithm = {"log": np.log, "log1p": np.log1p}.get(self.target_log)
+        target = logarithm(target) if logarithm else target
+        return target - self.target_offset if self.target_offset else target
+
+    def to_target(self, learned: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what a learner predicts in the target's unit: the way back."""
+        if not (self.target_log or self.target_offset):
+            return learned
+        wide = learned.astype(np.float64) + self.target_offset
+        inverse = {"log": np.exp, "log1p": np.expm1}.get(self.target_log)
+        return inverse(wide) if inverse else wide
 
     @property
     def kinds(self) -> str:
@@ -100,11 +126,13 @@ class Examples:
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     `weight` is [n], float64 and positive; `None` if every row counts the same.
+    `key` is [n], float64: what the rows are divided by; `None` if at random.
     """
 
     features: FeatureMatrix
     target: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None = None
+    key: npt.NDArray[np.float64] | None = None
 
     def take(self, rows: npt.NDArray[Any]) -> "Examples":
         """Return a copy of some rows, by number or by mask."""
@@ -112,6 +140,7 @@ class Examples:
             self.features[rows],
             self.target[rows],
             None if self.weight is None else self.weight[rows],
+            None if self.key is None else self.key[rows],
         )
 
 
@@ -136,11 +165,8 @@ class Data:
     @property
     def targets(self) -> dict[str, npt.NDArray[Any]]:
         """Each part's targets as a learner takes them, less `target_offset`."""
-        offset = self.description.target_offset
-        return {
-            name: rows.target - offset if offset else rows.target
-            for name, rows in self.parts.items()
-        }
+        convert = self.description.to_learned
+        return {name: convert(rows.target) for name, rows in self.parts.items()}
 
     def with_notes(self, *notes: str) -> "Data":
         """Return the same data with more notes for the user."""

@@ -74,15 +74,19 @@ class Levels:
 
     Args:
         texts: The texts that are known already.
+        na_values: Texts of blanks, besides `BLANKS`.
 
     Attributes:
         had_blanks: Whether `encode_all` met a text with blanks or quotes around it,
             which it strips.
     """
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    def __init__(
+        self, texts: Iterable[str] = (), na_values: Iterable[str] = ()
+    ) -> None:
         self._code = {text: code for code, text in enumerate(texts)}
         self._known: dict[str | None, float] = {}  # codes of texts not yet stripped
+        self._blanks = BLANKS.union(_strip(na_values))
         self.had_blanks = False
 
     def encode(self, text: str) -> int:
@@ -92,9 +96,9 @@ class Levels:
     def encode_all(self, texts: Sequence[str | None]) -> npt.NDArray[np.float64]:
         """Return each text's code, NaN for a blank; new texts get the next numbers."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        bare = cells.clean([text or "" for text in new]).numpy()
-        for text, stripped in zip(new, map(bytes.decode, bare), strict=True):
-            if stripped in BLANKS:
+        bare = _strip(text or "" for text in new)
+        for text, stripped in zip(new, bare, strict=True):
+            if stripped in self._blanks:
                 self._known[text] = np.nan
             else:
                 self._known[text] = self.encode(stripped)
@@ -108,6 +112,10 @@ class Levels:
     def texts(self) -> tuple[str, ...]:
         """The texts, in the order of their codes."""
         return tuple(self._code)
+
+
+def _strip(texts: Iterable[str]) -> list[str]:
+    return [text.decode() for text in cells.clean(list(texts)).numpy()]
 
 
 def look_up(

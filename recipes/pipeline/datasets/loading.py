@@ -18,6 +18,7 @@ from recipes.pipeline.datasets.description import (
     Data,
     Description,
     Examples,
+    Log,
     Task,
 )
 from recipes.pipeline.datasets.encoding import encode_features, encode_target
@@ -35,12 +36,12 @@ from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import names_many, open_table
 from recipes.pipeline.datasets.readers.table_options import TableOptions
 from recipes.pipeline.datasets.readers.table_source import Table
-from recipes.pipeline.datasets.row_columns import keep_rows, take_weights
+from recipes.pipeline.datasets.row_columns import keep_rows, take_key, take_weights
 from recipes.pipeline.datasets.source import Source
 from recipes.pipeline.datasets.split import (
     describe_undivided,
-    split,
-    split_stratified,
+    divide,
+    parse_split,
 )
 
 
@@ -60,13 +61,16 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         InputError: The data are missing or wrong; the message says where.
     """
     options = TableOptions.of_config(config)
+
+    def take(found: Source) -> Source:
+        return take_key(take_weights(found, config.weights), config.split)
+
     found = _read("--dataset", config.dataset, options)
     if not isinstance(config.test_dataset, str) or config.test_dataset:
         other = _read("--test_dataset", config.test_dataset, options, found)
-        found = take_weights(found, config.weights)
-        found = align_test_set(found, take_weights(other, config.weights))
+        found = align_test_set(take(found), take(other))
     else:
-        found = take_weights(found, config.weights)
+        found = take(found)
     if not len(found.train.target):
         raise InputError(f"--dataset: {found.where} has no rows")
     found = precision.settle(found)
@@ -76,6 +80,9 @@ def load(config: DataConfig, *, task: RequestedTask) -> Data:
         train, test = _split_off_test(found.train, inferred, config)
     _check_rows(found, train, test)
     data = _describe(found, train, test, inferred, config)
+    how, column = parse_split(config.split)
+    if found.test is None and how == "time":
+        data = data.with_notes(_describe_time(found, test, column))
     if found.test is None and inferred == "classification":
         levels = data.description.target.levels
         data = data.with_notes(
@@ -106,6 +113,10 @@ def _read(
     found = open_table(
         value, flag, lambda path: CsvTable(path, options.layout), formats
     )
+    if options.text_flag and not found.layout:
+        raise InputError(
+            f"--{options.text_flag}: only text tables have it; {found.where} is none"
+        )
     return _read_table(found, options, like)
 
 
@@ -163,15 +174,28 @@ def _split_off_test(
     rows: Examples, task: Task, config: DataConfig
 ) -> tuple[Examples, Examples]:
     """Split test rows off; the training rows take over the memory of all rows."""
-    labels = rows.target
-    if task == "classification":
-        _, classes = np.unique(labels, return_inverse=True)
-        train, test = split_stratified(classes, config.test_fraction, config.seed)
-    else:
-        train, test = split(len(labels), config.test_fraction, config.seed)
+    train, test = divide(
+        rows,
+        config.split,
+        config.test_fraction,
+        config.seed,
+        has_classes=task == "classification",
+    )
     # The test rows are copied first, because moving the training rows overwrites them.
     held_out = rows.take(test)
     return keep_rows(rows, train), held_out
+
+
+def _describe_time(found: Source, test: Examples, name: str) -> str:
+    """Note from when on the rows are test rows."""
+    column = next(column for column in found.columns if column.name == name)
+    first = float(np.min(np.asarray(test.key)))
+    text = f"{first:.12g}"
+    if column.kind == "date":
+        seconds = np.datetime64(round(first * 86400), "s")
+        text = str(seconds).replace("T", " ").removesuffix(" 00:00:00")
+    count = f"{len(test.target):,}"
+    return f"the {count} test rows are those with {quote(name)} from {text} on"
 
 
 def _describe(
@@ -182,25 +206,34 @@ def _describe(
         _refuse_blank_pixels(found, train, test)
     else:
         _refuse_blank_columns(found, train)
-    target, offset = found.target, 0.0
+    target = found.target
+    log: Log = ""
     merged: tuple[str, ...] = ()
     if task == "classification":
         if target.kind == "numeric":
             merged = precision.describe_large_labels(target.name, train.target)
+        where = found.where
+        if train.key is not None:
+            where = f"--split={config.split}: the part of {where} held out"
         target, *labels = encode_target(
-            target, train.target, test.target, found.where, config.positive_class
+            target, train.target, test.target, where, config.positive_class
         )
         train, test = (
             dataclasses.replace(part, target=each)
             for part, each in zip((train, test), labels, strict=True)
         )
+        if config.log_target:
+            raise InputError(
+                f"--log_target: the target {quote(target.name)} of {found.where} has "
+                "classes, which have no logarithm; omit it, or use --task=regression"
+            )
     elif config.positive_class:
         raise InputError(
             f"--positive_class: needs two classes, and the target {quote(target.name)} "
             f"of {found.where} is a number; omit it, or use --task=classification"
         )
     else:
-        offset, merged = precision.choose_offset(target.name, train.target)
+        log = choose_log(found) if config.log_target else ""
     columns, unseen = encode_features(found.columns, train.features, test.features)
     description = Description(
         name=found.name,
@@ -212,10 +245,45 @@ def _describe(
         notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
         layout=found.layout,
-        target_offset=offset,
+        target_log=log,
         weights=config.weights,
     )
+    if task == "regression":
+        description = _choose_offset(description, train)
     return Data(train, test, description)
+
+
+def choose_log(found: Source) -> Log:
+    """Return which logarithm a target has: of 1 + target if there are zeros.
+
+    Raises:
+        InputError: A target is negative.
+    """
+    parts = [found.train, *([found.test] if found.test else [])]
+    for rows in parts:
+        bad = np.flatnonzero(rows.target < 0)
+        if len(bad):
+            raise InputError(
+                f"--log_target: {found.where}, row {bad[0] + 1}, column "
+                f"{quote(found.target.name)}: {rows.target[bad[0]]:g} has no "
+                "logarithm; targets should be 0 or above"
+            )
+    return "log1p" if any((rows.target == 0).any() for rows in parts) else "log"
+
+
+def _choose_offset(about: Description, train: Examples) -> Description:
+    """Return the description with an offset of the target, if it needs one."""
+    name = about.learned_name
+    offset, notes = precision.choose_offset(name, about.to_learned(train.target))
+    if about.target_log:
+        notes = (
+            f"learned is {name}: predictions are in the unit of "
+            f"{quote(about.target.name)}, its median rather than its mean",
+            *notes,
+        )
+    return dataclasses.replace(
+        about, target_offset=offset, notes=(*about.notes, *notes)
+    )
 
 
 def _check_rows(found: Source, train: Examples, test: Examples) -> None:

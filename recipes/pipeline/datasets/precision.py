@@ -201,11 +201,13 @@ def _settle_rows(rows: Examples, wide: Mask) -> Examples:
 def _describe(found: Source, wide: Mask) -> Iterator[str]:
     if not wide.any():
         return
-    names = [found.columns[place].name for place in np.flatnonzero(wide)]
-    yield (
-        "64-bit floats, also as inputs of the SavedModel, as 32 bits would merge "
-        f"values: {quote_first_five(names)}"
-    )
+    columns = [found.columns[place] for place in np.flatnonzero(wide)]
+    if inputs := [column.name for column in columns if not column.format]:
+        yield (
+            "64-bit floats, also as inputs of the SavedModel, as 32 bits would merge "
+            f"values: {quote_first_five(inputs)}"
+        )
+    names = [column.name for column in columns]
     yield from describe_merged(names, found.train.features[:, wide])
 
 

@@ -1,4 +1,4 @@
-"""Columns that tell something of the rows and predict nothing, such as weights."""
+"""Columns that tell something of the rows: their weights, and what divides them."""
 
 import dataclasses
 
@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from recipes.errors import InputError, quote
+from recipes.errors import InputError, quote, shorten
 from recipes.pipeline.datasets import in_place_matrix
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.source import Source, missing_column_error
+from recipes.pipeline.datasets.split import parse_split
 
 Vector = npt.NDArray[np.float64]
 
@@ -48,6 +49,50 @@ def take_weights(found: Source, name: str) -> Source:
     )
 
 
+def take_key(found: Source, rule: str) -> Source:
+    """Make a column the key that the rows are divided by.
+
+    A time stays a feature. A group does not: what tells the rows of a group from those
+    of all others is of no use for other groups.
+
+    Args:
+        found: All rows of a source.
+        rule: As `--split` has it.
+
+    Raises:
+        InputError: There is no such column, it has blanks, or a time is a text.
+    """
+    how, name = parse_split(rule)
+    if how == "random":
+        return found
+    place = find_column(found, name, "split")
+    column = found.columns[place]
+    if how == "time" and column.kind == "categorical":
+        raise InputError(
+            f"--split={shorten(rule)}: the column {quote(name)} of {found.where} holds "
+            "texts; a time is a number or a date, and texts are divided by group"
+        )
+
+    def convert(rows: Examples) -> Examples:
+        if how == "time":
+            key = np.asarray(rows.features[:, place], np.float64)
+        else:
+            rows, key = drop_column(rows, place)
+        check_column(key, column, found.where, "split")
+        return dataclasses.replace(rows, key=key)
+
+    found = dataclasses.replace(
+        found, train=convert(found.train), test=found.test and convert(found.test)
+    )
+    if how == "time":
+        return found
+    return dataclasses.replace(
+        found,
+        columns=found.columns[:place] + found.columns[place + 1 :],
+        notes=(*found.notes, f"{quote(name)} groups the rows and is no feature"),
+    )
+
+
 def find_column(found: Source, name: str, flag: str) -> int:
     """Return the place of the feature that a flag names.
 
@@ -64,8 +109,14 @@ def find_column(found: Source, name: str, flag: str) -> int:
             f"--{flag}: {quote(name)} is the target of {found.where}; name another "
             "column"
         )
+    if name in found.dropped:
+        raise InputError(
+            f"--{flag}: the column {quote(name)} of {found.where} holds too many "
+            "different texts; name another column"
+        )
     if name not in names:
-        raise missing_column_error(name, found.where, names, flag)
+        known = [*names, *found.dropped]
+        raise missing_column_error(name, found.where, known, flag)
     return names.index(name)
 
 
@@ -84,8 +135,8 @@ def check_column(
         raise InputError(
             f"--{flag}: {where}, row {bad[0] + 1}, column {quote(column.name)}: "
             + ("blank" if is_blank else f"{value:g}")
-            + f"; it should be a number{'' if np.isinf(least) else f' from {least:g}'} "
-            "in every row"
+            + "; every row needs a "
+            + ("value" if np.isinf(least) else f"number from {least:g}")
         )
 
 

@@ -157,11 +157,17 @@ def check_same_columns(training: Source, where: str, names: Iterable[str]) -> No
         )
 
 
-def drop_useless_columns(found: Source) -> Source:
-    """Drop text columns that identify the training rows instead of grouping them."""
+def drop_useless_columns(found: Source, but: str = "") -> Source:
+    """Drop text columns that identify the training rows instead of grouping them.
+
+    Args:
+        found: All rows of a source.
+        but: Name of a column that stays.
+    """
     kept, useless = [], []
     for place, column in enumerate(found.columns):
-        if column.kind == "categorical" and _identifies_rows(found.train, place):
+        is_text = column.kind == "categorical" and column.name != but
+        if is_text and _identifies_rows(found.train, place):
             useless.append(column.name)
         else:
             kept.append(place)

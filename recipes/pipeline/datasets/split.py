@@ -1,4 +1,4 @@
-"""The split into training rows and held-out rows."""
+"""The split into training rows and held-out rows: at random, by time or by group."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,10 +6,98 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from recipes.errors import InputError
+from recipes.errors import InputError, shorten
+from recipes.pipeline.datasets.description import Examples
 from recipes.pipeline.datasets.source import quote_first_five
 
 RowNumbers = npt.NDArray[np.int64]
+Key = npt.NDArray[np.float64]
+
+
+def parse_split(rule: str) -> tuple[str, str]:
+    """Return how `--split` divides rows, and by which column: "" at random.
+
+    Raises:
+        InputError: It is no way to divide them.
+    """
+    how, _, column = rule.partition(":")
+    if rule != "random" and not (how in ("time", "group") and column):
+        raise InputError(
+            f"--split={shorten(rule)}: should be random, time:COLUMN or group:COLUMN"
+        )
+    return how, column
+
+
+def divide(
+    rows: Examples,
+    rule: str,
+    fraction: float,
+    seed: int,
+    flag: str = "test_fraction",
+    *,
+    has_classes: bool,
+) -> tuple[RowNumbers, RowNumbers]:
+    """Divide rows as `--split` says.
+
+    Args:
+        rows: The rows, with a `key` unless they are divided at random.
+        rule: The value of `--split`.
+        fraction: Share of rows to hold out, between 0 and 1.
+        seed: The same seed gives the same rows.
+        flag: Name of the fraction's flag, for the message.
+        has_classes: Whether the targets are classes, which random parts have in equal
+            shares.
+
+    Returns:
+        Numbers of the training rows and of the held-out rows, each ascending.
+
+    Raises:
+        InputError: There are too few rows.
+    """
+    how, _ = parse_split(rule)
+    if rows.key is None or how == "random":
+        if not has_classes:
+            return split(len(rows.target), fraction, seed, flag)
+        _, classes = np.unique(rows.target, return_inverse=True)
+        return split_stratified(classes, fraction, seed, flag)
+    if how == "time":
+        held_out = _choose_last(rows.key, fraction)
+    else:
+        held_out = _choose_groups(rows.key, fraction, seed)
+    left = len(held_out) - int(held_out.sum())
+    if left < 2 or left == len(held_out):
+        raise InputError(
+            f"--split={shorten(rule)}: --{flag}={fraction} of {len(held_out)} rows in "
+            f"{len(np.unique(rows.key))} groups of equal values leaves {left} for "
+            f"training and {len(held_out) - left} held out; at least 2 and 1 are needed"
+        )
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _choose_last(key: Key, fraction: float) -> npt.NDArray[np.bool_]:
+    """Return which rows have the largest values, equal ones together."""
+    values, counts = np.unique(key, return_counts=True)
+    sizes = np.cumsum(counts[::-1])[::-1]  # rows from each value on
+    allowed = len(key) - sizes >= 2
+    if not allowed.any():
+        return np.full(len(key), False)
+    distance = np.where(allowed, np.abs(sizes - len(key) * fraction), np.inf)
+    return key >= values[np.argmin(distance)]
+
+
+def _choose_groups(key: Key, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Return the rows of groups that bring their number nearer to the fraction.
+
+    The groups come in random order; if the first is too large already, the smallest.
+    """
+    _, group, sizes = np.unique(key, return_inverse=True, return_counts=True)
+    missing = len(key) * fraction
+    chosen = []
+    for number in np.random.default_rng(seed).permutation(len(sizes)):
+        if abs(missing - sizes[number]) < abs(missing):
+            chosen.append(number)
+            missing -= sizes[number]
+    return np.isin(group, chosen or [np.argmin(sizes)])
 
 
 def split(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from recipes.pipeline.datasets.description import Column, Data
 
 _MOST_ROWS = 100_000  # that a distribution is taken from
-_TENTHS = np.linspace(0, 1, 11)
+_TENTHS = np.arange(11) / 10
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ trained model.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
@@ -19,6 +19,7 @@ from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import Column, Data, Description, precision
+from recipes.pipeline.datasets.description import Log
 from recipes.pipeline.datasets.source import list_first_five
 from recipes.pipeline.preprocessing.design_matrix import (
     SMALLEST,
@@ -27,6 +28,12 @@ from recipes.pipeline.preprocessing.design_matrix import (
     iterate_columns,
 )
 from recipes.pipeline.preprocessing.input_names import name_inputs
+
+_INVERSES: dict[Log, Literal["", "exp", "expm1"]] = {
+    "": "",
+    "log": "exp",
+    "log1p": "expm1",
+}
 
 
 def learn_preprocessing(
@@ -121,7 +128,7 @@ def build_serving_model(
         model: Layer or model that takes the preprocessing's output.
 
     Returns:
-        A built model that returns what `model` does, plus the `target_offset`. Its
+        A built model that returns what `model` does, in the target's unit. Its
         input is, for a table, a dict with one tensor `[b]` per column under the
         column's name (string for categorical columns, free text and columns with a
         format, the columns' `dtype` for others);
@@ -148,6 +155,7 @@ def build_serving_model(
         getattr(preprocessing, "image_shape", ()),
         float64=bool(wide),
         offset=description.target_offset,
+        inverse=_INVERSES[description.target_log],
         name="serving",
     )
     # Call it once to build everything in it.

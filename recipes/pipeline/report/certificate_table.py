@@ -41,4 +41,10 @@ def certificate_table(
         tone: Tone = "bad" if key in alarming else ""
         rows.append([Cell(title, line), Cell(text, tone=tone)])
     caption = f"Recomputed in float64 from {source}."
+    if scale := fit.get("target_scale"):
+        log = {"log": "logarithm", "log1p": "logarithm of 1 plus the target"}[scale]
+        caption += (
+            f" All of it is about the target's {log}, which was learned; the scores "
+            "are about the target itself."
+        )
     return Table(caption, ("Number", "Value"), rows, "lr")

@@ -89,7 +89,8 @@ def save_model(model: ServingModel, folder: Path, outputs: Outputs) -> Path:
 def outputs(description: Description) -> Outputs:
     """Return the function that names the outputs of a model of such data."""
     if description.task == "regression":
-        dtype = tf.float64 if description.target_offset else tf.float32
+        is_wide = description.target_offset or description.target_log
+        dtype = tf.float64 if is_wide else tf.float32
         return functools.partial(regression_outputs, dtype=dtype)
     return classification_outputs(description.target.levels, description.threshold)
 

@@ -194,8 +194,12 @@ class Session:
         both = predictions["train"], predictions["test"]
         if not beats_baseline(data, both[1]):
             contents = {**contents, "warning": describe_failure(data)}
+        if log := data.description.target_log:
+            certificate = {**contents["certificate"], "target_scale": log}
+            contents = {**contents, "certificate": certificate}
         if threshold := data.description.threshold:
-            contents = {**contents, "threshold": dataclasses.asdict(threshold)}
+            known = {k: v for k, v in dataclasses.asdict(threshold).items() if v != ""}
+            contents = {**contents, "threshold": known}
         metrics = build_metrics(self._recipe, folder.run, data, contents, self.seconds)
         run = Run(model, serving, metrics, folder.path, data, both)
         if not folder.is_complete:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recipes.pipeline import report
-from recipes.pipeline.datasets import Column
+from recipes.pipeline.datasets import Column, Description
 from recipes.pipeline.run import Run
 
 _CURVE_POINTS = 300
@@ -24,14 +24,17 @@ def build_tube_section(run: Run) -> report.Section:
     """
     columns = run.data.description.columns
     body: list[report.Block] = [_plot_predictions(run)]
-    if len(columns) == 1 and columns[0].kind == "numeric":
+    is_numeric = len(columns) == 1 and columns[0].kind == "numeric"
+    # Of a column of one value and blanks, only the blanks are used.
+    if is_numeric and columns[0].name in run.serving_model.preprocessing.output_names:
         body.append(_plot_curve(run, columns[0]))
         return report.Section("The tube", (report.Grid(body),))
     return report.Section("The tube", body)
 
 
 def _plot_predictions(run: Run) -> report.Figure:
-    target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
+    about, epsilon = run.data.description, run.metrics["parameters"]["epsilon"]
+    target = about.target
     train, test = (
         report.pair(rows.target, predicted)
         for rows, predicted in zip(
@@ -44,20 +47,21 @@ def _plot_predictions(run: Run) -> report.Figure:
         axes = report.plot_axes(canvas, f"Actual {name}", f"Predicted {name}")
         every = np.concatenate([*train, *test])
         ends = np.array([every.min(), every.max()])
-        _draw_tube(axes, ends, ends, epsilon)
+        _draw_tube(axes, about, ends, ends, epsilon)
         _draw_points(axes, run, train, test)
         axes.set_aspect("equal", adjustable="datalim")
         report.legend(axes)
 
     reach = epsilon + run.metrics["parameters"]["tolerance"]
     inside = [
-        report.percent(float(np.mean(np.abs(each.actual - each.predicted) <= reach)))
-        for each in (train, test)
+        report.percent(float(np.mean(np.abs(actual - predicted) <= reach)))
+        for actual, predicted in (map(about.to_learned, each) for each in (train, test))
     ]
+    unit = f"in {about.learned_name}" if about.target_log else target.unit
     half, most = np.quantile(np.abs(test.actual - test.predicted), (0.5, 0.9))
     caption = (
         "Each point is a row; on the dashed line, predictions are exact. The band is "
-        f"the tube: errors of up to {report.quantity(epsilon, target.unit, 3)} (ε) "
+        f"the tube: errors of up to {report.quantity(epsilon, unit, 3)} (ε) "
         f"cost nothing. {inside[0]} of the training rows and {inside[1]} of the test "
         "rows lie inside it or on its edge. Half of the test rows are predicted to "
         f"within {report.number(half, 3)} of the actual value, and "
@@ -100,12 +104,15 @@ def _draw_points(axes: Any, run: Run, train: report.Pairs, test: report.Pairs) -
         )
 
 
-def _draw_tube(axes: Any, x: Vector, y: Vector, epsilon: float) -> None:
+def _draw_tube(
+    axes: Any, about: Description, x: Vector, y: Vector, epsilon: float
+) -> None:
     """Draw the tube around a line or a curve."""
+    learned = about.to_learned(y)
     axes.fill_between(
         x,
-        y - epsilon,
-        y + epsilon,
+        about.to_target(learned - epsilon),
+        about.to_target(learned + epsilon),
         color=report.color("accent"),
         alpha=0.18,
         linewidth=0,
@@ -118,12 +125,12 @@ def _plot_curve(run: Run, column: Column) -> report.Figure:
     """Plot the predictions along the only column."""
     raw = run.data.train.features
     raw = raw.toarray() if hasattr(raw, "toarray") else raw
-    values = run.serving_model.preprocessing.imputation(raw).numpy()[:, 0]
-    x = np.linspace(values.min(), values.max(), _CURVE_POINTS)
+    values = raw[:, 0]  # blanks are not drawn
+    x = np.linspace(np.nanmin(values), np.nanmax(values), _CURVE_POINTS)
     features = run.serving_model.preprocessing(x[:, np.newaxis])
-    y = np.asarray(run.model(features), np.float64)[:, 0]
-    y += run.data.description.target_offset
-    target, epsilon = run.data.description.target, run.metrics["parameters"]["epsilon"]
+    y = run.data.description.to_target(run.model(features).numpy()[:, 0])
+    about, epsilon = run.data.description, run.metrics["parameters"]["epsilon"]
+    target = about.target
     chosen = report.sample(len(values))
     is_vector = np.isin(chosen, run.model.support_indices)
 
@@ -131,7 +138,7 @@ def _plot_curve(run: Run, column: Column) -> report.Figure:
         axes = report.plot_axes(
             canvas, report.shorten(column.name, 30), report.shorten(target.name, 30)
         )
-        _draw_tube(axes, x, y, epsilon)
+        _draw_tube(axes, about, x, y, epsilon)
         style: dict[str, Any] = {
             "markersize": 5,
             "markerfacecolor": "none",

@@ -34,7 +34,7 @@ def compute_bounds(run: Run) -> Vector:
 
 def compute_initial_gaps(run: Run) -> list[InitialGap]:
     """Return every problem at β = 0, in the order of the model's `traces`."""
-    bound, target = compute_bounds(run), run.data.train.target
+    bound, target = compute_bounds(run), run.data.targets["train"]
     if run.data.description.task == "regression":
         epsilon = run.metrics["parameters"]["epsilon"]
         return [_compute_regression_gap(target, bound, epsilon)]

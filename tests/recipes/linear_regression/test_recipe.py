@@ -123,7 +123,7 @@ def test_interval_is_the_95_percent_t_interval(array_run):
 
 
 def test_coefficients_reproduce_predictions_from_raw_values(table_run):
-    """By hand: the median for a blank, 1 for the level, the intercept."""
+    """By hand: the median and 1 for a blank, 1 for the level, the intercept."""
     run, raw = table_run
     coefficients = run.metrics["coefficients"]
     size = run.data.train.features[
@@ -133,6 +133,7 @@ def test_coefficients_reproduce_predictions_from_raw_values(table_run):
         "size, m²": np.where(
             np.isnan(raw["size, m²"]), np.nanmedian(size), raw["size, m²"]
         ),
+        "size, m²=(blank)": np.isnan(raw["size, m²"]),
         "price/€": raw["price/€"],
     }
     total = np.full(40, coefficients["intercept"]["estimate"])

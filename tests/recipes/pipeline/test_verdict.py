@@ -16,17 +16,39 @@ def data_of(train, test):
     return SimpleNamespace(train=rows[0], test=rows[1])
 
 
-def test_a_regression_beats_the_mean_by_more_than_two_standard_errors():
-    y = np.array([0.0, 2.0, 0.0, 2.0])
-    data = data_of([0.0, 2.0], y)
-    # Gains 1 − (y − p)²: with p = y all are 1; the mean itself gains nothing.
+def test_a_regression_must_be_closer_and_correlate():
+    y = np.arange(10.0)
+    data = data_of(y, y)
     assert beats_baseline(data, y[:, None])
-    assert not beats_baseline(data, np.ones((4, 1)))
-    # Gains 1, 1, 1, −1: mean 0.5, standard error √0.75 / 2 = 0.433.
-    off = np.sqrt(2)
-    assert not beats_baseline(data, y + [0, 0, 0, off])
-    # Gains 1, 1, 1, 0: mean 0.75, standard error √0.1875 / 2 = 0.217.
-    assert beats_baseline(data, y + [0, 0, 0, 1])
+    assert not beats_baseline(data, np.full((10, 1), 4.5))
+    assert not beats_baseline(data, y + 20)  # correlates, but is far off
+    assert not beats_baseline(data, 9 - y)
+    # Neighbours swapped: the rank correlation is 1 − 6·10/990 = 0.94, above 2/3.
+    assert beats_baseline(data, np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8]))
+    # 1 − 6·58/990 = 0.648 is not.
+    assert not beats_baseline(data, np.array([5, 1, 2, 3, 4, 0, 6, 9, 8, 7]))
+
+
+def test_few_rows_tell_nothing():
+    y = np.arange(5.0)
+    assert not beats_baseline(data_of(y, y), y)
+    assert not beats_baseline(data_of(y, y[:1]), y[:1])
+
+
+def test_few_heavy_rows_tell_no_more_than_few():
+    y = np.arange(40.0)
+    data = data_of(y, y)
+    assert beats_baseline(data, y)
+    data.test.weight = np.where(y < 4, 1e6, 1.0)
+    assert not beats_baseline(data, y)
+
+
+def test_a_median_gains_nothing_on_the_median():
+    rng = np.random.default_rng(0)
+    y, known = np.exp(2 * rng.normal(size=(2, 500)))
+    data = data_of(known, y)
+    assert not beats_baseline(data, np.full(500, np.median(known)))
+    assert not beats_baseline(data, np.full(500, known.mean()))
 
 
 def test_noise_does_not_beat_the_mean_and_a_signal_does():

@@ -34,11 +34,11 @@ def open_parquet(path: Path) -> ArrowTable:
             for batch in file.iter_batches(
                 choose_batch_rows(len(names)), columns=list(names)
             ):
-                yield batch.select(list(names))
+                yield _select(batch, names)
 
     with _open(path) as source:
         schema = pa.parquet.ParquetFile(source).schema_arrow
-    return ArrowTable(files.strip_suffixes(path), str(path), schema, scan)
+        return ArrowTable(files.strip_suffixes(path), str(path), schema, scan)
 
 
 def open_feather(path: Path) -> ArrowTable:
@@ -50,15 +50,22 @@ def open_feather(path: Path) -> ArrowTable:
 
     def scan(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         with _open(path) as source:
-            for batch in _iterate(source):
-                yield from split(batch.select(list(names)))
+            for whole in _iterate(source):
+                yield from _split(_select(whole, names))
 
     with _open(path) as source:
         schema = _read_schema(source)
-    return ArrowTable(files.strip_suffixes(path), str(path), schema, scan)
+        return ArrowTable(files.strip_suffixes(path), str(path), schema, scan)
 
 
-def split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+def _select(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Select columns, and check them: Arrow trusts the offsets that a file states."""
+    selected = batch.select(list(names))
+    selected.validate(full=True)
+    return selected
+
+
+def _split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """Yield a batch in pieces of some megabytes."""
     rows = choose_batch_rows(batch.num_columns)
     for start in range(0, batch.num_rows, rows):
@@ -79,7 +86,9 @@ def _open(path: Path) -> Iterator[pa.NativeFile]:
         else:
             with pa.memory_map(os.fsencode(path)) as source:
                 yield source
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None):
+            raise InputError(f"{path} cannot be read: {error}") from error
         words = " ".join(str(error).split())
         raise InputError(f"{path} is truncated or damaged: {words}") from error
 

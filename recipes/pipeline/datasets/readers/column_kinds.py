@@ -59,7 +59,7 @@ class Texts:
         wanted: The kind that the user names.
         decimal: The decimal sign that the user names.
         prefers_comma: As of `detect_number_format`.
-        is_target: Whether it is the target, which is never left out.
+        is_needed: Whether it is never left out, as the target is.
         na_values: Texts that mean "not known", besides the usual ones.
     """
 
@@ -68,7 +68,7 @@ class Texts:
     wanted: Wanted = ""
     decimal: str = ""
     prefers_comma: bool = False
-    is_target: bool = False
+    is_needed: bool = False
     na_values: tuple[str, ...] = ()
 
 
@@ -153,7 +153,7 @@ def _are_slips(column: Texts, plain: Sequence[str]) -> bool:
 
 def _decide_texts(column: Texts) -> Reading:
     filled = sum(column.counts.values())
-    if column.is_target or not encoding.is_too_varied(len(column.counts), filled):
+    if column.is_needed or not encoding.is_too_varied(len(column.counts), filled):
         return Reading("categorical")
     if encoding.is_prose(column.counts):
         return Reading("text")

@@ -19,7 +19,7 @@ from recipes.pipeline.datasets.readers.spreadsheet import open_spreadsheet
 from recipes.pipeline.datasets.readers.table_source import Table
 
 _SUFFIXES = ".csv .tsv .parquet .feather .jsonl .xlsx"
-_WILD = re.compile(r"[*?[]")
+_WILD = re.compile(r"[*?]|\[[^]]+\]")
 
 
 def names_many(value: str) -> bool:
@@ -112,7 +112,10 @@ def _has_table_suffix(path: Path) -> bool:
 
 
 def _match(pattern: str) -> tuple[list[Path], list[Path]]:
-    found = map(Path, glob.glob(pattern, recursive=True))
+    try:
+        found = map(Path, glob.glob(pattern, recursive=True))
+    except RecursionError:  # of thousands of folders
+        return [], []
     return [path for path in found if not path.is_dir()], []
 
 

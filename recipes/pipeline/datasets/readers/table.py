@@ -160,7 +160,7 @@ def _decide(
         wanted=wanted.get(name, ""),  # type: ignore[arg-type]
         decimal=options.decimal,
         prefers_comma=table.layout.get("separator") == ";",
-        is_target=name == options.target,
+        is_needed=name in (options.target, *options.others),
         na_values=options.na_values,
     )
     # A dash among numbers is a blank, among texts it is one of them.

@@ -10,6 +10,7 @@ from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets.columns_file import ColumnsFile, read_columns
 from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.source import quote_first_five
+from recipes.pipeline.datasets.split import parse_split
 
 _OF_COLUMNS = ("drop", "features", "keep", "categorical", "numeric", "na_values")
 
@@ -29,6 +30,7 @@ class TableOptions:
         others: Columns that are used for something else than to predict.
         decimal: The sign before decimals, "." or ",".
         layout: How a text table is divided into cells.
+        text_flag: The first flag that is set and that only text tables have.
         columns: How the columns of another run's table were read, as theirs are to be.
     """
 
@@ -42,6 +44,7 @@ class TableOptions:
     others: tuple[str, ...] = ()
     decimal: str = ""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
+    text_flag: str = ""
     columns: ColumnsFile | None = None
 
     @classmethod
@@ -60,9 +63,11 @@ class TableOptions:
                 "or auto"
             )
         taken = ("target", *_OF_COLUMNS)
+        of_text = ("separator", "encoding", "header")
         options = cls(
+            text_flag=next((f for f in of_text if getattr(config, f) != "auto"), ""),
             **{name: getattr(config, name) for name in taken},
-            others=tuple(filter(None, [config.weights])),
+            others=tuple(filter(None, [config.weights, parse_split(config.split)[1]])),
             decimal=config.decimal.removeprefix("auto"),
             layout=LayoutOptions(
                 separator, config.encoding.removeprefix("auto"), config.header

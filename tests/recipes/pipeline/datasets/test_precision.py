@@ -5,8 +5,9 @@ import pytest
 import scipy.sparse
 from sklearn.datasets import dump_svmlight_file
 
-from recipes.pipeline.datasets import precision
+from recipes.pipeline.datasets import Column, Examples, precision
 from recipes.pipeline.datasets.precision import GrowingFeatures, find_wide_columns
+from recipes.pipeline.datasets.source import Source
 from tests.recipes.pipeline.datasets.loading import loaded
 
 EPOCH = 1_700_000_000
@@ -58,6 +59,22 @@ def test_a_blank_first_row_and_blank_columns():
     features = np.full((5, 3), np.nan)
     features[1:, 1], features[1:, 2] = 0.1, EPOCH + COUNT[:4]
     assert find_wide_columns(features).tolist() == [False, False, True]
+
+
+def test_dates_are_exact():
+    days = 20_000 + np.arange(400) // 2 + np.where(COUNT == 7, 86_399 / 86_400, 0)
+    assert not find_wide_columns(days[:, np.newaxis])[0]
+    wide = find_wide_columns(np.stack([days, days], 1), exact=np.array([True, False]))
+    assert wide.tolist() == [True, False]
+    growing = GrowingFeatures(1, np.array([True]))
+    growing.append(days[:, np.newaxis])
+    np.testing.assert_array_equal(growing.finish()[:, 0], days)
+    rows = Examples(days[:, np.newaxis], COUNT)
+    for kind, dtype in (("date", "float64"), ("numeric", "float32")):
+        columns = (Column("a", kind, format="%Y" if kind == "date" else ""),)
+        found = precision.settle(Source("a", "a", True, columns, Column("y"), rows))
+        assert found.columns[0].dtype == found.train.features.dtype == dtype
+        assert not found.notes
 
 
 @pytest.mark.parametrize("step", [1, 7, 399, 400])

@@ -13,7 +13,7 @@ def write(folder, weights, name="data.csv"):
 
 def test_weights_are_no_feature_and_stay_with_their_rows(tmp_path):
     path = write(tmp_path, [i + 1 for i in range(20)])
-    data = loaded(path, "regression", weights="w")
+    data = loaded(path, "regression", weights="w", keep=("a",))
     assert [column.name for column in data.description.columns] == ["a", "b"]
     assert data.description.weights == "w"
     for rows in data.parts.values():
@@ -26,7 +26,7 @@ def test_weights_are_no_feature_and_stay_with_their_rows(tmp_path):
 
 def test_rows_of_weight_zero_are_left_out(tmp_path):
     path = write(tmp_path, [0, 1, 2, 0.5] * 5)
-    data = loaded(path, "regression", weights="w")
+    data = loaded(path, "regression", weights="w", keep=("a",))
     assert "5 rows of weight 0 are left out" in data.description.notes
     rows = np.concatenate([rows.features[:, 0] for rows in data.parts.values()])
     assert sorted(rows) == [i for i in range(20) if i % 4]
@@ -49,8 +49,8 @@ def test_weights_of_an_embedded_set():
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ([1, 2, -1, 3], "row 3, column 'w': -1; it should be a number from 0 in"),
-        ([1, "", 2, 3], "row 2, column 'w': blank; it should be a number from 0 in"),
+        ([1, 2, -1, 3], "row 3, column 'w': -1; every row needs a number from 0"),
+        ([1, "", 2, 3], "row 2, column 'w': blank; every row needs a number from 0"),
         (["x", "y", "x", "y"], "is categorical; weights are numbers"),
         ([0, 0, 0, 0], "is 0 in every row"),
     ],

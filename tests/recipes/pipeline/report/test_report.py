@@ -15,6 +15,7 @@ import pytest
 import scipy.sparse
 
 from recipes.pipeline import report
+from recipes.pipeline.datasets import Column
 from recipes.pipeline.report import data_section, number_format, regression
 
 HOSTILE = "<script>alert('1')</script> & \"x\" $5 {{ 7 * 6 }} --flag=<b>"
@@ -66,7 +67,7 @@ def numbers_in(text):
 
 def column(name="y", unit="", levels=()):
     kind = "categorical" if levels else "numeric"
-    return SimpleNamespace(name=name, unit=unit, levels=tuple(levels), kind=kind)
+    return Column(name, kind, unit, tuple(levels))
 
 
 def rows_of(n, seed=0):
@@ -443,6 +444,36 @@ def test_data_summary_describes_each_column():
     assert age[0].note == "years" and price[0].note == "target, $"
     assert [cell.text for cell in sex] == ["sex", "", "", "", "", "1"]
     assert plain(sex[0].note) == "2 levels: female 75 %, male 25 %"
+
+
+def test_data_summary_of_dates_and_blanks():
+    features = np.array([[0, 0], [19782.75, 1], [np.nan, 1], [1, np.nan]])
+    columns = [
+        Column("sold", "date", format="%d/%m/%y %H:%M"),
+        Column("pool", "categorical", levels=("yes", "")),
+    ]
+    _, sold, pool = report.data_summary(fake_data(features, columns)).body[-1].cells
+    text = ["sold", "1988-01-21 14:00", "9,325 days", "1970-01-01 00:00"]
+    shown = [plain(cell.text) for cell in sold]
+    assert shown == [*text, "2024-02-29 18:00", "1"]
+    assert [cell.text for cell in pool][-1] == "3"
+    assert plain(pool[0].note) == "2 levels: (blank) 66.7 %, yes 33.3 %"
+    summary = data_section.summarise(features)
+    words = [data_section.describe_row(columns, features, i, summary) for i in (1, 2)]
+    assert words == ["sold 2024-02-29 18:00; pool blank", "sold blank; pool blank"]
+
+
+@pytest.mark.parametrize(
+    ("days", "format", "text"),
+    [
+        (19782.5, "%Y-%m-%d", "2024-02-29"),
+        (-0.25, "%d.%m.%y %H:%M:%S", "1969-12-31 18:00:00"),
+        (10 / 24, "%I:%M %p", "10:00"),
+        (math.nan, "%Y", "–"),  # noqa: RUF001
+    ],
+)
+def test_dates(days, format, text):
+    assert number_format.date(days, format) == text
 
 
 def test_data_summary_of_many_columns_is_cut_and_says_so():

@@ -330,6 +330,16 @@ def test_two_columns_are_shown_as_they_are():
     assert ">c0<" in figure.svg
 
 
+def test_blanks_are_no_column_of_the_figure():
+    x, target = make_blobs(2, columns=2)
+    raw = np.where(np.arange(len(x)) % 5, x[:, 0], 7), np.where(target, 3, np.nan)
+    run, features = fit_run(
+        SupportVectorClassifier(), x, target, ("no", "yes"), raw=np.stack(raw, axis=1)
+    )
+    (figure,) = build_regions_section(run, features).body
+    assert "principal" in figure.caption and "two columns" not in figure.caption
+
+
 def test_a_single_feature_has_no_regions():
     x, target = make_blobs(2, columns=1)
     run, features = fit_run(SupportVectorClassifier(), x, target, ("no", "yes"))

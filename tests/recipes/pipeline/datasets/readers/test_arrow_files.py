@@ -2,13 +2,17 @@
 
 import datetime as dt
 import gzip
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from recipes.errors import InputError
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError
 from tests.recipes.pipeline.datasets.readers.tables import (
     opened,
@@ -101,6 +105,22 @@ def test_damaged(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
     assert f"{path} is truncated or damaged" in refused(path)
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_is_refused_or_harmless(path, data):
+    content = bytearray(path.read_bytes())
+    places = st.integers(0, len(content) - 1)
+    damage = data.draw(st.dictionaries(places, st.integers(0, 255), max_size=20))
+    for place, byte in damage.items():
+        content[place] = byte
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(content)
+    with suppress(InputError):
+        table = opened(damaged)
+        table.read_head()
+        list(table.read(dict.fromkeys(table.names, "text")))
 
 
 def test_many_row_groups(tmp_path):

@@ -46,6 +46,15 @@ def test_data_frames(wrap):
     assert table.locate("level", "b") == "row 2"
 
 
+def test_views_of_texts():
+    if not hasattr(pa, "string_view"):
+        pytest.skip("this Arrow cannot make them")
+    column = pa.array(["a", None]).cast(pa.string_view())
+    rows = pa.table({"x": column, "level": column.dictionary_encode()})
+    expected = {"x": ["a", None], "level": ["a", None]}
+    assert read(opened(Frame(rows)), x="text", level="text") == expected
+
+
 def test_no_data_frame():
     assert "--dataset (object) cannot be read as a table" in refused(object())
 
@@ -130,6 +139,8 @@ def test_nothing_to_read(tmp_path):
     assert f"--dataset: {tmp_path} has no tables" in refused(tmp_path)
     pattern = f"{tmp_path}/*.csv"
     assert f"--dataset: {pattern} matches no file" in refused(pattern)
+    assert "matches no file" in refused("*/" * 50_000 + "*")
+    assert "there is no file" in refused(f"{tmp_path}/a[1.csv")
     (tmp_path / "a.npz").write_bytes(b"PK")
     assert "is no table" in refused(f"{tmp_path}/*.npz")
     (tmp_path / "b").write_bytes(bytes(100))

@@ -163,3 +163,27 @@ def test_without_the_package(tmp_path, monkeypatch):
     path = write_book(tmp_path / "d.xlsx", s=ROWS)
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     assert "descent-recipes[xlsx]" in refused(path)
+
+
+def test_an_open_document(tmp_path):
+    urn = "urn:oasis:names:tc:opendocument:xmlns"
+    cells = [
+        '<table:table-cell office:value-type="string"><text:p>area</text:p>'
+        "</table:table-cell>",
+        '<table:table-cell office:value-type="float" office:value="38.5"/>',
+    ]
+    rows = "".join(f"<table:table-row>{cell}</table:table-row>" for cell in cells)
+    spaces = "".join(
+        f' xmlns:{name}="{urn}:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    content = (
+        f"<office:document-content{spaces}><office:body><office:spreadsheet>"
+        f'<table:table table:name="flats">{rows}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    mimetype = "application/vnd.oasis.opendocument.spreadsheet"
+    for name in ("flats.ods", "flats"):
+        path = tmp_path / name
+        members = {"mimetype": mimetype, "META-INF/manifest.xml": "<manifest/>"}
+        write_zip(path, **members, **{"content.xml": content})
+        assert read(opened(path), area="number") == {"area": [38.5]}
