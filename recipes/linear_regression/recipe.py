@@ -185,7 +185,7 @@ def list_coefficients(
         )
         for name, scale, value, error, half in zip(
             ("intercept", *preprocessing.output_names),
-            (1.0, *_measure_scale(preprocessing, model)),
+            (1.0, *_measure_scale(preprocessing, model.moments)),
             estimates.value,
             estimates.standard_error,
             estimates.half_width,
@@ -195,11 +195,11 @@ def list_coefficients(
     return Coefficients(intercept, slopes, estimates.no_errors)
 
 
-def _measure_scale(preprocessing: Any, model: LinearRegression) -> np.ndarray:
+def _measure_scale(preprocessing: Any, moments: Any) -> np.ndarray:
     """Return each column's standard deviation; terms of texts are not divided by it."""
     scale = preprocessing.scale
     if terms := preprocessing.num_terms:
-        scatter = np.asarray(model.moments.scatter)
+        scatter = np.asarray(moments.scatter)
         square = scatter.diagonal() if scatter.ndim == 2 else scatter
-        scale[-terms:] = np.sqrt(square[:-1] / model.moments.weight)[-terms:]
+        scale[-terms:] = np.sqrt(square[:-1] / moments.weight)[-terms:]
     return np.asarray(scale)

@@ -48,7 +48,7 @@ NEW = {
     "colour": ["red", "blue", "", "green", "red"],
 }
 RECIPES = {
-    "linear_regression": {"target": "price", "drop": ("ok",), "l2": 0.01},
+    "linear_regression": {"target": "price", "drop": ("ok",), "text_features": 30},
     "svm": {"target": "ok", "drop": ("price",), "kernel": "linear"},
     "neural_network": {"target": "ok", "drop": ("price",), "epochs": 8},
 }
