@@ -104,10 +104,11 @@ class TextFeatures(keras.layers.Layer):
 
     def count(self, texts: Any, dtype: tf.DType = tf.float32) -> Any:
         """Count each term in each text: `(batch,)` → `(batch, terms)`."""
-        terms = find_terms(texts)
-        codes = self.table.lookup(terms.flat_values)
-        places = tf.stack([terms.value_rowids(), codes], axis=1)[codes >= 0]
-        shape = tf.stack([terms.nrows(), len(self.vocabulary)])
+        texts = tf.convert_to_tensor(texts, tf.string)
+        terms, rows = find_terms(texts)
+        codes = self.table.lookup(terms)
+        places = tf.stack([rows, codes], axis=1)[codes >= 0]
+        shape = tf.stack([tf.size(texts, tf.int64), len(self.vocabulary)])
         return tf.ensure_shape(
             tf.scatter_nd(places, tf.ones(tf.shape(places)[:1], dtype), shape),
             (None, len(self.vocabulary)),
@@ -141,13 +142,22 @@ def split_words(texts: Any) -> tf.RaggedTensor:
     return tf.strings.split(tf.strings.regex_replace(joined, r"[^\pL\pM\pN]+", " "))
 
 
-def find_terms(texts: Any) -> tf.RaggedTensor:
-    """Return the words of each text, and after them the pairs of neighbours.
+def find_terms(texts: Any) -> tuple[Any, Any]:
+    """Return the words of all texts, and after them the pairs of neighbours.
 
     Args:
         texts: Strings of shape `(batch,)`, in UTF-8.
 
     Returns:
-        Strings of shape `(batch, None)`; in a pair there is a space between the words.
+        Strings of shape `(terms,)`, in a pair with a space between the words, and the
+        places of their texts, int64 of the same shape.
     """
-    return tf.strings.ngrams(split_words(texts), (1, 2), separator=" ")
+    ragged = split_words(texts)
+    words, rows = ragged.flat_values, ragged.value_rowids()
+    # Not `tf.strings.ngrams`, which LiteRT lacks.
+    pairs = tf.strings.join([words[:-1], words[1:]], separator=" ")
+    is_pair = rows[:-1] == rows[1:]
+    return (
+        tf.concat([words, pairs[is_pair]], axis=0),
+        tf.concat([rows, rows[:-1][is_pair]], axis=0),
+    )

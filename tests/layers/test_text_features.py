@@ -79,9 +79,10 @@ def test_words(text, words):
 
 
 def test_pairs_are_of_one_text():
-    found = find_terms(["one two three", "", "four"]).to_list()
-    terms = [b"one", b"two", b"three", b"one two", b"two three"]
-    assert found == [terms, [], [b"four"]]
+    terms, rows = find_terms(["one two three", "", "four"])
+    words = [b"one", b"two", b"three", b"four"]
+    assert terms.numpy().tolist() == [*words, b"one two", b"two three"]
+    assert rows.numpy().tolist() == [0, 0, 0, 2, 0, 0]
 
 
 def test_no_terms():

@@ -171,6 +171,9 @@ def _read_column(entry: Any, where: str) -> Column:
         raise _wrong(f"{where}.name", "", "the column's name")
     if column.kind == "categorical" and not column.levels:
         raise _EntryError(f"{where}.levels is missing; list the column's levels")
+    for name in ("levels", "format"):
+        if column.kind == "text" and getattr(column, name):
+            raise _EntryError(f"{where}.{name} is of no use to free text; remove it")
     if column.kind == "date" and not column.format:
         raise _EntryError(f"{where}.format is missing; say how the dates are written")
     return column
