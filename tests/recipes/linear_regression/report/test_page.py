@@ -128,7 +128,7 @@ def test_page_is_small():
 def test_outcome_states_that_it_has_not_converged(fit, verdict):
     page = make_page(fit)
     assert verdict in page.outcome.replace("\N{NO-BREAK SPACE}", " ")
-    (numbers,) = page.opening
+    numbers, _ = page.opening
     assert ("Not converged", "bad") in [(n.value, n.tone) for n in numbers.items]
 
 
