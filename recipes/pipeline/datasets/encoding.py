@@ -21,7 +21,7 @@ BLANKS = cells.BLANKS - cells.PLACEHOLDERS
 NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity|nan))"
 _NUMBER = re.compile(NUMBER, re.ASCII)
 
-_MOST_LEVELS = 100
+MOST_LEVELS = 100
 _FEW_LEVELS = 20
 _PROSE_WORDS = 5  # in a cell, on average; names and addresses have fewer
 
@@ -43,7 +43,7 @@ def is_too_varied(levels: int, filled: int) -> bool:
         levels: Number of different texts.
         filled: Number of rows that are not blank.
     """
-    return levels > _MOST_LEVELS or (levels > _FEW_LEVELS and levels == filled)
+    return levels > MOST_LEVELS or (levels > _FEW_LEVELS and levels == filled)
 
 
 def is_prose(counts: Mapping[str, int]) -> bool:

@@ -88,6 +88,7 @@ def test_metrics(first_metrics):
         "train_rows": 354,
         "test_rows": 88,
         "features": 10,
+        "target": "progression",
         "classes": [],
     }
     for part in ("train", "test", "baseline"):
@@ -208,7 +209,7 @@ def test_table_from_a_file(linear_regression, tmp_path):
     )
     assert (ended.code, ended.err) == (0, "")
     folder = tmp_path / "runs/linear_regression/homes"
-    assert names_in(folder) == FILES
+    assert names_in(folder) == FILES | {"columns.json"}
     found = metrics_of(folder)
     assert found["dataset"]["train_rows"] == 300
     assert found["dataset"]["test_rows"] == 50

@@ -66,6 +66,7 @@ def test_metrics(first_metrics):
         "train_rows": 1294,
         "test_rows": 359,
         "features": 64,
+        "target": "digit",
         "classes": [str(digit) for digit in range(10)],
     }
     scores = ["accuracy", "balanced_accuracy", "log_loss", "auc"]

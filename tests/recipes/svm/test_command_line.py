@@ -57,6 +57,7 @@ def test_metrics(first_metrics):
         "train_rows": 455,
         "test_rows": 114,
         "features": 30,
+        "target": "diagnosis",
         "classes": ["benign", "malignant"],
     }
     for part in ("train", "test", "baseline"):

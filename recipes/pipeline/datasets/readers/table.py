@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
 
 from layers.cells import PLACEHOLDERS
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
-from recipes.pipeline.datasets import in_place_matrix, source
+from recipes.pipeline.datasets import encoding, in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples
 from recipes.pipeline.datasets.encoding import format_class, is_number, look_up
 from recipes.pipeline.datasets.readers import column_kinds, number_roles
@@ -31,6 +33,7 @@ from recipes.pipeline.datasets.readers.table_source import (
 from recipes.pipeline.datasets.readers.text_codes import MOST_MEGABYTES, TextCodes
 from recipes.pipeline.datasets.source import Source, list_first_five, quote_first_five
 
+_HEAD_ROWS = 1000  # that suffice to guess what a column holds
 _QUOTED = "'{}'"
 _NAMES_ROWS = "it numbers the rows; --keep=COLUMN brings it back"
 
@@ -129,13 +132,20 @@ def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
             readings[name] = Reading("numeric", dropped="as you asked")
             continue
         texts = TextCodes(options.na_values)
-        for chunk in head[name].dictionary_encode().chunks:
+        rows = head[name] if _has_codes(head[name]) else head[name][:_HEAD_ROWS]
+        for chunk in rows.dictionary_encode().chunks:
             texts.encode(chunk)
         reading = _decide(name, texts.counts, table, options)
-        if reading.dropped and not texts.counts:
-            reading = _as_texts(options)  # blank so far
+        if reading.dropped and len(texts.counts) <= encoding.MOST_LEVELS:
+            reading = _as_texts(options)  # blank, or different, so far
         readings[name] = reading
     return readings
+
+
+def _has_codes(column: pa.ChunkedArray) -> bool:
+    """Return whether there are numbers with zeros before them, as postcodes have."""
+    found = pa.compute.match_substring_regex(column, r"^\s*0\d+\s*$")
+    return bool(pa.compute.any(found).as_py())
 
 
 def _as_texts(options: TableOptions) -> Reading:

@@ -13,6 +13,7 @@ from recipes.linear_regression.report.coefficients import (
     coefficient_section,
 )
 from recipes.pipeline import report
+from recipes.pipeline.datasets import Column, Data, Description, Examples
 
 CONVERGED = {
     "loss": 2868.3000001,
@@ -32,7 +33,7 @@ STOPPED = CONVERGED | {
 }
 STALLED = STOPPED | {"stop_reason": "stalled"}
 HISTORY = 2868.3 + np.array([100.0, 10.0, 0.0, -1e-13])
-TARGET = SimpleNamespace(name="price", unit="$", levels=(), kind="numeric")
+TARGET = Column("price", unit="$")
 
 
 def slope(name, estimate, scale=1.0, error=None, unit=""):
@@ -59,16 +60,10 @@ def make_page(fit=CONVERGED, history=HISTORY, r2=0.45):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(40, 2)).astype(np.float32)
     target = features @ [1.0, 2.0] + rng.normal(size=40)
-    train = SimpleNamespace(features=features[:30], target=target[:30])
-    test = SimpleNamespace(features=features[30:], target=target[30:])
-    column = SimpleNamespace(name="a", unit="m", levels=(), kind="numeric")
-    about = SimpleNamespace(
-        name="houses",
-        source="houses.csv",
-        columns=(column, column),
-        target=TARGET,
-        notes=(),
-    )
+    train = Examples(features[:30], target[:30])
+    test = Examples(features[30:], target[30:])
+    columns = Column("a", unit="m"), Column("b", unit="m")
+    about = Description("houses", "houses.csv", True, columns, TARGET, "regression")
     scores = {"mse": 2937.0, "rmse": 54.2, "mae": 43.0, "r2": r2}
     metrics = {
         "train": scores,
@@ -80,7 +75,7 @@ def make_page(fit=CONVERGED, history=HISTORY, r2=0.45):
     }
     coefficients = Coefficients(INTERCEPT, [slope("a", 1.0, error=0.1)])
     command = ["python", "-m", "recipes.linear_regression", "--dataset=houses.csv"]
-    data = SimpleNamespace(train=train, test=test, description=about)
+    data = Data(train, test, about)
     # Like the output of a model: a float32 column.
     predictions = tuple(
         rows.target[:, None].astype(np.float32) + 0.1 for rows in (train, test)
@@ -133,7 +128,7 @@ def test_page_is_small():
 def test_outcome_states_that_it_has_not_converged(fit, verdict):
     page = make_page(fit)
     assert verdict in page.outcome.replace("\N{NO-BREAK SPACE}", " ")
-    (numbers,) = page.opening
+    numbers, _ = page.opening
     assert ("Not converged", "bad") in [(n.value, n.tone) for n in numbers.items]
 
 

@@ -10,7 +10,7 @@ from recipes.linear_regression.solver.coordinates import Coordinates
 from tests.recipes.linear_regression import reference
 
 
-def estimates_of(x, y, *, l2=0.0, penalised=False, moments=True):
+def estimates_of(x, y, *, l2=0.0, penalised=False, weighted=False, moments=True):
     """Standardise, fit and convert to the columns of `x`, as the recipe does."""
     center, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 0, scale, 1)
@@ -30,6 +30,7 @@ def estimates_of(x, y, *, l2=0.0, penalised=False, moments=True):
         center,
         scale,
         penalised=penalised,
+        weighted=weighted,
     )
 
 
@@ -99,8 +100,9 @@ TWICE = np.repeat(rows_in_odd_units()[0][:, :1], 2, axis=1)
         (None, {"penalised": True, "l2": 0.1}, "a penalty biases the estimates"),
         (TWICE, {}, "the columns are linearly dependent"),
         (None, {"moments": False}, "there are too many columns"),
+        (None, {"weighted": True}, "the rows have weights"),
     ],
-    ids=["penalty", "rank", "no moments"],
+    ids=["penalty", "rank", "no moments", "weights"],
 )
 def test_no_errors_is_explained(x, arguments, reason):
     raw, y = rows_in_odd_units()

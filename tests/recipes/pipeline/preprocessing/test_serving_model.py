@@ -1,5 +1,7 @@
 """Models that take raw inputs."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -50,3 +52,17 @@ def test_table_of_300_columns():
     assert len(serving.signature()) == 300
     assert serving.signature()["x0"].dtype == tf.string
     assert serving.signature()["x1"].dtype == tf.float32
+
+
+@pytest.mark.parametrize(("log", "inverse"), [("log", np.exp), ("log1p", np.expm1)])
+def test_a_learned_logarithm_is_undone_also_in_a_saved_model(tmp_path, log, inverse):
+    data = data_of([[1, 10], [3, 30]], tabular=False)
+    layer, dense = learn.learn_preprocessing(data), keras.layers.Dense(1)
+    about = dataclasses.replace(data.description, target_log=log, target_offset=2.0)
+    serving = learn.build_serving_model(about, layer, dense)
+    rows = data.train.features
+    expected = inverse(np.float64(dense(layer(rows))) + 2)
+    np.testing.assert_allclose(serving(rows), expected, rtol=1e-12)
+    serving.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(rows), serving(rows))

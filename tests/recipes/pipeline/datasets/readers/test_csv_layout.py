@@ -175,3 +175,28 @@ def test_flags_of_tables_need_a_table():
         refused("iris", drop=("x",))
         == "--drop: only tables have it; --dataset=iris is none"
     )
+
+
+def test_what_the_first_rows_do_not_show(tmp_path):
+    """Kinds are decided over the file: codes, categories, dates and odd cells."""
+    rows = [
+        (f"{i % 997}.5", f"t{i}" if i < 1000 else "", f"{i % 12 + 1}/{i % 12 + 1}/2020")
+        for i in range(60_000)
+    ]
+    rows = [
+        (a, f"t{i % 50}" if i % 40 == 0 else "", d) for i, (a, _, d) in enumerate(rows)
+    ]
+    rows[50_000] = ("0.5", "t3", "13/1/2020")
+    text = "a,rare,day,y\n" + written((*row, f"{i}.5") for i, row in enumerate(rows))
+    about = loaded(write_table(tmp_path, text)).description
+    assert [(c.kind, c.format) for c in about.columns] == [
+        ("numeric", ""),
+        ("categorical", ""),
+        ("date", "%d/%m/%Y"),
+    ]
+    assert len(about.columns[1].levels) == 7
+    text = text.replace("\n0.5,t3,13/1/2020", "\nnone,t3,1/13/2020")
+    path = write_table(tmp_path, text)
+    assert f"{path}, line 50002, column 'a': 'none' is not a number" in refused(path)
+    about = loaded(path, na_values=("none",)).description
+    assert about.columns[2].format == "%m/%d/%Y"
