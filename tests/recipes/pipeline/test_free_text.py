@@ -14,8 +14,10 @@ import scipy.sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
+from recipes import predict
 from recipes.errors import InputError
-from recipes.pipeline import evaluation
+from recipes.pipeline import evaluation, report
+from recipes.pipeline.datasets import Column
 from recipes.pipeline.preprocessing import build_serving_model, learn_preprocessing
 from recipes.pipeline.run.session import fingerprint
 from tests import runs
@@ -140,6 +142,40 @@ def test_the_saved_models_read_texts_as_training_did(tmp_path, made, name):
     else:
         scores = found["scores"]
         np.testing.assert_allclose(scores, predicted.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_predict_takes_the_cells_of_a_file(tmp_path, made):
+    run = made("linear_regression")
+    path = tmp_path / "new.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(NEW)
+        cells = zip(*NEW.values(), strict=True)
+        table.writerows(["" if v != v else v for v in row] for row in cells)
+    output = tmp_path / "answers.csv"
+    predict.predict(
+        predict.Config(run=str(run.out_dir), dataset=str(path), output=str(output))
+    )
+    with output.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    found = [float(row["prediction"]) for row in rows]
+    raw = {column: np.array(cells) for column, cells in NEW.items()}
+    expected = runs.answers(run, raw)["prediction"][:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert [row["review"] for row in rows] == NEW["review"]
+    # Blank are texts, a size and a colour.
+    assert [row["blanks_filled"] for row in rows] == ["0", "0", "3", "0", "1"]
+    assert {row["unseen_levels"] for row in rows} == {"0"}
+
+
+def test_of_many_values_of_a_row_the_text_is_shown():
+    columns = (*map(Column, "abcdefghi"), Column("note", "text", texts=("x " * 300,)))
+    rows = np.zeros((3, 10), "float32")
+    rows[:, :9] = np.random.default_rng(0).normal(size=(3, 9))
+    words = report.describe_row(columns, rows, 0, report.summarise(rows))
+    assert words.count(";") == report.MAX_VALUES - 1
+    shown = words.split("note ")[1]
+    assert shown.startswith("‘x x x") and "…" in shown and len(shown) < 210
 
 
 def test_sparse_rows_are_the_dense_ones(tmp_path):
