@@ -350,7 +350,7 @@ def preprocess(rows: Examples, preprocessing: Any) -> FeatureMatrix:
     blocks = (preprocessing(x).numpy() for x in _cut(rows.features, width))
     if getattr(preprocessing, "sparse_output", False):
         return scipy.sparse.vstack([scipy.sparse.csr_array(x) for x in blocks], "csr")
-    return np.concatenate([*blocks])
+    return np.concatenate(list(blocks))
 
 
 def check_memory(data: Data, preprocessing: Any, rows_at_a_time: int = 0) -> None:

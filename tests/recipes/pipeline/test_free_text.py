@@ -105,8 +105,13 @@ def test_the_run_says_what_it_read(made, name):
     assert re.search(r"different texts of 7\.\d+ words on average", page)
     score = run.metrics["test"]
     if name == "linear_regression":
-        named = [each["name"] for each in run.metrics["coefficients"]["slopes"]]
-        assert "review: great" in named and "size" in named
+        slopes = run.metrics["coefficients"]["slopes"]
+        scale = {slope["name"]: slope["scale"] for slope in slopes}
+        assert scale["size"] == pytest.approx(run.data.train.features[:, 0].std())
+        layer = run.serving_model.preprocessing
+        words = evaluation.preprocess(run.data.train, layer).std(axis=0)
+        place = layer.output_names.index("review: great")
+        assert scale["review: great"] == pytest.approx(words[place], rel=1e-4)
         assert score["r2"] > 0.9
     else:
         assert score["accuracy"] > 0.75
