@@ -62,7 +62,9 @@ def _housing(scratch: Path) -> list[Flags]:
     return [(f"--dataset={path}", "--target=median_house_value")]
 
 
-def _public_splits(name: str) -> Callable[[Path], list[Flags]]:
+def public_splits(name: str) -> Callable[[Path], list[Flags]]:
+    """Return a task's `data` for a regression of `uci-regression`."""
+
     def data(scratch: Path) -> list[Flags]:
         place = folder() / "uci-regression" / name
         table = np.loadtxt(place / "data.txt.gz")
@@ -135,21 +137,21 @@ TASKS = {
     ),
     "concrete": Task(
         "concrete, 20 public splits",
-        _public_splits("concrete"),
+        public_splits("concrete"),
         _SMALL.format("0.0003"),
         "rmse",
         _PUBLISHED.format(5.23, 4.81, 5.67),
     ),
     "energy": Task(
         "energy, 20 public splits",
-        _public_splits("energy"),
+        public_splits("energy"),
         _SMALL.format("0.0001"),
         "rmse",
         _PUBLISHED.format(1.66, 1.09, 1.80),
     ),
     "yacht": Task(
         "yacht, 20 public splits",
-        _public_splits("yacht"),
+        public_splits("yacht"),
         _SMALL.format("0.0001"),
         "rmse",
         _PUBLISHED.format(1.11, 0.72, 1.02),
