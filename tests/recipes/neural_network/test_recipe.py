@@ -1,6 +1,7 @@
 """`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
+
 import numpy as np
 import pytest
 
