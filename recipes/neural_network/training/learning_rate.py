@@ -84,7 +84,8 @@ def find_learning_rate(
     The model takes a number of steps, one batch each, while the rate grows
     exponentially. At first the loss hardly changes, then it falls, and finally it rises
     as steps overshoot. Training breaks down at the rate at which the loss has risen
-    again by half of its fall. A tenth of that is chosen.
+    again by half of its fall (from the error of a constant, if it started higher). A
+    tenth of that is chosen.
 
     How low the loss falls before depends on chance, and where it is lowest even more.
     So the loss is that of the same few rows after every step, not that of the step's
@@ -135,7 +136,8 @@ def run_range_test(
     is_fitted = int(optimizer.iterations) > 0
     rates = np.geomspace(lowest, highest, steps)
     endless = itertools.chain.from_iterable(itertools.repeat(batches))
-    step = _make_step(model, list(itertools.islice(endless, SAMPLE_BATCHES)))
+    sample = list(itertools.islice(endless, SAMPLE_BATCHES))
+    step, constant_error = _make_step(model, sample), _constant_error(model, sample)
     curves = np.full((DRAWS, steps), np.inf)
     for draw, curve in enumerate(curves):
         for variable, value in zip(variables, saved_values, strict=True):
@@ -145,17 +147,21 @@ def run_range_test(
         _trace_curve(curve, step, optimizer, rates, endless)
     for variable, value in zip(variables, saved_values, strict=True):
         variable.assign(value)
-    limit = rates[min(find_breakdown(curve) for curve in curves)]
+    limit = rates[min(find_breakdown(curve, constant_error) for curve in curves)]
     losses = np.median(curves, axis=0)
     losses = losses[np.isfinite(losses)]
     return RangeTest(rates[: len(losses)], losses, float(limit / SAFETY_FACTOR))
 
 
-def find_breakdown(losses: npt.NDArray[np.float64]) -> int:
+def find_breakdown(losses: npt.NDArray[np.float64], constant_error: float) -> int:
     """Return where a curve has risen again by half of its fall.
+
+    Its fall is from its first value or, if that is lower, from the error of the best
+    constant prediction, at which a network ends whose units have all become 0.
 
     Args:
         losses: `[m]`, infinite from where it diverges.
+        constant_error: That error.
 
     Returns:
         An index; the last one if it does not rise so far, 0 if it diverges at once.
@@ -163,11 +169,22 @@ def find_breakdown(losses: npt.NDArray[np.float64]) -> int:
     if not np.isfinite(losses[0]):
         return 0
     lowest = int(np.argmin(losses))
-    level = losses[lowest] + RISE * (losses[0] - losses[lowest])
-    has_risen = losses[lowest + 1 :] > level
+    fall = min(losses[0], constant_error) - losses[lowest]
+    has_risen = losses[lowest + 1 :] > losses[lowest] + RISE * fall
     return (
         lowest + 1 + int(np.argmax(has_risen)) if has_risen.any() else len(losses) - 1
     )
+
+
+def _constant_error(model: Any, sample: list[Any]) -> float:
+    """Return the error of the best constant prediction for a few batches."""
+    targets = np.concatenate(
+        [np.asarray(model.encode_targets(batch[1], training=True)) for batch in sample]
+    ).astype(np.float64)
+    error = model.compute_constant_error(
+        targets.mean(axis=0), (targets**2).mean(axis=0)
+    )
+    return float(error)
 
 
 def _make_step(model: Any, sample: list[Any]) -> Callable[[Any], tf.Tensor]:
