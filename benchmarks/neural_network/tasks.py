@@ -92,7 +92,7 @@ def public_splits(name: str) -> Callable[[Path], list[Flags]]:
 
 
 _SMALL = (
-    "--hidden_sizes=50 --validation_fraction=0 --dropout=0 --l2={} "
+    "--hidden_sizes=50 --noskip_layer --validation_fraction=0 --dropout=0 --l2={} "
     "--optimizer=adam --learning_rate=0.01 --schedule=cosine --epochs=400"
 )
 _PUBLISHED = "dropout {:.2f}, trained ten times longer {:.2f}; PBP {:.2f}"
@@ -130,7 +130,7 @@ TASKS = {
     "housing": Task(
         "california-housing",
         _housing,
-        "--dropout=0.1 --optimizer=adam --learning_rate=0.003 --schedule=cosine "
+        "--noskip_layer --dropout=0.1 --optimizer=adam --learning_rate=0.003 --schedule=cosine "
         "--batch_size=128 --epochs=60",
         "rmse",
         has_peer=True,
