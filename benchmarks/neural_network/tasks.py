@@ -130,8 +130,8 @@ TASKS = {
     "housing": Task(
         "california-housing",
         _housing,
-        "--noskip_layer --dropout=0.1 --optimizer=adam --learning_rate=0.003 --schedule=cosine "
-        "--batch_size=128 --epochs=60",
+        "--noskip_layer --dropout=0.1 --optimizer=adam --learning_rate=0.003 "
+        "--schedule=cosine --batch_size=128 --epochs=60",
         "rmse",
         has_peer=True,
     ),
