@@ -18,6 +18,7 @@ from layers.platt_scaling import PlattScaling
 from layers.preprocessing import Preprocessing
 from layers.raw_columns import RawColumns
 from layers.serving_model import ServingModel
+from layers.text_features import TextFeatures
 
 __all__ = [
     "CalendarParts",
@@ -35,4 +36,5 @@ __all__ = [
     "Preprocessing",
     "RawColumns",
     "ServingModel",
+    "TextFeatures",
 ]

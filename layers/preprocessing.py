@@ -1,12 +1,16 @@
 """The layer between raw columns and a model that needs them scaled."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from layers.calendar_parts import CalendarParts
 from layers.design_columns import DesignColumns
 from layers.imputation import MedianImputation
+from layers.text_features import TextFeatures
 
 
 @keras.saving.register_keras_serializable("descent_recipes")
@@ -33,15 +37,23 @@ class Preprocessing(keras.layers.Layer):
     divides by 1e-7 where the standard deviation is smaller: alone it would leave
     columns of 1e-8 badly scaled.
 
-    Everything learned from data is in weights, assigned once from training rows.
+    Columns of free text are NaN in `x`; the texts are an input of their own. Of each
+    the `TextFeatures` follow behind `y`, not standardised: as their rows have the
+    length 1, they weigh together as much as a column of `y`.
+
+    Everything learned from data is in weights, assigned once from training rows, but
+    the vocabularies, which are arguments.
 
     Args:
-        num_outputs: Number of output columns, a positive integer, if some are encoded
-            or dropped; `None` to keep all columns. Defaults to `None`.
+        num_outputs: Number of output columns, besides those of texts, if some are
+            encoded or dropped; 0 if there are only texts; `None` to keep all columns.
+            Defaults to `None`.
         num_indicators: Number of columns whose missing values are marked by a column of
             0 and 1, besides being filled. Defaults to 0.
         num_dates: Number of columns that are dates, of which the parts are columns,
             too, as `CalendarParts` has them. Defaults to 0.
+        vocabularies: Of each column of free text, as of `TextFeatures`. Defaults to
+            none.
         name: Name of the layer. Defaults to `None`: Keras chooses one.
         trainable: Has no effect: no weight here is trained. Defaults to `True`.
         dtype: Dtype or dtype policy of the output; `None` for the global policy.
@@ -59,6 +71,15 @@ class Preprocessing(keras.layers.Layer):
         normalization: The `keras.layers.Normalization`.
         output_names: Names of the output columns, for the caller to set; not saved.
         notes: A description of the preprocessing in words, likewise.
+        known_texts: For each column of free text its number and all its texts, a string
+            tensor, likewise: with them the layer takes `x` alone, of which the column
+            holds the texts' places, and NaN for a blank.
+        sparse_output: Whether a matrix of outputs should be sparse, likewise.
+
+    Call arguments:
+        inputs: `x`.
+        texts: The columns of free text, strings of shape `(batch,)` each. Defaults to
+            `None`: there are none, or they are among `known_texts`.
     """
 
     def __init__(
@@ -66,6 +87,7 @@ class Preprocessing(keras.layers.Layer):
         num_outputs: int | None = None,
         num_indicators: int = 0,
         num_dates: int = 0,
+        vocabularies: Sequence[Sequence[str]] = (),
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -75,11 +97,17 @@ class Preprocessing(keras.layers.Layer):
         self.num_outputs = num_outputs
         self.num_indicators = num_indicators
         self.num_dates = num_dates
+        # One attribute each: before TensorFlow 2.21, an exported model loses tables
+        # that are kept in a list.
+        self.num_texts = len(vocabularies)
+        for number, vocabulary in enumerate(vocabularies):
+            features = TextFeatures(vocabulary, dtype=dtype, name=f"text_{number}")
+            setattr(self, f"text_{number}", features)
         self.imputation = MedianImputation(dtype="float64", name="imputation")
         self.design = (
-            None
-            if num_outputs is None
-            else DesignColumns(num_outputs, dtype="float64", name="design")
+            DesignColumns(num_outputs, dtype="float64", name="design")
+            if num_outputs
+            else None
         )
         self.calendar = (
             CalendarParts(dtype="float64", name="calendar") if num_dates else None
@@ -89,11 +117,20 @@ class Preprocessing(keras.layers.Layer):
         )
         self.output_names: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
+        self.known_texts: tuple[tuple[int, Any], ...] = ()
+        self.sparse_output = False
+
+    @property
+    def texts(self) -> tuple[TextFeatures, ...]:
+        """The `TextFeatures` of each column of free text."""
+        return tuple(getattr(self, f"text_{i}") for i in range(self.num_texts))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create all weights for inputs of `input_shape`."""
-        output_shape = self.compute_output_shape(input_shape)
+        output_shape = (*input_shape[:-1], self._count_columns(input_shape))
         self.imputation.build(input_shape)
+        for layer in self.texts:
+            layer.build(input_shape[:-1])
         if self.design is not None:
             self.design.build(input_shape)
         self.factor = self.add_weight(
@@ -119,13 +156,32 @@ class Preprocessing(keras.layers.Layer):
         self.normalization.build(output_shape)
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, texts: Sequence[Any] | None = None) -> Any:
         """Map `inputs` of shape `(..., columns)` to `(..., outputs)`."""
         columns = self._widen(inputs)
         if self.design is not None:
             columns = self.design(columns)
+        elif self.num_outputs == 0:
+            columns = columns[..., :0]
         scaled = self.normalization(columns * self.factor)
-        return keras.ops.cast(scaled, self.compute_dtype)
+        scaled = keras.ops.cast(scaled, self.compute_dtype)
+        if not self.num_texts:
+            return scaled
+        texts = self._look_up_texts(inputs) if texts is None else texts
+        words = [layer(each) for layer, each in zip(self.texts, texts, strict=True)]
+        return keras.ops.concatenate([scaled, *words], axis=-1)
+
+    def _look_up_texts(self, inputs: Any) -> list[Any]:
+        """Return the texts whose places among those known are in `inputs`."""
+        if not self.known_texts:
+            raise ValueError("`texts` should be given, or `known_texts` set before")
+        texts = []
+        for column, known in self.known_texts:
+            place = inputs[..., column]
+            blank = tf.math.is_nan(place)
+            place = tf.cast(tf.where(blank, tf.zeros_like(place), place), tf.int32)
+            texts.append(tf.where(blank, "", tf.gather(known, place)))
+        return texts
 
     def _widen(self, inputs: Any) -> Any:
         """Fill missing values, and add what marks them and the parts of dates."""
@@ -141,13 +197,24 @@ class Preprocessing(keras.layers.Layer):
     @property
     def center(self) -> Any:
         """The number subtracted from each output column: float64 array `(outputs,)`."""
-        return self.normalization.mean.numpy().reshape(-1) / self.factor.numpy()
+        mean = self.normalization.mean.numpy().reshape(-1)
+        return self._append_terms(mean / self.factor.numpy(), 0.0)
 
     @property
     def scale(self) -> Any:
         """The divisor of each output column: float64 array `(outputs,)`."""
         deviation = keras.ops.sqrt(self.normalization.variance)
-        return deviation.numpy().reshape(-1) / self.factor.numpy()
+        deviation = deviation.numpy().reshape(-1)
+        return self._append_terms(deviation / self.factor.numpy(), 1.0)
+
+    def _append_terms(self, columns: Any, value: float) -> Any:
+        """Append a value for each term of the texts to an array `(columns,)`."""
+        return np.append(columns, np.full(self.num_terms, value))
+
+    @property
+    def num_terms(self) -> int:
+        """The number of outputs of free texts, the last ones."""
+        return sum(len(layer.vocabulary) for layer in self.texts)
 
     @property
     def keeps_zeros(self) -> bool:
@@ -175,11 +242,15 @@ class Preprocessing(keras.layers.Layer):
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         """Return the input's shape with the number of outputs as last axis."""
-        width = self.num_outputs
-        if width is None and (columns := input_shape[-1]) is not None:
-            parts = self.num_dates * len(CalendarParts.PARTS)
-            width = columns + self.num_indicators + parts
-        return (*input_shape[:-1], width)
+        width = self._count_columns(input_shape)
+        return (*input_shape[:-1], None if width is None else width + self.num_terms)
+
+    def _count_columns(self, input_shape: tuple[int | None, ...]) -> int | None:
+        """Return the number of outputs without those of texts, if it is known."""
+        if self.num_outputs is not None or (columns := input_shape[-1]) is None:
+            return self.num_outputs
+        parts = self.num_dates * len(CalendarParts.PARTS)
+        return columns + self.num_indicators + parts
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -188,4 +259,5 @@ class Preprocessing(keras.layers.Layer):
             "num_outputs": self.num_outputs,
             "num_indicators": self.num_indicators,
             "num_dates": self.num_dates,
+            "vocabularies": [list(layer.vocabulary) for layer in self.texts],
         }

@@ -18,7 +18,8 @@ class RawColumns(keras.layers.Layer):
     each to its index in the list of levels, or to NaN if it is not in the list. A
     column with a format holds texts, too, which become numbers, or days since
     1970-01-01, or NaN where they do not fit. White space and double quotes around
-    texts do not matter.
+    texts do not matter. A column of free text is NaN in the matrix; `read_texts` has
+    the texts.
 
     Args:
         names: Names of the columns, different strings, in the order of the matrix.
@@ -34,6 +35,7 @@ class RawColumns(keras.layers.Layer):
         na_values: Texts that stand for a blank, by the column's name, besides those
             that do in all columns. In a column of numbers, they are numbers. Defaults
             to `None`: there are no others.
+        free_texts: Names of the columns of free text. Defaults to none.
         name: Name of the layer. Defaults to `None`: Keras chooses one.
         trainable: Has no effect: there are no weights. Defaults to `True`.
         dtype: Dtype or dtype policy of the output without float64 columns; `None` for
@@ -42,7 +44,7 @@ class RawColumns(keras.layers.Layer):
 
     Call arguments:
         inputs: A dict with a tensor of shape `(batch,)` for every name: strings for
-            columns with levels or a format, numbers for the others.
+            columns with levels, a format or free text, numbers for the others.
 
     Returns:
         A tensor of shape `(batch, columns)`.
@@ -65,6 +67,7 @@ class RawColumns(keras.layers.Layer):
         float64: Sequence[str] = (),
         formats: Mapping[str, str] | None = None,
         na_values: Mapping[str, Sequence[str]] | None = None,
+        free_texts: Sequence[str] = (),
         *,
         name: str | None = None,
         trainable: bool = True,
@@ -94,6 +97,12 @@ class RawColumns(keras.layers.Layer):
                 "`na_values` should be given for columns in `names`. "
                 f"Received: {names=}, {na_values=}"
             )
+        if not set(free_texts) <= set(names) - {*levels, *formats, *float64}:
+            raise ValueError(
+                "`free_texts` should be names of columns without levels or a format. "
+                f"Received: {names=}, levels of {list(levels)}, {formats=}, "
+                f"float64={list(float64)}, free_texts={list(free_texts)}"
+            )
         for format in formats.values():
             cells.check_format(format)
         # Tuples, because Keras wraps lists and dicts and they come back changed.
@@ -102,6 +111,7 @@ class RawColumns(keras.layers.Layer):
         self.levels = tuple((name, tuple(levels[name])) for name in levels)
         self.formats = tuple(formats.items())
         self.na_values = tuple((name, tuple(na_values[name])) for name in na_values)
+        self.free_texts = tuple(free_texts)
         # One attribute each: before TensorFlow 2.21, an exported model loses tables
         # that are kept in a list.
         for number, (name, words) in enumerate(self.levels):
@@ -116,7 +126,7 @@ class RawColumns(keras.layers.Layer):
     @property
     def texts(self) -> tuple[str, ...]:
         """The names of the columns that hold texts."""
-        return tuple(name for name, _ in (*self.levels, *self.formats))
+        return (*(name for name, _ in (*self.levels, *self.formats)), *self.free_texts)
 
     def build(self, input_shape: Any) -> None:
         """Mark the layer as built: it has no weights."""
@@ -135,8 +145,18 @@ class RawColumns(keras.layers.Layer):
         ]
         return keras.ops.stack(columns, axis=-1)
 
+    def read_texts(self, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the columns of free text, `(batch,)` each, "" for a blank."""
+        na_values = dict(self.na_values)
+        return tuple(
+            cells.blank_out(inputs[name], na_values.get(name, ()))
+            for name in self.free_texts
+        )
+
     def _read(self, name: str, column: Any) -> Any:
         """Read a column's cells as numbers, with the digits that the column has."""
+        if name in self.free_texts:
+            return tf.fill(tf.shape(column), float("nan"))
         tables = {
             name: t for (name, _), t in zip(self.levels, self.tables, strict=True)
         }
@@ -166,6 +186,7 @@ class RawColumns(keras.layers.Layer):
             "float64": list(self.float64),
             "formats": dict(self.formats),
             "na_values": {name: list(words) for name, words in self.na_values},
+            "free_texts": list(self.free_texts),
         }
 
 

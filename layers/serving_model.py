@@ -79,9 +79,12 @@ class ServingModel(keras.Model):
         """Predict from raw inputs."""
         # Keras passes `training` on to the layers that take it.
         del training
+        texts = ()
         if self.raw_columns is not None:
+            texts = self.raw_columns.read_texts(inputs)
             inputs = self.raw_columns(inputs)
-        output = self.model(self.preprocessing(inputs))
+        features = self.preprocessing(inputs, *([texts] if texts else []))
+        output = self.model(features)
         if self.offset or self.inverse:
             output = keras.ops.cast(output, "float64") + self.offset
         return getattr(keras.ops, self.inverse)(output) if self.inverse else output
@@ -114,7 +117,10 @@ class ServingModel(keras.Model):
     @property
     def tables(self) -> Sequence[tf.lookup.StaticHashTable]:
         """The lookup tables that a SavedModel must track."""
-        return () if self.raw_columns is None else self.raw_columns.tables
+        if self.raw_columns is None:
+            return ()
+        texts = getattr(self.preprocessing, "texts", ())
+        return (*self.raw_columns.tables, *(layer.table for layer in texts))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, layers serialised."""

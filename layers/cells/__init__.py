@@ -4,7 +4,7 @@ All functions are of TensorFlow's operations alone, so that a SavedModel reads a
 exactly as training did. They take texts of any shape, as strings or a string tensor.
 """
 
-from layers.cells.blanks import BLANKS, PLACEHOLDERS, clean, is_blank
+from layers.cells.blanks import BLANKS, PLACEHOLDERS, blank_out, clean, is_blank
 from layers.cells.dates import parse_dates
 from layers.cells.formats import check_format, is_date_format, parse_cells
 from layers.cells.levels import encode_levels
@@ -13,6 +13,7 @@ from layers.cells.numbers import parse_numbers
 __all__ = [
     "BLANKS",
     "PLACEHOLDERS",
+    "blank_out",
     "check_format",
     "clean",
     "encode_levels",

@@ -46,9 +46,23 @@ def is_blank(texts: Any, na_values: Iterable[str] = ()) -> Any:
     Returns:
         A Boolean tensor of the same shape.
     """
-    words = [*sorted(BLANKS), *clean_words(na_values)]
-    pattern = "|".join(map(re.escape, words))
-    return tf.strings.regex_full_match(clean(texts), f"(?:{pattern})")
+    return _match(clean(texts), [*sorted(BLANKS), *clean_words(na_values)])
+
+
+def blank_out(texts: Any, na_values: Iterable[str] = ()) -> Any:
+    """Clean texts, and replace those that say nothing by "".
+
+    Args:
+        texts: Strings of any shape.
+        na_values: Texts that do so besides `BLANKS` without `PLACEHOLDERS`. Defaults to
+            none.
+
+    Returns:
+        A string tensor of the same shape.
+    """
+    cleaned = clean(texts)
+    blanks = [*sorted(BLANKS - PLACEHOLDERS), *clean_words(na_values)]
+    return tf.where(_match(cleaned, blanks), "", cleaned)
 
 
 def clean_words(words: Iterable[str]) -> list[str]:
@@ -56,3 +70,9 @@ def clean_words(words: Iterable[str]) -> list[str]:
     words = list(words)
     with tf.init_scope():
         return [word.decode() for word in clean(words).numpy()] if words else []
+
+
+def _match(texts: Any, words: Iterable[str]) -> Any:
+    """Return which texts are one of the words."""
+    pattern = "|".join(map(re.escape, words))
+    return tf.strings.regex_full_match(texts, f"(?:{pattern})")

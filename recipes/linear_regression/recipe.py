@@ -39,7 +39,9 @@ def train_and_evaluate(config: Config) -> Run:
     with Session(NAME, config) as session:
         with session.stage("load"):
             data = load(config)
-            preprocessing = pipeline.preprocessing.learn_preprocessing(data)
+            preprocessing = pipeline.preprocessing.learn_preprocessing(
+                data, text_features=config.text_features
+            )
             data = data.with_notes(*preprocessing.notes)
             pipeline.evaluation.check_memory(
                 data,
@@ -183,7 +185,7 @@ def list_coefficients(
         )
         for name, scale, value, error, half in zip(
             ("intercept", *preprocessing.output_names),
-            (1.0, *preprocessing.scale),
+            (1.0, *_measure_scale(preprocessing, model.moments)),
             estimates.value,
             estimates.standard_error,
             estimates.half_width,
@@ -191,3 +193,13 @@ def list_coefficients(
         )
     )
     return Coefficients(intercept, slopes, estimates.no_errors)
+
+
+def _measure_scale(preprocessing: Any, moments: Any) -> np.ndarray:
+    """Return each column's standard deviation; terms of texts are not divided by it."""
+    scale = preprocessing.scale
+    if terms := preprocessing.num_terms:
+        scatter = np.asarray(moments.scatter)
+        square = scatter.diagonal() if scatter.ndim == 2 else scatter
+        scale[-terms:] = np.sqrt(square[:-1] / moments.weight)[-terms:]
+    return np.asarray(scale)

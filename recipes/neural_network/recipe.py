@@ -55,7 +55,7 @@ def train_and_evaluate(config: Config) -> Run:
         with session.stage("load"):
             data = hold_out(config, load(config))
             preprocessing = pipeline.preprocessing.learn_preprocessing(
-                data, images=True
+                data, images=True, text_features=config.text_features
             )
             data = data.with_notes(*preprocessing.notes)
             pipeline.evaluation.check_memory(data, preprocessing)

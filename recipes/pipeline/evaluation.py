@@ -342,10 +342,15 @@ def preprocess(rows: Examples, preprocessing: Any) -> FeatureMatrix:
     """Return preprocessed features as one array `[n, p]`, or `[n, h, w(, c)]`.
 
     A sparse matrix that is only scaled stays a `csr_array`; it becomes dense otherwise.
+    The words of free texts become one if the preprocessing's `sparse_output` is set.
     """
     if scipy.sparse.issparse(rows.features) and preprocessing.keeps_zeros:
         return preprocessing.scale_sparse(rows.features)
-    return np.concatenate([preprocessing(x).numpy() for x in _cut(rows.features)])
+    width = max(rows.features.shape[1], len(preprocessing.output_names))
+    blocks = (preprocessing(x).numpy() for x in _cut(rows.features, width))
+    if getattr(preprocessing, "sparse_output", False):
+        return scipy.sparse.vstack([scipy.sparse.csr_array(x) for x in blocks], "csr")
+    return np.concatenate([*blocks])
 
 
 def check_memory(data: Data, preprocessing: Any, rows_at_a_time: int = 0) -> None:
@@ -366,13 +371,15 @@ def check_memory(data: Data, preprocessing: Any, rows_at_a_time: int = 0) -> Non
     elif scipy.sparse.issparse(data.train.features) and preprocessing.keeps_zeros:
         return
     width = len(preprocessing.output_names)
+    if getattr(preprocessing, "sparse_output", False):
+        width -= preprocessing.num_terms  # their words take no more than the texts
     what = f"{rows:,} preprocessed rows of {width:,} columns"
     memory.require(4 * rows * width, f"{data.description.source}: {what}")
 
 
-def _cut(features: FeatureMatrix) -> tf.data.Dataset:
-    """Return rows in dense batches of limited size."""
-    row_bytes = 8 * int(np.prod(features.shape[1:]))
+def _cut(features: FeatureMatrix, width: int) -> tf.data.Dataset:
+    """Return rows in dense batches of limited size, for so many numbers in a row."""
+    row_bytes = 8 * width
     size = max(1, min(BATCH_SIZE, _BATCH_BYTES // row_bytes))
     nothing = np.zeros(features.shape[0], np.float32)
     return batches.make_batches(features, nothing, size, None).map(lambda x, _: x)

@@ -107,7 +107,7 @@ class TextColumn:
         na_values = column.na_values if column else ()
         # As levels, placeholders such as "-" may say something.
         self._blanks = {*BLANKS, *_clean(na_values)}
-        if column and not column.format:
+        if column and column.levels:
             self._table = make_table(column.levels, na_values)
 
     def __call__(self, values: pa.Array) -> Texts:
@@ -122,7 +122,7 @@ class TextColumn:
             other = np.isnan(found) & ~blank
             return Texts(tensor, blank[places], other[places], found[places])
         blank = np.array([text in self._blanks for text in _clean(known)])
-        if column is None:
+        if column is None or column.kind == "text":
             return Texts(tensor, blank[places], np.zeros(len(places), bool), None)
         levels = column.levels
         codes = look_up(self._table, known).numpy()

@@ -48,7 +48,7 @@ def train_and_evaluate(config: Config) -> Run:
         with session.stage("load"):
             data = load(config)
             preprocessing = pipeline.preprocessing.learn_preprocessing(
-                data, sparse=True
+                data, sparse=True, text_features=config.text_features
             )
             data = data.with_notes(*preprocessing.notes)
             pipeline.evaluation.check_memory(data, preprocessing)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from layers.preprocessing import Preprocessing
 from tests.layer_contract import check_layer
@@ -120,3 +121,41 @@ def test_global_policy_does_not_narrow_raw_columns():
         assert layer.compute_dtype == "float32"
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_free_text_follows_the_columns():
+    layer = Preprocessing(1, vocabularies=[["good", "not good"], []])
+    layer.build((None, 3))
+    layer.design.source.assign([1])
+    layer.normalization.set_weights(
+        [np.array([1.0]), np.array([4.0]), np.zeros((), "int32")]
+    )
+    layer.normalization.finalize_state()
+    layer.texts[0].inverse_frequency.assign([3.0, 4.0])
+    rows = np.array([[NAN, 1, NAN], [NAN, 5, NAN]], "float32")
+    texts = tf.constant(["Not good", ""]), tf.constant(["a", "b"])
+    expected = [[0, 0.6, 0.8], [2, 0, 0]]
+    np.testing.assert_allclose(layer(rows, texts), expected, rtol=1e-6)
+    assert layer.compute_output_shape((None, 3)) == (None, 3)
+    np.testing.assert_array_equal(layer.center, [1, 0, 0])
+    np.testing.assert_array_equal(layer.scale, [2, 1, 1])
+    with pytest.raises(ValueError, match="`texts` should be given, or `known_texts`"):
+        layer(rows)
+    # As places among the texts that are known.
+    layer.known_texts = (0, tf.constant(["x", "not good"])), (2, tf.constant(["a"]))
+    places = np.array([[1, 1, 0], [NAN, 5, 0]], "float32")
+    np.testing.assert_array_equal(layer(places), layer(rows, texts))
+    again = Preprocessing.from_config(layer.get_config())
+    again.build((None, 3))
+    again.set_weights(layer.get_weights())
+    again.normalization.finalize_state()
+    np.testing.assert_array_equal(again(rows, texts), layer(rows, texts))
+
+
+def test_free_text_alone():
+    layer = Preprocessing(0, vocabularies=[["good"]])
+    layer.build((None, 1))
+    texts = (tf.constant(["bad", "good"]),)
+    rows = np.full((2, 1), NAN, "float32")
+    np.testing.assert_array_equal(layer(rows, texts), [[0], [1]])
+    assert layer.num_terms == 1 and layer.compute_output_shape((2, 1)) == (2, 1)

@@ -73,6 +73,39 @@ def test_every_kind_of_cell():
     np.testing.assert_array_equal(output, expected)
 
 
+def test_free_text_is_apart():
+    layer = RawColumns(
+        ["age", "note", "other"],
+        na_values={"note": ["-"]},
+        free_texts=["note", "other"],
+    )
+    inputs = {
+        "age": np.array([1, 2, 3, 4], "float32"),
+        "note": tf.constant([' "So, so" ', "NA", "-", 'He said\n"no"']),
+        "other": tf.constant(["-", "", "None", "null"]),
+    }
+    np.testing.assert_array_equal(layer(inputs)[:, 0], [1, 2, 3, 4])
+    assert np.isnan(layer(inputs)[:, 1:]).all()
+    note, other = (each.numpy().tolist() for each in layer.read_texts(inputs))
+    assert note == [b"So, so", b"", b"", b'He said\n"no"']
+    assert other == [b"-", b"", b"None", b""]
+    assert layer.texts == ("note", "other")
+    again = RawColumns.from_config(layer.get_config())
+    assert again.free_texts == layer.free_texts
+
+
+@pytest.mark.parametrize("name", ["sex", "price", "time", "height"])
+def test_free_text_has_no_other_kind(name):
+    with pytest.raises(ValueError, match="`free_texts` should be names of columns"):
+        RawColumns(
+            ["sex", "price", "time"],
+            {"sex": ["female", "male"]},
+            ["time"],
+            {"price": "$1,000.0"},
+            free_texts=[name],
+        )
+
+
 def test_config_of_an_earlier_version_is_read():
     config = RawColumns(["sex", "age"], {"sex": ["None", "-"]}).get_config()
     del config["formats"], config["na_values"]

@@ -50,6 +50,9 @@ class DataConfig(Settings):
         (), "columns whose values are categories, also if they are numbers"
     )
     numeric: tuple[str, ...] = setting((), "columns whose values are numbers")
+    text_features: int = setting(
+        2000, "words and pairs of words of a column of free text, at most", least=1
+    )
     na_values: tuple[str, ...] = setting(
         (), "texts that mean 'not known', besides NA, ?, null and the like"
     )

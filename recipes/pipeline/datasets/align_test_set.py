@@ -81,7 +81,7 @@ def _align_columns(
     columns = list(training.columns)
     for place, column in enumerate(columns):
         theirs = other.columns[places[place]]
-        if column.kind == "categorical" or column.kind != theirs.kind:
+        if column.kind in ("categorical", "text") or column.kind != theirs.kind:
             columns[place], features[:, place] = _merge_levels(
                 column, theirs, features[:, place], other.where
             )
@@ -92,15 +92,20 @@ def _align_columns(
 def _merge_levels(
     ours: Column, theirs: Column, values: Any, where: str
 ) -> tuple[Column, Any]:
-    """Translate the codes of their column's levels into those of ours."""
+    """Translate the codes of their column's levels, or texts, into those of ours."""
     if ours.kind != theirs.kind:
-        kinds = {"numeric": "numbers", "categorical": "text", "date": "dates"}
+        kinds = {"numeric": "numbers", "date": "dates", "text": "free text"}
+        kinds["categorical"] = "text"
         raise InputError(
             f"--test_dataset: {quote(ours.name)} holds {kinds[theirs.kind]} in "
             f"{where}, but {kinds[ours.kind]} in the training set"
         )
-    if ours.kind != "categorical":
+    if ours.kind not in ("categorical", "text"):
         return ours, values
-    levels = Levels(ours.levels)
-    table = np.array([levels.encode(text) for text in theirs.levels], np.float64)
-    return dataclasses.replace(ours, levels=levels.texts), look_up(values, table)
+    levels = Levels(ours.levels or ours.texts)  # a column has the one or the other
+    codes = [levels.encode(text) for text in theirs.levels or theirs.texts]
+    if ours.kind == "text":
+        ours = dataclasses.replace(ours, texts=levels.texts)
+    else:
+        ours = dataclasses.replace(ours, levels=levels.texts)
+    return ours, look_up(values, np.array(codes, np.float64))

@@ -26,7 +26,8 @@ _LAYOUT = {
     "header": (bool, "true or false"),
 }
 _KEYS = ("table", "target", "training_rows", "columns")
-_FIELDS = tuple(field.name for field in dataclasses.fields(Column))
+# The texts are rows, not what is known of them.
+_FIELDS = tuple(f.name for f in dataclasses.fields(Column) if f.name != "texts")
 # The fields whose values are words, each with those that it may have.
 _WORDS = {
     name: typing.get_args(hint)
@@ -59,14 +60,14 @@ def columns_text(content: ColumnsFile) -> str:
     """Return the text of `columns.json`, an entry a line."""
     entries = []
     for column in content.columns:
-        entry = dataclasses.asdict(column)
+        entry = _as_entry(column)
         if column.name in content.training:
             entry["training"] = content.training[column.name].to_json()
         entries.append(f"    {_as_json(entry)}")
     listed = ",\n".join(entries)
     return (
         f'{{\n  "table": {_as_json(content.table)},\n'
-        f'  "target": {_as_json(dataclasses.asdict(content.target))},\n'
+        f'  "target": {_as_json(_as_entry(content.target))},\n'
         f'  "training_rows": {content.training_rows},\n'
         f'  "columns": [\n{listed}\n  ]\n}}\n'
     )
@@ -170,6 +171,9 @@ def _read_column(entry: Any, where: str) -> Column:
         raise _wrong(f"{where}.name", "", "the column's name")
     if column.kind == "categorical" and not column.levels:
         raise _EntryError(f"{where}.levels is missing; list the column's levels")
+    for name in ("levels", "format"):
+        if column.kind == "text" and getattr(column, name):
+            raise _EntryError(f"{where}.{name} is of no use to free text; remove it")
     if column.kind == "date" and not column.format:
         raise _EntryError(f"{where}.format is missing; say how the dates are written")
     return column
@@ -203,6 +207,10 @@ def _wrong(
     near = suggest(value, words) if isinstance(value, str) else ""
     shown = shorten(_as_json(value))
     return _EntryError(f"{where} is {shown}{near}; it should be {expected}")
+
+
+def _as_entry(column: Column) -> dict[str, Any]:
+    return {name: getattr(column, name) for name in _FIELDS}
 
 
 def _as_json(value: Any) -> str:

@@ -18,7 +18,7 @@ FeatureMatrix: TypeAlias = Any
 
 
 Log = Literal["", "log", "log1p"]
-Kind = Literal["numeric", "categorical", "date"]
+Kind = Literal["numeric", "categorical", "date", "text"]
 BLANK_LEVEL = "(blank)"  # what the level "" is called where people read it
 
 
@@ -39,6 +39,8 @@ class Column:
     # written plainly, such as `$1,000.0`. Empty: the cells are numbers, or levels.
     format: str = ""
     na_values: tuple[str, ...] = ()  # texts of blanks, besides `layers.cells.BLANKS`
+    # All different cells of free text, in all rows: place i stands for texts[i].
+    texts: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def level_names(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ class Examples:
     `features` is [n, d], dense or CSR: float32, or float64 if a column's values need
     it; NaN stands for a blank. A categorical
     column holds codes, NaN for a level that no training row has, and for a blank if no
-    training row is blank. An image is
+    training row is blank. A column of free text holds places. An image is
     a row, too: its pixels line by line, none of them blank.
     `target` is [n]: float64 for regression, int64 class index for classification.
     `weight` is [n], float64 and positive; `None` if every row counts the same.

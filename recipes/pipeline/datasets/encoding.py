@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ _NUMBER = re.compile(NUMBER, re.ASCII)
 
 MOST_LEVELS = 100
 _FEW_LEVELS = 20
+_PROSE_WORDS = 5  # in a cell, on average; names and addresses have fewer
 
 
 def is_number(text: str) -> bool:
@@ -43,6 +44,16 @@ def is_too_varied(levels: int, filled: int) -> bool:
         filled: Number of rows that are not blank.
     """
     return levels > MOST_LEVELS or (levels > _FEW_LEVELS and levels == filled)
+
+
+def is_prose(counts: Mapping[str, int]) -> bool:
+    """Return whether texts are sentences, by their average number of words.
+
+    Args:
+        counts: The number of cells of each text.
+    """
+    words = sum(len(text.split()) * cells for text, cells in counts.items())
+    return words >= _PROSE_WORDS * sum(counts.values())
 
 
 def format_class(value: float) -> str:

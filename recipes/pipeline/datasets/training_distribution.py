@@ -124,8 +124,8 @@ def describe_training(data: Data) -> tuple[dict[str, Distribution], int]:
         data: A table's rows, dense.
 
     Returns:
-        The distributions by column, without columns that are blank in these rows, and
-        the number of rows.
+        The distributions by column, without those of free text and those that are
+        blank in these rows, and the number of rows.
     """
     features = data.train.features
     rows = features[:: math.ceil(len(features) / _MOST_ROWS)]
@@ -133,7 +133,7 @@ def describe_training(data: Data) -> tuple[dict[str, Distribution], int]:
     return {
         column.name: describe_column(column, rows[:, place])
         for place, column in enumerate(columns)
-        if not np.isnan(rows[:, place]).all()
+        if column.kind != "text" and not np.isnan(rows[:, place]).all()
     }, len(rows)
 
 

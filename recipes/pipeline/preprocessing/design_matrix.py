@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import scipy.sparse
+import tensorflow as tf
 
 from layers.calendar_parts import CalendarParts
 from layers.preprocessing import Preprocessing
@@ -17,6 +18,7 @@ from recipes.errors import quote
 from recipes.pipeline.datasets import Column, precision
 from recipes.pipeline.datasets.description import BLANK_LEVEL
 from recipes.pipeline.datasets.source import list_first_five, quote_first_five
+from recipes.pipeline.preprocessing.vocabulary import Vocabulary, learn_vocabulary
 
 # Least range of a column that varies. TensorFlow flushes less to zero in float32; in
 # float64 the square has to stay above zero.
@@ -44,6 +46,8 @@ class DesignMatrix:
     # Numbers of the raw columns whose blanks are marked, and of the dates.
     indicators: list[int] = field(default_factory=list)
     dates: list[int] = field(default_factory=list)
+    # Of the columns of free text, by number.
+    texts: dict[int, tuple[Column, Vocabulary]] = field(default_factory=dict)
     # For the notes: names, and numbers of blanks by name.
     constant: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
@@ -138,6 +142,25 @@ class DesignMatrix:
             if counts[code] and not column.levels[code]:
                 self.blank_categories[column.name] = int(counts[code])
 
+    def add_text(
+        self, number: int, column: Column, present: np.ndarray, most: int
+    ) -> None:
+        """Add a column of free text: the places of its texts, and how many terms."""
+        self.medians.append(np.nan)
+        used, counts = np.unique(present.astype(np.int64), return_counts=True)
+        texts = [column.texts[place] for place in used]
+        self.texts[number] = column, learn_vocabulary(texts, counts, most)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, those of free texts last."""
+        terms = (
+            f"{column.name}: {term}"
+            for column, vocabulary in self.texts.values()
+            for term in vocabulary.terms
+        )
+        return (*self.names, *terms)
+
     def _add_output(
         self,
         name: str,
@@ -162,8 +185,17 @@ class DesignMatrix:
             None if unchanged else len(self.names),
             len(self.indicators),
             len(self.dates),
+            [vocabulary.terms for _, vocabulary in self.texts.values()],
         )
         layer.build((None, width))
+        for features, (_, learned) in zip(
+            layer.texts, self.texts.values(), strict=True
+        ):
+            features.inverse_frequency.assign(learned.inverse_frequency)
+        layer.known_texts = tuple(
+            (number, tf.constant(column.texts))
+            for number, (column, _) in self.texts.items()
+        )
         layer.imputation.median.assign(self.medians)
         if layer.design is not None:
             layer.design.source.assign(sources)
@@ -173,12 +205,18 @@ class DesignMatrix:
         if self.dates:
             layer.dates.assign(self.dates)
         _set_scaling(layer, np.array(self.means), np.array(self.variances))
-        layer.output_names = tuple(self.names)
+        layer.output_names = self.output_names
         layer.notes = tuple(self.write_notes())
         return layer
 
     def write_notes(self) -> Iterator[str]:
         """Write what was dropped and filled, in sentences."""
+        for column, (terms, _) in self.texts.values():
+            yield f"{quote(column.name)}: free text, " + (
+                f"{len(terms):,} words and pairs of words"
+                if terms
+                else "dropped, as no two training rows have a word in common"
+            )
         if self.constant:
             names = quote_first_five(self.constant)
             yield f"dropped, the same in all training rows: {names}"

@@ -37,7 +37,11 @@ _INVERSES: dict[Log, Literal["", "exp", "expm1"]] = {
 
 
 def learn_preprocessing(
-    data: Data, *, images: bool = False, sparse: bool = False
+    data: Data,
+    *,
+    images: bool = False,
+    sparse: bool = False,
+    text_features: int = 2000,
 ) -> Any:
     """Learn the preprocessing of a data set from its training rows.
 
@@ -46,7 +50,9 @@ def learn_preprocessing(
     one for each level, blank or not, but the commonest, which is the reference and
     stands for unknown levels, too. A date becomes days and the parts of the calendar
     that vary. Columns and levels that are constant over the training rows are dropped.
-    All outputs are scaled to mean 0 and standard deviation 1.
+    All outputs are scaled to mean 0 and standard deviation 1. A column of free text
+    becomes the TF-IDF of its commonest words and pairs of words, which are the last
+    outputs and not scaled.
 
     Medians are exact; means and variances are computed in float64. A dense matrix is
     copied some columns at a time, the stored entries of a sparse one once.
@@ -57,8 +63,11 @@ def learn_preprocessing(
             together to the range from 0 to 1. Other data are not affected. Defaults to
             `False`.
         sparse: Whether a sparse matrix stays sparse. Then its columns are divided by
-            their largest absolute values and not shifted. Other data are not affected.
-            Defaults to `False`.
+            their largest absolute values and not shifted. With columns of free text,
+            what `evaluation.preprocess` returns becomes sparse. Other data are not
+            affected. Defaults to `False`.
+        text_features: The most words and pairs of words of a column of free text.
+            Defaults to 2000.
 
     Returns:
         A built layer: `Preprocessing`, `[b, d]` → `[b, p]`, float32, or for images
@@ -90,6 +99,8 @@ def learn_preprocessing(
         blanks = len(values) - len(present)
         if column.kind == "categorical":
             design.add_categorical(number, column, present, blanks)
+        elif column.kind == "text":
+            design.add_text(number, column, present, text_features)
         elif np.isinf(present).any():
             raise InputError(
                 f"{data.description.source}: column {quote(column.name)}: holds "
@@ -100,6 +111,7 @@ def learn_preprocessing(
         else:
             design.add_numeric(number, column, present, zeros, blanks)
     layer = _build_layer(design, data)
+    layer.sparse_output = sparse and bool(layer.num_terms)
     if data.description.tabular:
         layer.notes += tuple(_describe_renamed(columns))
     return layer
@@ -118,8 +130,8 @@ def build_serving_model(
     Returns:
         A built model that returns what `model` does, in the target's unit. Its
         input is, for a table, a dict with one tensor `[b]` per column under the
-        column's name (string for categorical columns and those with a format, the
-        columns' `dtype` for others);
+        column's name (string for categorical columns, free text and columns with a
+        format, the columns' `dtype` for others);
         for `ImageRescaling`, images `[b, h, w]` or `[b, h, w, c]`; otherwise a matrix
         `[b, d]`. Both are float32, or float64 if that is the `dtype` of a column.
     """
@@ -133,6 +145,7 @@ def build_serving_model(
             wide,
             {c.name: c.format for c in columns if c.format},
             {c.name: c.na_values for c in columns if c.na_values},
+            [c.name for c in columns if c.kind == "text"],
         )
     serving = ServingModel(
         preprocessing,
@@ -156,7 +169,7 @@ def build_serving_model(
 
 
 def _build_layer(design: DesignMatrix, data: Data) -> Preprocessing:
-    if not design.names:
+    if not design.output_names:
         raise InputError(
             f"{data.description.source}: no column varies over the training rows"
         )

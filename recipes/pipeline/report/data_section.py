@@ -18,10 +18,19 @@ from recipes.pipeline.report.blocks import (
     Section,
     Table,
 )
-from recipes.pipeline.report.number_format import count, date, number, percent, quantity
+from recipes.pipeline.report.number_format import (
+    count,
+    date,
+    number,
+    percent,
+    quantity,
+    quoted,
+    shorten,
+)
 
 MAX_ROWS = 500  # of a table with a row for each column of the data
 MAX_VALUES = 8  # of a row that are shown
+MAX_LETTERS = 200  # of a text
 _BLOCK = 1 << 20  # entries that are converted to float64 at a time
 
 Vector = npt.NDArray[np.float64]
@@ -141,6 +150,9 @@ def _describe_column(
     """Return a column's row: moments of numbers, or the most common categories."""
     summary = summary or summarise(matrix)
     blanks = int(summary.blanks[j])
+    if column.kind == "text":
+        note = _describe_texts(column, matrix[:, j])
+        return [Cell(column.name, note), "", "", "", "", number(blanks)]
     if column.levels:
         codes = (
             matrix[:, j].toarray() if scipy.sparse.issparse(matrix) else matrix[:, j]
@@ -158,6 +170,14 @@ def _describe_column(
     else:
         figures = [number(each) for each in (mean, deviation, low, high)]
     return [Cell(column.name, note), *figures, number(blanks)]
+
+
+def _describe_texts(column: Column, places: Any) -> str:
+    """Return how many texts there are, and their mean number of words."""
+    used, counts = np.unique(places[~np.isnan(places)].astype(int), return_counts=True)
+    words = [len(column.texts[place].split()) for place in used]
+    mean = counts @ words / counts.sum()
+    return f"{count(len(used), 'different text')} of {number(mean, 3)} words on average"
 
 
 def _describe_levels(column: Column, codes: Any) -> str:
@@ -188,6 +208,7 @@ def describe_row(
     if len(row) > MAX_VALUES:
         with np.errstate(invalid="ignore", divide="ignore"):
             distance = np.abs(row - summary.mean) / summary.deviation
+        distance[[column.kind == "text" for column in columns]] = np.inf
         order = np.argsort(-np.nan_to_num(distance, nan=0.0), kind="stable")
         shown = np.sort(order[:MAX_VALUES])
     return "; ".join(
@@ -200,6 +221,8 @@ def _format_value(column: Column, value: float) -> str:
         return "blank"
     if column.levels:
         return column.levels[int(value)] or "blank"
+    if column.kind == "text":
+        return quoted(shorten(column.texts[int(value)], MAX_LETTERS))
     if column.kind == "date":
         return date(value, column.format)
     return quantity(value, column.unit)

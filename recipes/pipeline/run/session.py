@@ -267,7 +267,9 @@ def verbosity() -> int:
 def fingerprint(data: Data) -> str:
     """Return a checksum of rows and names, which tells whether they have changed."""
     about = data.description
-    checksum = zlib.crc32(repr((about.columns, about.target, about.task)).encode())
+    texts = [column.texts for column in about.columns]
+    names = repr((about.columns, texts, about.target, about.task))
+    checksum = zlib.crc32(names.encode())
     for rows in data.parts.values():
         features = rows.features
         arrays = (

@@ -63,3 +63,11 @@ def test_own_blanks_are_meant_literally(text, other):
     bare = cells.clean([text, other]).numpy()
     found = bool(cells.is_blank([other], [text])[0])
     assert found == (bare[1] == bare[0] or bare[1].decode() in cells.BLANKS)
+
+
+@given(TEXTS, TEXTS)
+def test_blank_out(text, other):
+    bare = cells.clean([text, other]).numpy()
+    found = cells.blank_out([other], [text]).numpy()[0]
+    blanks = {word.encode() for word in cells.BLANKS - cells.PLACEHOLDERS}
+    assert found == (b"" if bare[1] in blanks | {bare[0]} else bare[1])

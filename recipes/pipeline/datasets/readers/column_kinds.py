@@ -152,11 +152,12 @@ def _are_slips(column: Texts, plain: Sequence[str]) -> bool:
 
 
 def _decide_texts(column: Texts) -> Reading:
-    reading = Reading("categorical")
     filled = sum(column.counts.values())
-    if not column.is_needed and encoding.is_too_varied(len(column.counts), filled):
-        return replace(reading, dropped="too many different texts")
-    return reading
+    if column.is_needed or not encoding.is_too_varied(len(column.counts), filled):
+        return Reading("categorical")
+    if encoding.is_prose(column.counts):
+        return Reading("text")
+    return Reading("categorical", dropped="too many different texts")
 
 
 def _find_equal_codes(

@@ -262,8 +262,8 @@ def _has_header(
     """Return whether the first line is a header, not a row.
 
     It is a row if all its cells are values (numbers or blanks), if each of its
-    texts occurs in the rows below it, too, or if it has numbers in the same places as
-    the second line.
+    texts occurs in the rows below it, too, or is one of many sentences, or if it has
+    numbers in the same places as the second line.
 
     Raises:
         InputError: It has numbers in the same places, but all of them are whole: they
@@ -277,10 +277,19 @@ def _has_header(
         return False
     if rows and all(len(row) == len(first) for row in rows):
         below = list(zip(*rows, strict=True))
-        if all(
-            is_value or cell.strip() in {text.strip() for text in column}
-            for is_value, cell, column in zip(values, first, below, strict=True)
-        ):
+        occurs = [
+            cell.strip() in {text.strip() for text in column}
+            for cell, column in zip(first, below, strict=True)
+        ]
+        sentences = [
+            encoding.is_prose({cell: 1}) and encoding.is_prose(Counter(column))
+            for cell, column in zip(first, below, strict=True)
+        ]
+        cells = list(zip(values, occurs, sentences, strict=True))
+        if all(is_value or again for is_value, again, _ in cells):
+            return False
+        has_text = any(again and not is_value for is_value, again, _ in cells)
+        if has_text and all(map(any, cells)):
             return False
     second = rows[0] if rows else []
     alike = len(first) == len(second) and all(

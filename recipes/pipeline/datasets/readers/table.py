@@ -30,7 +30,7 @@ from recipes.pipeline.datasets.readers.table_source import (
     Table,
     name_unnamed,
 )
-from recipes.pipeline.datasets.readers.text_codes import TextCodes
+from recipes.pipeline.datasets.readers.text_codes import MOST_MEGABYTES, TextCodes
 from recipes.pipeline.datasets.source import Source, list_first_five, quote_first_five
 
 _HEAD_ROWS = 1000  # that suffice to guess what a column holds
@@ -112,6 +112,12 @@ def read_as(
         raise _misfit_error(table, name, readings[name], where) from None
     if not len(rows.target):
         raise _no_rows_error(table, target.name, rows.unlabelled)
+    for name, texts in rows.texts.items():
+        if texts.is_full and readings[name].kind == "text":
+            raise InputError(
+                f"{table.where}, column {quote(name)}: more than {MOST_MEGABYTES} MB "
+                "of text; take fewer rows"
+            )
     notes = [*_describe_rows(rows, target.name), *_describe_readings(readings)]
     return _build(table, readings, rows, target.name, notes)
 
@@ -266,7 +272,10 @@ class _Decisions:
             return
         reading = _decide(name, texts.counts, self._table, self._options)
         if texts.is_full and not reading.dropped:
-            reading = Reading("categorical", dropped="too many different texts")
+            reason = "too many different texts"
+            if reading.kind == "text":
+                reason = f"more than {MOST_MEGABYTES} MB of text"
+            reading = Reading("categorical", dropped=reason)
         if reading.odd:
             first = set(reading.odd)
             _, place = locate(
@@ -371,10 +380,11 @@ def _describe_column(name: str, readings: Mapping[str, Reading], rows: Rows) -> 
         name,
         reading.kind,
         levels=tuple(rows.texts[name].counts) if reading.kind == "categorical" else (),
+        texts=tuple(rows.texts[name].counts) if reading.kind == "text" else (),
         format=reading.format,
         na_values=tuple(
             text
             for text in reading.na_values
-            if reading.format or reading.kind == "categorical" or is_number(text)
+            if reading.format or is_coded(reading) or is_number(text)
         ),
     )

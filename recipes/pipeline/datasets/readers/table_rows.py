@@ -118,7 +118,7 @@ def read_rows(
 
 def is_coded(reading: Reading) -> bool:
     """Return whether a column's texts are numbered, to be decided on at the end."""
-    return reading.kind == "categorical" or bool(reading.odd)
+    return reading.kind in ("categorical", "text") or bool(reading.odd)
 
 
 def locate(

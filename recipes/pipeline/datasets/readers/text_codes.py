@@ -8,9 +8,14 @@ import pyarrow as pa
 import tensorflow as tf
 
 from layers import cells
+from recipes.pipeline.datasets.encoding import is_prose
 
-# A column of more different texts is not categories, and not worth the memory.
+# A column of more different texts is not categories, and not worth the memory unless
+# they are sentences.
 _MOST_TEXTS = 100_000
+# All codes have to be float32, and all texts have to fit into the memory some times.
+_MOST_SENTENCES = 2**24
+MOST_MEGABYTES = 256
 
 
 class TextCodes:
@@ -23,7 +28,8 @@ class TextCodes:
     Attributes:
         counts: The number of cells of each text, in the order of their codes.
         had_blanks: Whether blanks or quotation marks around a text were left out.
-        is_full: Whether there are more texts than are numbered.
+        is_full: Whether there are more texts than are numbered: 100,000, or
+            `MOST_MEGABYTES` of sentences.
     """
 
     def __init__(self, na_values: Sequence[str] = ()) -> None:
@@ -33,6 +39,7 @@ class TextCodes:
         self.counts: dict[str, int] = {}
         self.had_blanks = False
         self.is_full = False
+        self._bytes = 0
 
     def encode(self, column: pa.DictionaryArray) -> npt.NDArray[np.float64]:
         """Return the code of each cell [n], NaN for a blank."""
@@ -48,7 +55,8 @@ class TextCodes:
                 continue
             self.had_blanks |= text != raw[place]
             if text not in self._code:
-                if len(self._code) == _MOST_TEXTS:
+                self._bytes += len(clean)
+                if not self._has_room():
                     self.is_full = True
                     break
                 self._code[text] = len(self._code)
@@ -56,3 +64,9 @@ class TextCodes:
             codes[place] = self._code[text]
             self.counts[text] += int(cells_of[place])
         return codes[places]
+
+    def _has_room(self) -> bool:
+        count = len(self._code)
+        if count == _MOST_TEXTS and not is_prose(self.counts):
+            return False
+        return count < _MOST_SENTENCES and self._bytes <= MOST_MEGABYTES << 20

@@ -106,12 +106,12 @@ def edited(tmp_path, change):
         (
             lambda c: c["columns"][0].update(kind="numerc"),
             'columns[0].kind is "numerc" (did you mean numeric?); it should be numeric '
-            "or categorical or date",
+            "or categorical or date or text",
         ),
         (
             lambda c: c["columns"][0].update(kind=["numeric"]),
             'columns[0].kind is ["numeric"]; it should be numeric or categorical or '
-            "date",
+            "date or text",
         ),
         (
             lambda c: c["columns"][1].update(name="age"),
@@ -130,6 +130,10 @@ def edited(tmp_path, change):
         (
             lambda c: c["columns"][3].update(levels=[]),
             "columns[3].levels is missing; list the column's levels",
+        ),
+        (
+            lambda c: c["columns"][3].update(kind="text"),
+            "columns[3].levels is of no use to free text; remove it",
         ),
         (
             lambda c: c["columns"][2].update(format=""),

@@ -200,3 +200,18 @@ def test_what_the_first_rows_do_not_show(tmp_path):
     assert f"{path}, line 50002, column 'a': 'none' is not a number" in refused(path)
     about = loaded(path, na_values=("none",)).description
     assert about.columns[2].format == "%m/%d/%Y"
+
+
+@pytest.mark.parametrize(
+    ("first", "is_header"),
+    [
+        ("ham\tGo until jurong point crazy", False),
+        ("kind\tthe words of the message itself", True),
+        ("ham\tmessage", True),
+        ("2020\tthe words of the message itself", True),
+    ],
+)
+def test_a_sentence_above_sentences_is_no_name(tmp_path, first, is_header):
+    rows = [f"{'ham' if i % 3 else 'spam'}\tcall {i} to win it now" for i in range(9)]
+    path = write_table(tmp_path, "\n".join([first, *rows, ""]))
+    assert CsvTable(path).header == is_header
