@@ -32,8 +32,17 @@ class NetworkSettings(ModelSettings):
     batch_normalization: bool = setting(
         False, "standardise each hidden layer over the batch"
     )
-    dropout: float = setting(
-        0.0, "share of hidden units left out in each step", least=0, below=1
+    dropout: float | Literal["auto"] = setting(
+        0.0,
+        "share of hidden units left out in each step; auto: 0.2 for images, 0 for "
+        "tables",
+        least=0,
+        below=1,
+    )
+    skip_layer: bool = setting(
+        False,
+        "for tables: a linear layer from the features straight to the outputs, beside "
+        "the hidden ones; it and the last layer start at 0",
     )
     l1: float = setting(0.0, "weight of Σ|w| over the kernels", least=0)
     l2: float = setting(0.0, "weight of Σw² over the kernels", least=0)
@@ -136,12 +145,20 @@ class Config(DataConfig, ClassifierSettings):
         "momentum of SGD; 0: the article's plain step and the class's default, which "
         "takes more epochs",
     )
-    dropout: float = redefined(
+    dropout: float | Literal["auto"] = redefined(
         NetworkSettings,
         "dropout",
-        0.2,
-        "share of hidden units left out in each step; the class's default is 0, "
-        "without any remedy against overfitting",
+        "auto",
+        "share of hidden units left out in each step; auto: 0.2 for images, 0 for "
+        "tables, where it hinders more than it protects (the class's default is 0)",
+    )
+    skip_layer: bool = redefined(
+        NetworkSettings,
+        "skip_layer",
+        True,
+        "for tables: a linear layer from the features straight to the outputs, beside "
+        "the hidden ones, so that the network does what linear regression does and "
+        "more; the class's default is none, as in the article",
     )
     label_smoothing: float = redefined(
         ClassifierSettings,
@@ -150,7 +167,7 @@ class Config(DataConfig, ClassifierSettings):
         "classification: share of the true distribution spread over all classes; the "
         "class's default is 0, without any remedy against overfitting",
     )
-    epochs: int = setting(100, "the most passes through the training rows", least=1)
+    epochs: int = setting(300, "the most passes through the training rows", least=1)
     batch_size: int = setting(32, "rows of a step", least=1)
     validation_fraction: float = setting(
         0.1,

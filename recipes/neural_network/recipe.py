@@ -4,7 +4,8 @@ Sections 3.3 and 4.3 of the article. Run it with `python -m recipes.neural_netwo
 call `train_and_evaluate(Config(...))`.
 """
 
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,15 +23,17 @@ from recipes.neural_network.models.classifier import MultilayerPerceptronClassif
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report.page import build_page
 from recipes.neural_network.training.attempt import (
+    DIVERGED,
+    LEARNED_NOTHING,
     TrainingAttempt,
     TrainingResult,
     hold_out,
 )
+from recipes.neural_network.training.certificate import warn_of_nothing_learned
 from recipes.pipeline.datasets import Data
 from recipes.pipeline.run import Run, Session
 
 NAME = "neural_network"
-ATTEMPTS = 3  # if training diverges at the rate that a range test chose
 
 
 def train_and_evaluate(config: Config) -> Run:
@@ -85,6 +88,7 @@ def train_and_evaluate(config: Config) -> Run:
                 "parameters": {
                     "learning_rate": result.learning_rate,
                     "weights": int(inference.count_params()),
+                    "earlier_attempts": [asdict(each) for each in result.failures],
                 },
             },
             page=lambda run, command: build_page(config, run, result, command),
@@ -132,11 +136,9 @@ def check_optimizer(name: str) -> None:
         ) from None
 
 
-def build_model(
-    config: Config, data: Data, learning_rate: float | Literal["auto"]
-) -> MultilayerPerceptron:
+def build_model(config: Config, data: Data) -> MultilayerPerceptron:
     """Return a model for the data's task, not yet fitted."""
-    changes: dict[str, Any] = {"learning_rate": learning_rate}
+    changes: dict[str, Any] = {}
     if config.optimizer.lower() != "sgd":
         changes["momentum"] = 0.0  # the other optimisers have their own
     if data.description.task == "regression":
@@ -167,23 +169,36 @@ def fit(
 def train(
     config: Config, data: Data, features: dict[str, np.ndarray], session: Session
 ) -> tuple[MultilayerPerceptron, dict[str, Any]]:
-    """Train a model; if it diverges at a rate that a range test chose, at a tenth.
+    """Train a model; if that fails at a rate that a range test chose, at a tenth.
 
     Returns:
         The model, and what else `TrainingResult.from_record` needs.
 
     Raises:
         DivergenceError: If the last attempt diverges too.
+
+    Warns:
+        ConvergenceWarning: If the last attempt learned nothing.
     """
-    rate = config.learning_rate
-    for number in range(1, ATTEMPTS + 1):
-        attempt = TrainingAttempt(config, session.folder, rate, is_first=number == 1)
-        model = build_model(config, data, attempt.learning_rate)
+    attempt = TrainingAttempt.begin(config, session.folder)
+    while True:
+        model = build_model(config, data)
         try:
-            return model, attempt.fit(model, data, features)
+            record = attempt.fit(model, data, features)
+            if record["has_learned"]:
+                return model, record
+            following = attempt.retry(model.range_test, LEARNED_NOTHING)
+            if following is attempt:
+                warn_of_nothing_learned(model.certificate, config.learning_rate)
+                return model, record
         except DivergenceError:
-            if config.learning_rate != "auto" or number == ATTEMPTS:
+            following = attempt.retry(model.range_test, DIVERGED)
+            if following is attempt:
                 raise
-        rate = attempt.resolve_learning_rate(model) / 10
-        print(f"training diverged; it restarts at the rate {rate:.3g}", flush=True)
-    raise AssertionError("the last attempt returned or raised")
+        attempt = following
+        failed = attempt.failures[-1]
+        print(
+            f"the training {failed.outcome} at the rate {failed.learning_rate:.3g}; it "
+            f"restarts at the rate {failed.learning_rate / 10:.3g}",
+            flush=True,
+        )

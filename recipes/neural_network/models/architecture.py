@@ -1,6 +1,6 @@
 """The architectures: the layers of the networks and their initialisation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 from layers import Convolution, Dense
 from recipes.neural_network.models.random_ops import Dropout
 
+SKIP_LAYER = "skip"  # the layer's name
 # Filters of the two 3 × 3 convolutions.
 FILTERS = (16, 32)
 # Two poolings reduce smaller images to nothing.
@@ -43,15 +44,22 @@ def build_network(
     activation: str,
     batch_normalization: bool,
     dropout: float,
+    skip_layer: bool,
     seed: int,
     dtype: Any,
-) -> keras.Sequential:
+) -> keras.Model:
     """Build a network from rows to outputs, with a linear last layer.
 
     A `"perceptron"` has, for each hidden size, a dense layer, its activation, and
     dropout. A `"cnn"` has two blocks of a 3 × 3 convolution, activation and 2 × 2
     pooling before them. With batch normalisation, one such layer precedes each of these
     activations and replaces the bias (Ioffe & Szegedy 2015).
+
+    With a skip layer, the outputs are h·W + x·V + b: a linear layer leads from the rows
+    straight to the outputs, past the hidden ones. V and W then start at 0, so the
+    network starts as a constant and learns what is linear in few steps. Without it, a
+    random function of x is there at the start, and on few rows with many columns
+    training never removes it.
 
     Args:
         architecture: `"perceptron"` or `"cnn"`.
@@ -61,6 +69,7 @@ def build_network(
         activation: Name of the hidden layers' activation.
         batch_normalization: Whether to normalise each hidden layer over the batch.
         dropout: Fraction of a hidden layer's outputs dropped in training.
+        skip_layer: Whether there is one; without hidden layers there is none.
         seed: Seed of the weights and of dropout.
         dtype: The layers' dtype policy.
 
@@ -100,11 +109,43 @@ def build_network(
             yield from make_block(Dense, (units,))
             if dropout:
                 yield Dropout(dropout, seed=next(seeds), dtype=dtype)
-        last = keras.initializers.GlorotUniform(next(seeds))
+        glorot = keras.initializers.GlorotUniform(next(seeds))
+        last = "zeros" if has_skip_layer else glorot
         yield Dense(outputs, kernel_initializer=last, dtype=dtype)
+        if has_skip_layer:
+            yield Dense(
+                outputs,
+                kernel_initializer="zeros",
+                use_bias=False,
+                dtype=dtype,
+                name=SKIP_LAYER,
+            )
+            yield keras.layers.Add(dtype=dtype)
 
+    has_skip_layer = skip_layer and len(hidden_sizes) > 0
     inputs = keras.Input(row_shape, dtype=keras.dtype_policies.get(dtype).compute_dtype)
-    return keras.Sequential([inputs, *generate_layers()], name="network")
+    layers = list(generate_layers())
+    if has_skip_layer:
+        return keras.Model(inputs, connect(layers, inputs), name="network")
+    return keras.Sequential([inputs, *layers], name="network")
+
+
+def connect(layers: Iterable[Any], inputs: Any) -> Any:
+    """Return the outputs of a network's layers, in their order, for its inputs."""
+    flat = skipped = None
+    outputs = inputs
+    for layer in layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if layer.name == SKIP_LAYER:
+            skipped = layer(flat)
+        elif isinstance(layer, keras.layers.Add):
+            outputs = layer([outputs, skipped])
+        else:
+            outputs = layer(outputs)
+        if isinstance(layer, keras.layers.Flatten):
+            flat = outputs
+    return outputs
 
 
 def _to_image_shape(row_shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from recipes.checks.prediction import ChecksRows
 from recipes.errors import DivergenceError
 from recipes.fast_fit import FastFit
 from recipes.neural_network.config import NetworkSettings
-from recipes.neural_network.models.architecture import build_network
+from recipes.neural_network.models.architecture import build_network, connect
 from recipes.neural_network.models.argument_checks import (
     check_activation,
     check_optimizer,
@@ -21,11 +21,16 @@ from recipes.neural_network.training.callbacks import (
     DivergenceGuard,
     SynchronizeRandomState,
 )
-from recipes.neural_network.training.certificate import certify, warn_unless_learned
+from recipes.neural_network.training.certificate import (
+    certify,
+    has_learned,
+    warn_of_nothing_learned,
+)
 from recipes.neural_network.training.inputs import CheckedRows, make_batches
 from recipes.neural_network.training.learning_rate import RangeTest, set_learning_rate
 
 EVALUATION_BATCH_SIZE = 1024
+IMAGE_DROPOUT = 0.2  # if it is "auto"
 
 
 class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
@@ -46,7 +51,8 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
         settings: The arguments, documented in the subclasses.
 
     Attributes:
-        network: The `keras.Sequential` of layers, once built.
+        network: The layers, once built: a `keras.Sequential`, or with a skip layer a
+            `keras.Model`.
         certificate: After `fit`, a dict: `converged` (whether early stopping ended the
             training, and the network has learned anything), `stop_reason` (`"epochs"`,
             `"early_stopping"`, `"diverged"`, or `"interrupted"` if another callback
@@ -265,7 +271,10 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
             self.certificate = {"converged": False, "stop_reason": "diverged"}
             raise
         self.certificate = certify(self, data, training, history, user_callbacks)
-        warn_unless_learned(self.certificate, data.largest_feature)
+        if not has_learned(self.certificate):
+            warn_of_nothing_learned(
+                self.certificate, self.learning_rate, data.largest_feature
+            )
         return history
 
     def batch_rows(
@@ -345,11 +354,13 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
         """
         network = self._require_network()
         inputs = keras.Input(network.input_shape[1:], dtype=self.compute_dtype)
-        outputs = inputs
-        for layer in network.layers:
-            if not isinstance(layer, keras.layers.Dropout):
-                outputs = layer(outputs)
-        return keras.Model(inputs, self._convert_outputs(outputs), name=self.name)
+        kept = (
+            layer
+            for layer in network.layers
+            if not isinstance(layer, keras.layers.Dropout)
+        )
+        outputs = self._convert_outputs(connect(kept, inputs))
+        return keras.Model(inputs, outputs, name=self.name)
 
     def copy_to_float64(self) -> Any:
         """Return a copy in float64, without dropout and augmentation."""
@@ -378,18 +389,36 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
         Args:
             input_shape: `(batch, …)`, the shape of a batch of rows.
         """
-        self.network = build_network(
+        self.network = self._build_layers(tuple(input_shape[1:]), self.seed)
+        self.built = True
+
+    def draw_weights(self, number: int) -> list[np.ndarray]:
+        """Return initial weights of the network from another seed.
+
+        Args:
+            number: Which draw, from 0; it and the model's seed determine the weights.
+        """
+        seed = np.random.SeedSequence((self.seed, number)).generate_state(1).item()
+        drawn = self._build_layers(self.row_shape, seed)
+        return list(drawn.get_weights())
+
+    def _build_layers(self, row_shape: tuple[int, ...], seed: int) -> keras.Model:
+        has_images = len(row_shape) > 1
+        dropout = self.dropout
+        if dropout == "auto":
+            dropout = IMAGE_DROPOUT if has_images else 0.0
+        return build_network(
             architecture=self.architecture,
-            row_shape=tuple(input_shape[1:]),
+            row_shape=row_shape,
             outputs=self.output_count,
             hidden_sizes=self.hidden_sizes,
             activation=self.activation,
             batch_normalization=self.batch_normalization,
-            dropout=self.dropout,
-            seed=self.seed,
+            dropout=dropout,
+            skip_layer=self.skip_layer and not has_images,
+            seed=seed,
             dtype=self.dtype_policy,
         )
-        self.built = True
 
     def list_generators(self) -> list[Any]:
         """Return the random generators of dropout and augmentation."""

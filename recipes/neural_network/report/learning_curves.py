@@ -63,21 +63,25 @@ def extract_curves(
     )
 
 
-def describe_failure(certificate: Mapping[str, Any]) -> report.Notice | None:
+def describe_failure(
+    certificate: Mapping[str, Any], config: Config
+) -> report.Notice | None:
     """Return a notice that nothing was learned, if that is so.
 
     Args:
         certificate: The model's `certificate`.
+        config: The settings, which show what has been tried.
     """
     if has_learned(certificate):
         return None
+    auto = "" if config.learning_rate == "auto" else "--learning_rate=auto, "
     return report.Notice(
         "It has learned nothing.",
         "On the training rows its error is "
         f"{report.number(certificate['relative_train_loss'])} times that of the best "
         "constant prediction, which is the target's mean or the classes' shares. Its "
-        "predictions are useless. Try more --epochs, --learning_rate=auto, or another "
-        "--activation: units with relu can become 0 for every row.",
+        f"predictions are useless. Try more --epochs, {auto}or another --activation: "
+        "units with relu can become 0 for every row.",
         "bad",
     )
 
@@ -143,11 +147,12 @@ def describe_overfitting(
 
 def _suggest_remedies(config: Config, images: bool) -> str:
     """Suggest two remedies against overfitting that are off, the likeliest first."""
+    has_dropout = images if config.dropout == "auto" else config.dropout > 0
     off = [
         flag
         for flag, used in (
             ("--shift=1", config.shift or not images),
-            ("--dropout=0.2", config.dropout),
+            ("--dropout=0.2", has_dropout),
             ("--l2=1e-4", config.l2 or config.weight_decay),
             ("--mixup=0.2", config.mixup),
         )
@@ -179,7 +184,7 @@ def build_learning_curves_section(
     if has_classes:
         accuracies = history["train_accuracy"], history.get("val_accuracy")
         figures.append(_draw_accuracy(curves, *accuracies))
-    notice = describe_failure(certificate) or describe_overfitting(
+    notice = describe_failure(certificate, config) or describe_overfitting(
         curves, config, images
     )
     return report.Section("Learning curves", (notice, report.Grid(figures)))

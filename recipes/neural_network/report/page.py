@@ -33,7 +33,6 @@ def build_page(
         certificate["best_epoch"] if result.best_kept else certificate["epochs"]
     )
     headline = report.headline("the neural network", run.data, metrics)
-    range_test = result.range_test
     return report.build_page(
         f"Neural network on {description.name}",
         f"{headline.outcome}; {state_verdict(certificate)}.",
@@ -47,7 +46,7 @@ def build_page(
                 config,
                 images=bool(description.image_shape),
             ),
-            *([build_range_test_section(range_test)] if range_test else []),
+            *_build_range_test_sections(result),
             build_certificate_section(certificate, kept_epoch),
             *_build_task_sections(run),
             build_norms_section(
@@ -58,6 +57,12 @@ def build_page(
         metrics,
         command,
     )
+
+
+def _build_range_test_sections(result: TrainingResult) -> list[report.Section]:
+    if result.range_test is None:
+        return []
+    return [build_range_test_section(result.range_test, result.failures)]
 
 
 def _build_task_sections(run: Run) -> list[report.Section]:

@@ -1,18 +1,23 @@
 """The report's range test: how the learning rate was chosen."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from recipes.neural_network.training.attempt import Failure
 from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline import report
 
 
-def build_range_test_section(test: RangeTest) -> report.Section:
+def build_range_test_section(
+    test: RangeTest, failures: Sequence[Failure] = ()
+) -> report.Section:
     """Plot the loss against the learning rate, and mark the rate chosen.
 
     Args:
-        test: The range test.
+        test: The range test, with the rate of the last attempt.
+        failures: The attempts at larger rates before it.
     """
     rates = np.asarray(test.rates, np.float64)
     losses = np.asarray(test.losses, np.float64)
@@ -33,10 +38,11 @@ def build_range_test_section(test: RangeTest) -> report.Section:
         report.legend(axes)
 
     caption = (
-        "The smoothed loss before each step of a trial run in which the learning rate "
-        "grew from step to step; the trial's steps were then undone. The loss falls "
-        "once the rate is large enough, and rises again when it is too large. The rate "
-        "chosen is a quarter of the rate with the lowest loss."
+        "The loss after each step of a trial run in which the learning rate grew from "
+        "step to step, the median of three runs; their steps were then undone. The "
+        "loss falls once the rate is large enough, and rises again when it is too "
+        "large. The rate chosen is a tenth of that at which, in the first of the three "
+        "runs, it had risen by half of its fall."
     )
     alt = f"Line plot of the loss against the learning rate; {chosen} is chosen."
     figure = report.Figure(report.draw(paint), caption, alt)
@@ -44,4 +50,11 @@ def build_range_test_section(test: RangeTest) -> report.Section:
         f"--learning_rate=auto chose {chosen}; --learning_rate={test.chosen:.3g} "
         "repeats the training without the test."
     )
-    return report.Section("Learning rate", (summary, figure))
+    notices = (
+        report.Notice(
+            f"The training {each.outcome} at {report.number(each.learning_rate, 3)}.",
+            "It was started again at a tenth of that rate.",
+        )
+        for each in failures
+    )
+    return report.Section("Learning rate", (summary, *notices, figure))

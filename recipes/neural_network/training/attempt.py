@@ -1,13 +1,20 @@
 """An attempt to train: the validation rows, the callbacks, and the result."""
 
 import dataclasses
+import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from recipes.errors import ConvergenceWarning
 from recipes.neural_network.config import Config
+from recipes.neural_network.training.certificate import (
+    compute_training_errors,
+    has_learned,
+)
 from recipes.neural_network.training.early_stopping import EarlyStopping
 from recipes.neural_network.training.history_callback import (
     HistoryCallback,
@@ -18,11 +25,28 @@ from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets import split
 from recipes.pipeline.datasets.description import Data
 from recipes.pipeline.run import session
+from recipes.pipeline.run.atomic_files import errors_as_input_errors, write_text
 from recipes.pipeline.run.checkpoint import Checkpoint
 from recipes.pipeline.run.folder import RunFolder, reading_backup
 
+# What an attempt can fail by.
+DIVERGED, LEARNED_NOTHING = "diverged", "learned nothing"
+MOST_ATTEMPTS = 3
 # Stands beside the backup of any attempt but the first.
-_LEARNING_RATE_FILE = "learning_rate.txt"
+_ATTEMPTS_FILE = "attempts.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt that failed.
+
+    Attributes:
+        learning_rate: The learning rate.
+        outcome: `DIVERGED` or `LEARNED_NOTHING`.
+    """
+
+    learning_rate: float
+    outcome: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +63,7 @@ class TrainingResult:
         best_kept: Whether the weights are those of the best epoch, not of the last.
         learning_rate: The learning rate before any schedule.
         range_test: The range test that found it, if there was one.
+        failures: The attempts before, at larger rates.
     """
 
     model: Any
@@ -49,6 +74,7 @@ class TrainingResult:
     best_kept: bool
     learning_rate: float
     range_test: RangeTest | None
+    failures: tuple[Failure, ...]
 
     @classmethod
     def from_record(cls, model: Any, record: Mapping[str, Any]) -> "TrainingResult":
@@ -66,49 +92,79 @@ class TrainingResult:
             record["best_kept"],
             record["learning_rate"],
             model.range_test,
+            tuple(Failure(**each) for each in record["failures"]),
         )
 
 
 class TrainingAttempt:
-    """A training that may diverge.
+    """A training that may fail.
 
-    A resumed run continues the attempt in which it was killed.
+    Where a range test chose the rate, a tenth of it is tried next: up to twice if the
+    training diverges, once if it learned nothing. Then either the features tell nothing
+    of the target, or steps were too large to learn anything.
 
     Args:
         config: The settings.
         folder: The run's folder.
-        learning_rate: The learning rate; for the first attempt, that of the settings.
-        is_first: Whether this is the first attempt.
-
-    Attributes:
-        learning_rate: The learning rate; in a resumed run, that of the continued
-            attempt.
-
-    Raises:
-        InputError: If that cannot be read from the backup.
+        failures: The attempts before this one.
+        range_test: The range test of the first, with the rate of this one; `None` for
+            the first itself.
+        is_resumed: Whether a killed run was at this attempt.
     """
 
     def __init__(
         self,
         config: Config,
         folder: RunFolder,
-        learning_rate: float | Literal["auto"],
+        failures: tuple[Failure, ...] = (),
+        range_test: RangeTest | None = None,
         *,
-        is_first: bool,
+        is_resumed: bool = False,
     ) -> None:
         self._config, self._folder = config, folder
-        self._is_first, self._is_resumed = is_first, folder.is_resumed and is_first
-        self.learning_rate = learning_rate
-        self._learning_rate_path = folder.backup / _LEARNING_RATE_FILE
-        if self._is_resumed and self._learning_rate_path.exists():
-            with reading_backup(self._learning_rate_path):
-                self.learning_rate = float(self._learning_rate_path.read_text())
+        self.failures, self.range_test = failures, range_test
+        self._is_resumed = is_resumed
 
-    def resolve_learning_rate(self, model: Any) -> float:
-        """Return the rate that the model was trained with, before any schedule."""
-        return float(
-            model.range_test.chosen if model.range_test else self.learning_rate
-        )
+    @classmethod
+    def begin(cls, config: Config, folder: RunFolder) -> "TrainingAttempt":
+        """Return the first attempt or, in a resumed run, that in which it was killed.
+
+        Raises:
+            InputError: If that cannot be read from the backup.
+        """
+        path = folder.backup / _ATTEMPTS_FILE
+        if not (folder.is_resumed and path.exists()):
+            return cls(config, folder, is_resumed=folder.is_resumed)
+        with reading_backup(path):
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            failures = tuple(Failure(**each) for each in stored["failures"])
+            rates, losses, chosen = stored["range_test"]
+            test = RangeTest(np.array(rates), np.array(losses), float(chosen))
+        return cls(config, folder, failures, test, is_resumed=True)
+
+    def retry(self, range_test: RangeTest | None, outcome: str) -> "TrainingAttempt":
+        """Return the next attempt, at a tenth of the rate; `self` if there is none.
+
+        Args:
+            range_test: The model's, which chose the rate.
+            outcome: What this attempt failed by.
+        """
+        known = [each.outcome for each in self.failures]
+        if (
+            range_test is None
+            or len(known) + 1 >= MOST_ATTEMPTS
+            or (outcome == LEARNED_NOTHING and LEARNED_NOTHING in known)
+        ):
+            return self
+        failures = (*self.failures, Failure(range_test.chosen, outcome))
+        test = dataclasses.replace(range_test, chosen=range_test.chosen / 10)
+        stored = {
+            "failures": [dataclasses.asdict(each) for each in failures],
+            "range_test": _to_lists(test),
+        }
+        with errors_as_input_errors("the backup", self._folder.backup):
+            write_text(self._folder.backup / _ATTEMPTS_FILE, json.dumps(stored))
+        return TrainingAttempt(self._config, self._folder, failures, test)
 
     def fit(
         self, model: Any, data: Data, features: dict[str, np.ndarray]
@@ -121,7 +177,8 @@ class TrainingAttempt:
             features: The preprocessed rows of each part.
 
         Returns:
-            The record of the training, in values that JSON can hold.
+            The record of the training, in values that JSON can hold. Nothing is said
+            yet if the network has learned nothing.
 
         Raises:
             DivergenceError: If the training diverges.
@@ -142,17 +199,28 @@ class TrainingAttempt:
             options["class_weight"] = config.class_weight
         logs = session.tensorboard(self._folder, resumes=self._is_resumed)
         stateful: list[Any] = [history, *([early_stopping] if early_stopping else [])]
-        model.fit(
-            x,
-            y,
-            sample_weight=data.train.weight,
-            batch_size=config.batch_size,
-            epochs=config.epochs,
-            callbacks=[logs, *stateful, self._checkpoint(stateful)],
-            verbose=session.verbosity(),
-            **options,
+        backup = Checkpoint(
+            self._folder.backup, restore=self._is_resumed, callbacks=stateful
         )
-        test = model.range_test
+        model.range_test = self.range_test
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(
+                x,
+                y,
+                sample_weight=data.train.weight,
+                batch_size=config.batch_size,
+                epochs=config.epochs,
+                callbacks=[logs, *stateful, backup],
+                verbose=session.verbosity(),
+                **options,
+            )
+        test, rate = model.range_test, config.learning_rate
+        is_learned = has_learned(model.certificate)
+        if early_stopping:  # the weights are the best on the validation rows
+            is_learned &= has_learned(
+                _compare_with_constant(model, *options["validation_data"])
+            )
         return {
             # The model itself knows only the epochs since the run was resumed.
             "certificate": {
@@ -165,18 +233,21 @@ class TrainingAttempt:
             "weight_norms": history.weight_norms.tolist(),
             "gradient_norms": history.gradient_norms.tolist(),
             "best_kept": early_stopping is not None,
-            "learning_rate": self.resolve_learning_rate(model),
-            "range_test": test
-            and (test.rates.tolist(), test.losses.tolist(), test.chosen),
+            "learning_rate": test.chosen if test else float(rate),
+            "range_test": test and _to_lists(test),
+            "failures": [dataclasses.asdict(each) for each in self.failures],
+            "has_learned": is_learned,
         }
 
-    def _checkpoint(self, stateful: list[Any]) -> Checkpoint:
-        made = Checkpoint(
-            self._folder.backup, restore=self._is_resumed, callbacks=stateful
-        )
-        if not self._is_first:
-            self._learning_rate_path.write_text(repr(self.learning_rate))
-        return made
+
+def _to_lists(test: RangeTest) -> tuple[list[float], list[float], float]:
+    return test.rates.tolist(), test.losses.tolist(), test.chosen
+
+
+def _compare_with_constant(model: Any, x: Any, y: Any, weight: Any) -> dict[str, float]:
+    """Return the error on rows held out, as the certificate gives that in training."""
+    rows = model.prepare_evaluation(x, y, weight)
+    return compute_training_errors(model, model.batch_rows(rows, len(x), None))
 
 
 def hold_out(config: Config, data: Data) -> Data:

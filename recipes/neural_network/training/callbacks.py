@@ -73,8 +73,8 @@ class DivergenceGuard(keras.callbacks.Callback):
         for variable, value in zip(self._variables(), self._saved_values, strict=True):
             variable.assign(value)
         cause = describe_unscaled_features(self._largest_feature) or (
-            f"the learning rate is too large: take {rate / 10:.2g}, or "
-            "learning_rate='auto'"
+            f"the learning rate is too large: take {rate / 10:.2g}"
+            f"{_suggest_auto(self.model)}"
         )
         return DivergenceError(
             f"Training diverged in epoch {self._epoch}, within {steps} steps: {symptom}"
@@ -84,6 +84,10 @@ class DivergenceGuard(keras.callbacks.Callback):
 
     def _variables(self) -> list[Any]:
         return [*self.model.weights, *self.model.optimizer.variables]
+
+
+def _suggest_auto(model: Any) -> str:
+    return "" if model.learning_rate == "auto" else ", or learning_rate='auto'"
 
 
 class SynchronizeRandomState(keras.callbacks.Callback):

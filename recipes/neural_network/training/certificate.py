@@ -106,25 +106,39 @@ def has_learned(certificate: Mapping[str, Any]) -> bool:
     return relative is not None and relative < 1 - ROUNDING
 
 
-def warn_unless_learned(certificate: Mapping[str, Any], largest_feature: float) -> None:
-    """Warn, with the likely cause, if the network has learned nothing.
+def warn_of_nothing_learned(
+    certificate: Mapping[str, Any],
+    learning_rate: float | str,
+    largest_feature: float = 0.0,
+) -> None:
+    """Warn, with the likely cause, that the network has learned nothing.
 
     Args:
         certificate: The network's certificate.
-        largest_feature: The largest absolute value of the features.
+        learning_rate: The setting; `"auto"` is not advised where it was used.
+        largest_feature: The largest absolute value of the features, where they may be
+            unscaled.
 
     Warns:
-        ConvergenceWarning: If it has learned nothing.
+        ConvergenceWarning: In any case.
     """
-    if has_learned(certificate):
-        return
     cause = describe_unscaled_features(largest_feature) or (
-        "too few epochs, or an unsuitable learning rate: try 'auto'"
+        "features that tell nothing of the target, or too few epochs"
+        if learning_rate == "auto"
+        else "too few epochs, or an unsuitable learning rate: try 'auto'"
     )
-    warnings.warn(
-        "The network has learned nothing: its error on the training rows is "
+    finding = (
+        "on the training rows is "
         f"{certificate['relative_train_loss']:.3g} times that of the best constant "
-        f"answer. The likely cause: {cause}",
+        "answer"
+    )
+    if has_learned(certificate):
+        finding = (
+            "on the validation rows was never below that of the best constant answer"
+        )
+    warnings.warn(
+        f"The network has learned nothing: its error {finding}. The likely cause: "
+        f"{cause}",
         ConvergenceWarning,
         stacklevel=3,
     )

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import run_fresh
 from tests.runs import FILES, names_in
 
-ROWS = "".join(f"{i},{i % 3}.5,{i * i}\n" for i in range(50))
+ROWS = "".join(f"{i}.25,{i * 7 % 50}.5,{i * i}\n" for i in range(50))
 TABLE = "a,b,y\n" + ROWS
 LIBSVM = "".join(f"{i} 1:{i % 7} 3:{i * i % 11}\n" for i in range(50))
 
@@ -48,11 +48,11 @@ BAD_FILES = {
     ),
     "a short row": ("d.csv", TABLE + "1,2\n", (), ("d.csv, line 52: 2 cells", "3")),
     "a long row": ("d.csv", TABLE + "1,2,3,4\n", (), ("d.csv, line 52: 4 cells", "3")),
-    "NaN in the target": (
+    "a target of blanks": (
         "d.csv",
-        TABLE + "1,2,nan\n",
+        "a,b,y\n" + "1,2,nan\n1,2,\n" * 20,
         (),
-        ("d.csv, line 52, column 'y': the target is blank",),
+        ("d.csv: the target 'y' is blank in all rows",),
     ),
     "infinity in the target": (
         "d.csv",
@@ -60,11 +60,11 @@ BAD_FILES = {
         (),
         ("d.csv, line 52, column 'y': 'inf' is not finite",),
     ),
-    "an all-blank column": (
+    "no column of use": (
         "d.csv",
         "a,b,y\n" + "".join(f"{i},,{i * i}\n" for i in range(50)),
         (),
-        ("d.csv", "column 'b' is blank in all"),
+        ("'a' (it numbers the rows", "'b' (blank in all rows)"),
     ),
     "no such target": (
         "d.csv",

@@ -1,15 +1,20 @@
 """`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from recipes.errors import ArgumentError, DivergenceError, InputError
+from recipes.errors import (
+    ArgumentError,
+    ConvergenceWarning,
+    DivergenceError,
+    InputError,
+)
 from recipes.neural_network import Config, train_and_evaluate
 from recipes.neural_network.recipe import NAME
 from recipes.neural_network.training.attempt import TrainingAttempt, hold_out
+from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets.description import Column, Data, Description, Examples
 from recipes.pipeline.run.folder import RunFolder
 from tests.commands import run_fresh
@@ -131,37 +136,120 @@ def test_report_shows_the_run(runs):
     assert 'src="http' not in shown
 
 
-def test_a_range_test_rate_that_diverges_is_reduced(monkeypatch, tmp_path, capsys):
-    """To a tenth; a resumed run continues with the rate of its attempt."""
-    fit, rates = TrainingAttempt.fit, []
-    folder = RunFolder(tmp_path, NAME)
-    place = folder.backup / "learning_rate.txt"
+FLAGS = {
+    "dataset": "iris",
+    "hidden_sizes": (4,),
+    "epochs": 1,
+    "export": False,
+    "report": False,
+}
+RANGE_TEST = RangeTest(np.array([0.1, 1.0, 5.0]), np.array([1.0, 0.5, 0.9]), 0.5)
 
-    def diverging(attempt, model, *args):
-        rates.append(attempt.learning_rate)
-        if len(rates) == 1:
-            model.range_test = SimpleNamespace(chosen=0.5)
+
+def failing(outcomes, seen, fit=TrainingAttempt.fit):
+    """Return a `fit` whose attempts fail as `outcomes` say, and then succeed."""
+
+    def attempt_to_fit(attempt, model, *args):
+        number = len(seen)
+        seen.append(attempt.range_test and attempt.range_test.chosen)
+        outcome = outcomes[number] if number < len(outcomes) else ""
+        if number == 0:
+            attempt.range_test = RANGE_TEST
+        if outcome == "diverged":
+            model.range_test = attempt.range_test
             raise DivergenceError("it diverges")
-        return fit(attempt, model, *args)
+        record = fit(attempt, model, *args)
+        return {**record, "has_learned": outcome != "learned nothing"}
 
-    flags = {"dataset": "iris", "hidden_sizes": (4,), "epochs": 1, "export": False}
-    config = Config(report=False, out_dir=str(tmp_path), **flags)
-    monkeypatch.setattr(TrainingAttempt, "fit", diverging)
+    return attempt_to_fit
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "rates"),
+    [
+        (["diverged"], [None, 0.05]),
+        (["learned nothing"], [None, 0.05]),
+        (["diverged", "learned nothing"], [None, 0.05, 0.005]),
+        (["learned nothing", "diverged"], [None, 0.05, 0.005]),
+    ],
+)
+def test_a_range_test_rate_that_fails_is_reduced(
+    outcomes, rates, monkeypatch, tmp_path, capsys
+):
+    """To a tenth, which the console, the metrics and the report say."""
+    seen = []
+    monkeypatch.setattr(TrainingAttempt, "fit", failing(outcomes, seen))
+    config = Config(**{**FLAGS, "report": True}, out_dir=str(tmp_path))
     run = train_and_evaluate(config)
-    assert rates == ["auto", 0.05]
-    assert run.metrics["parameters"]["learning_rate"] == 0.05
-    assert "training diverged; it restarts at the rate 0.05" in capsys.readouterr().out
-    assert not place.exists()
+    assert seen == rates
+    tried = [0.5, *rates[1:]]
+    assert run.metrics["parameters"]["learning_rate"] == tried[-1]
+    assert run.metrics["parameters"]["earlier_attempts"] == [
+        {"learning_rate": rate, "outcome": outcome}
+        for rate, outcome in zip(tried, outcomes, strict=False)
+    ]
+    said = capsys.readouterr().out
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for rate, outcome in zip(tried, outcomes, strict=False):
+        restart = f"at the rate {rate}; it restarts at the rate {rate / 10:.3g}"
+        assert f"the training {outcome} {restart}" in said
+        assert f"The training {outcome} at " in shown
+    assert not RunFolder(tmp_path, NAME).backup.exists()
 
-    place.parent.mkdir(parents=True)
-    place.write_text(repr(rates[1]))
-    attempt = TrainingAttempt(config, folder, "auto", is_first=True)
-    assert attempt.learning_rate == "auto"
+
+def test_a_second_attempt_that_learns_nothing_is_the_last(monkeypatch, tmp_path):
+    """And `auto`, which was used, is not advised."""
+    seen = []
+    monkeypatch.setattr(TrainingAttempt, "fit", failing(["learned nothing"] * 3, seen))
+    with pytest.warns(ConvergenceWarning, match="learned nothing") as caught:
+        train_and_evaluate(Config(**FLAGS, out_dir=str(tmp_path)))
+    assert seen == [None, 0.05]
+    messages = {str(each.message) for each in caught}
+    (message,) = {each for each in messages if "learned nothing" in each}
+    assert "features that tell nothing of the target" in message
+    assert "auto" not in message
+
+
+def test_a_given_rate_is_not_changed(monkeypatch, tmp_path):
+    fit = TrainingAttempt.fit
+    monkeypatch.setattr(
+        TrainingAttempt, "fit", lambda *args: {**fit(*args), "has_learned": False}
+    )
+    config = Config(**FLAGS, learning_rate=0.1, out_dir=str(tmp_path))
+    with pytest.warns(ConvergenceWarning, match="try 'auto'"):
+        run = train_and_evaluate(config)
+    assert run.metrics["parameters"]["learning_rate"] == 0.1
+    assert run.metrics["parameters"]["earlier_attempts"] == []
+
+
+def test_noise_is_not_learned(tmp_path):
+    """No rate helps: a second attempt is made, and the warning names the features."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(300, 3)), random.permutation(np.arange(300.0))
+    np.savez(tmp_path / "noise.npz", x=x, y=y)
+    flags = {**FLAGS, "dataset": str(tmp_path / "noise.npz"), "task": "regression"}
+    with pytest.warns(ConvergenceWarning, match="the validation rows was never below"):
+        run = train_and_evaluate(Config(**flags, out_dir=str(tmp_path / "run")))
+    (failure,) = run.metrics["parameters"]["earlier_attempts"]
+    assert failure["outcome"] == "learned nothing"
+    rate = run.metrics["parameters"]["learning_rate"]
+    assert rate == pytest.approx(failure["learning_rate"] / 10)
+
+
+def test_a_resumed_run_continues_its_attempt(tmp_path):
+    folder = RunFolder(tmp_path, NAME)
+    folder.backup.mkdir(parents=True)
+    config = Config(**FLAGS, out_dir=str(tmp_path))
+    first = TrainingAttempt.begin(config, folder)
+    assert (first.range_test, first.failures) == (None, ())
+    second = first.retry(RANGE_TEST, "learned nothing")
+    third = second.retry(second.range_test, "diverged")
     folder.is_resumed = True
-    attempt = TrainingAttempt(config, folder, "auto", is_first=True)
-    assert attempt.learning_rate == rates[1]
-    attempt = TrainingAttempt(config, folder, "auto", is_first=False)
-    assert attempt.learning_rate == "auto"
+    resumed = TrainingAttempt.begin(config, folder)
+    assert resumed.failures == third.failures and len(third.failures) == 2
+    assert resumed.range_test.chosen == third.range_test.chosen == 0.005
+    np.testing.assert_array_equal(resumed.range_test.rates, RANGE_TEST.rates)
+    assert resumed.retry(resumed.range_test, "diverged") is resumed  # none is left
 
 
 # Holding out validation rows.

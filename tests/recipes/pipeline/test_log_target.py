@@ -98,7 +98,7 @@ def test_the_note_says_what_is_learned(tmp_path):
 
 
 def test_what_has_no_logarithm_is_refused(tmp_path):
-    rows = "".join(f"{i},{3.5 - i}\n" for i in range(20))
+    rows = "".join(f"{i}.5,{3.5 - i}\n" for i in range(20))
     path = write_table(tmp_path, "a,y\n" + rows)
     assert refused(path, "regression", log_target=True) == (
         f"--log_target: {path}, row 5, column 'y': -0.5 has no logarithm; targets "

@@ -34,6 +34,70 @@ def test_layers_of_the_perceptron():
     assert [tuple(w.shape) for w in linear.weights] == [(7, 3), (3,)]
 
 
+def test_skip_layer_leads_past_the_hidden_ones():
+    x, y = make_rows("numbers", d=7)
+    model = make_network("numbers", (6, 5), "relu", dropout=0.5, skip_layer=True)
+    build(model, x, y)
+    kernels = {w.path: w.numpy() for w in model.trainable_weights}
+    assert [w.shape for w in kernels.values() if w.shape == (7, 1)] == [(7, 1)]
+    fit(model, x, y, epochs=3)
+    (skip,) = (w.numpy() for w in model.trainable_weights if w.shape == (7, 1))
+    (w1, b1), (w2, b2), (w3, b3) = (
+        (each.kernel.numpy(), each.bias.numpy())
+        for each in model.network.layers
+        if isinstance(each, Dense) and each.use_bias
+    )
+    hidden = np.maximum(np.maximum(x @ w1 + b1, 0) @ w2 + b2, 0)
+    z = hidden @ w3 + b3 + x @ skip
+    expected = z * model.scale.numpy() + model.center.numpy()
+    np.testing.assert_allclose(model(x), expected, rtol=1e-9)
+    served = model.inference_model()
+    np.testing.assert_allclose(served(x), expected, rtol=1e-9)
+    assert not any("dropout" in each.name for each in served.layers)
+
+
+@pytest.mark.parametrize("kind", ["three", "two", "numbers"])
+def test_network_with_a_skip_layer_starts_as_a_constant(kind):
+    x, y = make_rows(kind)
+    model = build(make_network(kind, skip_layer=True), x, y)
+    np.testing.assert_array_equal(model.network(x), 0)
+
+
+def test_skip_layer_is_for_rows_with_hidden_layers():
+    x, y = make_rows("three")
+    linear = build(make_network("three", (), skip_layer=True), x, y)
+    assert len(linear.weights) == 2
+    images, kinds = make_images()
+    model = build(
+        make_network("three", dtype="float32", skip_layer=True, dropout="auto"),
+        images,
+        kinds,
+    )
+    assert sum(issubclass(each, Dense) for each in layer_types(model)) == 3
+    assert Dropout in layer_types(model)
+    table = build(make_network("three", dropout="auto"), x, y)
+    assert Dropout not in layer_types(table)
+
+
+def test_linear_relations_of_many_columns_are_learned_from_few_rows():
+    """Without a skip layer a random function of the columns stays."""
+    random = np.random.default_rng(0)
+    x = random.standard_normal((260, 100)).astype("float32")
+    y = x @ random.standard_normal(100) + random.standard_normal(260)
+    errors = {}
+    for skip_layer in (False, True):
+        model = make_network(
+            *("numbers", (64, 32), "relu", "float32"),
+            skip_layer=skip_layer,
+            learning_rate=0.002,
+            momentum=0.9,
+        )
+        fit(model, x[:200], y[:200], epochs=20)
+        rest = model.predict(x[200:], verbose=0)[:, 0] - y[200:]
+        errors[skip_layer] = np.mean(rest**2) / y.var()
+    assert errors[True] < 0.6 * errors[False]
+
+
 def test_batch_normalisation_replaces_the_bias():
     x, y = make_rows("three")
     model = build(make_network("three", (6,), "relu", batch_normalization=True), x, y)

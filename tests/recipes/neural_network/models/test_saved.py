@@ -143,6 +143,7 @@ def test_config_round_trip():
         "activation": "selu",
         "batch_normalization": True,
         "dropout": 0.1,
+        "skip_layer": True,
         "l1": 0.2,
         "l2": 0.3,
         "label_smoothing": 0.4,
