@@ -52,7 +52,7 @@ NEW = {
 RECIPES = {
     "linear_regression": {"target": "price", "drop": ("ok",), "text_features": 30},
     "svm": {"target": "ok", "drop": ("price",), "kernel": "linear"},
-    "neural_network": {"target": "ok", "drop": ("price",), "epochs": 8},
+    "neural_network": {"target": "ok", "drop": ("price",), "epochs": 30},
 }
 
 
