@@ -172,7 +172,13 @@ def _find_equal_codes(
 
 
 def describe_slips(
-    name: str, reading: Reading, counts: Mapping[str, int], where: str, place: str
+    name: str,
+    reading: Reading,
+    counts: Mapping[str, int],
+    where: str,
+    place: str,
+    *,
+    is_target: bool,
 ) -> InputError:
     """Return the error for a column of numbers with cells that are none.
 
@@ -182,15 +188,20 @@ def describe_slips(
         counts: The number of cells by text.
         where: The file.
         place: Where the first odd text stands, such as "line 57".
+        is_target: Whether it is the target.
     """
     first = reading.odd[0]
     cells_in_all = sum(counts.values())
     number = sum(counts[text] for text in reading.odd)
+    unknown = f"--na_values={shorten(first)}"
+    if is_target:
+        remedy = f"{unknown}, which leaves such rows out"
+    else:
+        name = shorten(name)
+        remedy = f"{unknown} (not known), --categorical={name} or --drop={name}"
     return InputError(
-        f"{where}, {place}, column {quote(name)}: {quote(shorten(first))} is not a "
-        f"number, as {number} of {cells_in_all:,} cells are not; correct it, or use "
-        f"--na_values={shorten(first)} (not known), --categorical={name} or "
-        f"--drop={name}"
+        f"{where}, {place}, column {quote(name)}: {quote(first)} is not a number, as "
+        f"{number} of {cells_in_all:,} cells are not; correct it, or use {remedy}"
     )
 
 

@@ -79,6 +79,8 @@ class CsvTable:
         try:
             return pa.csv.read_csv(head, **self._arrow_options(types))
         except pa.ArrowInvalid as error:
+            if self._widen_blocks():
+                return self.read_head()
             raise self._find_fault() from error
 
     def read(self, types: Mapping[str, CellType]) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from layers.cells import PLACEHOLDERS
+from layers.cells import PLACEHOLDERS, clean
 from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import encoding, in_place_matrix, source
@@ -113,10 +113,10 @@ def read_as(
     if not len(rows.target):
         raise _no_rows_error(table, target.name, rows.unlabelled)
     for name, texts in rows.texts.items():
-        if texts.is_full and readings[name].kind == "text":
+        if texts.is_full:
             raise InputError(
-                f"{table.where}, column {quote(name)}: more than {MOST_MEGABYTES} MB "
-                "of text; take fewer rows"
+                f"{table.where}, column {quote(name)}: too many different texts, or "
+                f"more than {MOST_MEGABYTES} MB of them; take fewer rows"
             )
     notes = [*_describe_rows(rows, target.name), *_describe_readings(readings)]
     return _build(table, readings, rows, target.name, notes)
@@ -277,12 +277,19 @@ class _Decisions:
                 reason = f"more than {MOST_MEGABYTES} MB of text"
             reading = Reading("categorical", dropped=reason)
         if reading.odd:
-            first = set(reading.odd)
+            odd = set(reading.odd)
             _, place = locate(
-                self._table, name, lambda raw: [text.strip() in first for text in raw]
+                self._table,
+                name,
+                lambda raw: [text.decode() in odd for text in clean(raw).numpy()],
             )
             raise column_kinds.describe_slips(
-                name, reading, texts.counts, self._table.where, place
+                name,
+                reading,
+                texts.counts,
+                self._table.where,
+                place,
+                is_target=name == self._options.target,
             )
         if not is_coded(reading) and not reading.dropped:
             written = list(texts.counts)
