@@ -105,7 +105,7 @@ INPUTS = {
     "UTF-16 that ends amid a character": (
         "d.csv",
         TABLE.encode("utf-16")[:-1],
-        ("d.csv, near line 52: not utf-16 text",),
+        ("d.csv, near line 51: not utf-16 text",),
     ),
     "binary data": ("d.svm", b"\x7fELF\0\1" * 99, ("line 1: ", "not a LIBSVM line")),
     "an endless row": ("d.csv", "1,2," * 10_000, ("is blank in all rows",)),
