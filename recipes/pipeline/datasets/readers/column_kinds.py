@@ -43,11 +43,6 @@ class Reading:
     odd: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the cells are plain numbers."""
-        return self.kind == "numeric" and not self.format
-
 
 @dataclass(frozen=True)
 class Texts:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
@@ -14,7 +13,7 @@ from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.datasets import encoding, in_place_matrix, source
 from recipes.pipeline.datasets.description import Column, Examples
-from recipes.pipeline.datasets.encoding import format_class, is_number, look_up
+from recipes.pipeline.datasets.encoding import format_class
 from recipes.pipeline.datasets.readers import column_kinds, number_roles
 from recipes.pipeline.datasets.readers.column_kinds import Reading, Texts
 from recipes.pipeline.datasets.readers.table_options import TableOptions
@@ -55,15 +54,50 @@ def read(table: Table, options: TableOptions) -> Source:
     options = dataclasses.replace(options, target=target)
     options.check(table.names, table.where)
     readings = _decide_by_head(table, options)
+    rows = _read_rows(table, options, readings)
+    if readings[target].kind == "date":
+        raise InputError(
+            f"--target: {quote(target)} holds dates; predict a number or a class"
+        )
+    notes = [*_describe_rows(rows, target), *_drop_names(rows, options, readings)]
+    notes += _describe_readings(readings)
+    return _build(table, readings, rows, target, notes)
+
+
+def _read_rows(
+    table: Table, options: TableOptions, readings: dict[str, Reading]
+) -> Rows:
+    """Read a table's rows, again as long as they show that a column holds other cells.
+
+    Args:
+        table: The table.
+        options: What the user says of it.
+        readings: How each column is read by its first rows; changed to how it is read.
+
+    Raises:
+        InputError: As of `read`.
+    """
+    settled: set[str] = set()
     while True:
         try:
-            rows = read_rows(table, readings, target)
-            break
+            rows = read_rows(table, readings, options.target)
         except (NotNumbersError, MisfitError) as error:
+            if again := settled.intersection(error.columns):
+                name = min(again)
+                raise _misfit_error(table, name, readings[name], "all others") from None
             readings |= dict.fromkeys(error.columns, _as_texts(options))
-    if not len(rows.target):
-        raise _no_rows_error(table, target, rows.unlabelled)
-    return _Decisions(table, options, readings, rows).finish()
+            continue
+        if not len(rows.target):
+            raise _no_rows_error(table, options.target, rows.unlabelled)
+        decided = {
+            name: _decide_by_all(name, texts, table, options)
+            for name, texts in rows.texts.items()
+        }
+        readings |= decided
+        numbers = [n for n, r in decided.items() if not (is_coded(r) or r.dropped)]
+        if not numbers:
+            return rows
+        settled.update(numbers)
 
 
 def _last_column(table: Table) -> str:
@@ -231,110 +265,68 @@ def _describe_rows(rows: Rows, target: str) -> Iterator[str]:
         yield f"blanks around texts are ignored in {quote_first_five(names)}"
 
 
-class _Decisions:
-    """What the columns of a table hold, now that all of its rows are read.
+def _decide_by_all(
+    name: str, texts: TextCodes, table: Table, options: TableOptions
+) -> Reading:
+    """Decide what a column holds by all of its texts.
 
-    Args:
-        table: The table.
-        options: What the user says of it.
-        readings: How each column was read.
-        rows: Its rows; changed in place.
+    Raises:
+        InputError: It holds numbers but for a few cells.
     """
+    reading = _decide(name, texts.counts, table, options)
+    if texts.is_full and not reading.dropped:
+        is_text = reading.kind == "text"
+        many = f"more than {MOST_MEGABYTES} MB of text"
+        return dataclasses.replace(
+            reading, dropped=many if is_text else "too many different texts"
+        )
+    if not reading.odd:
+        return reading
+    odd = set(reading.odd)
+    _, place = locate(
+        table, name, lambda raw: [t.decode() in odd for t in clean(raw).numpy()]
+    )
+    raise column_kinds.describe_slips(
+        name,
+        reading,
+        texts.counts,
+        table.where,
+        place,
+        is_target=name == options.target,
+    )
 
-    def __init__(
-        self,
-        table: Table,
-        options: TableOptions,
-        readings: dict[str, Reading],
-        rows: Rows,
-    ) -> None:
-        self._table, self._options, self._rows = table, options, rows
-        self._readings = readings
 
-    def finish(self) -> Source:
-        """Return the table with all its columns as they are meant."""
-        rows, target = self._rows, self._options.target
-        for place, name in enumerate(rows.names):
-            self._settle_texts(name, rows.features[:, place])
-        self._settle_texts(target, rows.target)
-        if self._readings[target].kind == "date":
-            raise InputError(
-                f"--target: {quote(target)} holds dates; predict a number or a class"
-            )
-        notes = [*_describe_rows(rows, target), *self._drop_names()]
-        notes += _describe_readings(self._readings)
-        return _build(self._table, self._readings, rows, target, notes)
-
-    def _settle_texts(self, name: str, codes: npt.NDArray[np.floating]) -> None:
-        """Decide on a column whose texts were kept, and turn the codes into values."""
-        texts = self._rows.texts.get(name)
-        if texts is None:
-            return
-        reading = _decide(name, texts.counts, self._table, self._options)
-        if texts.is_full and not reading.dropped:
-            reason = "too many different texts"
-            if reading.kind == "text":
-                reason = f"more than {MOST_MEGABYTES} MB of text"
-            reading = Reading("categorical", dropped=reason)
-        if reading.odd:
-            odd = set(reading.odd)
-            _, place = locate(
-                self._table,
-                name,
-                lambda raw: [text.decode() in odd for text in clean(raw).numpy()],
-            )
-            raise column_kinds.describe_slips(
-                name,
-                reading,
-                texts.counts,
-                self._table.where,
-                place,
-                is_target=name == self._options.target,
-            )
-        if not is_coded(reading) and not reading.dropped:
-            written = list(texts.counts)
-            values = column_kinds.parse(written, reading)
-            codes[:] = look_up(codes, values)
-        self._readings[name] = reading
-
-    def _drop_names(self) -> Iterator[str]:
-        """Leave out columns of numbers that name rows, and note codes and marks."""
-        target = self._options.target
-        codes, marks = [], []
-        columns = [*self._rows.features.T, self._rows.target]
-        for name, column in zip((*self._rows.names, target), columns, strict=True):
-            if self._readings[name].kind != "numeric" or self._readings[name].dropped:
-                continue
-            values = column.astype(np.float64)
-            marks += [
-                f"{format_class(mark)} in {quote(name)}"
-                for mark in number_roles.find_marks(values)
-            ]
-            if name == target:
-                continue
-            is_asked_for = name in (
-                *self._options.keep,
-                *self._options.others,
-                *self._options.features,
-                *self._options.numeric,
-            )
-            if not is_asked_for and number_roles.name_rows(name, values):
-                self._readings[name] = Reading("numeric", dropped=_NAMES_ROWS)
-                continue
-            if name not in self._options.numeric and (
-                number := number_roles.count_codes(values)
-            ):
-                codes.append(f"{name} ({number})")
-        if codes:
-            yield (
-                f"few whole numbers, taken as numbers: {list_first_five(codes)}; "
-                "--categorical=COLUMN takes them as categories"
-            )
-        if marks:
-            yield (
-                f"far from all other values, and repeated: {list_first_five(marks)}; "
-                "if that means 'not known', say --na_values=VALUE"
-            )
+def _drop_names(
+    rows: Rows, options: TableOptions, readings: dict[str, Reading]
+) -> Iterator[str]:
+    """Leave out columns of numbers that name rows, and note codes and marks."""
+    asked_for = {*options.keep, *options.others, *options.features, *options.numeric}
+    codes, marks = [], []
+    columns = [*rows.features.T, rows.target]
+    for name, column in zip((*rows.names, options.target), columns, strict=True):
+        if readings[name].kind != "numeric" or readings[name].dropped:
+            continue
+        values = column.astype(np.float64)
+        marks += [
+            f"{format_class(mark)} in {quote(name)}"
+            for mark in number_roles.find_marks(values)
+        ]
+        if name == options.target:
+            continue
+        if name not in asked_for and number_roles.name_rows(name, values):
+            readings[name] = Reading("numeric", dropped=_NAMES_ROWS)
+        elif name not in options.numeric and (n := number_roles.count_codes(values)):
+            codes.append(f"{name} ({n})")
+    if codes:
+        yield (
+            f"few whole numbers, taken as numbers: {list_first_five(codes)}; "
+            "--categorical=COLUMN takes them as categories"
+        )
+    if marks:
+        yield (
+            f"far from all other values, and repeated: {list_first_five(marks)}; if "
+            "that means 'not known', say --na_values=VALUE"
+        )
 
 
 def _describe_readings(readings: Mapping[str, Reading]) -> Iterator[str]:
@@ -389,9 +381,5 @@ def _describe_column(name: str, readings: Mapping[str, Reading], rows: Rows) -> 
         levels=tuple(rows.texts[name].counts) if reading.kind == "categorical" else (),
         texts=tuple(rows.texts[name].counts) if reading.kind == "text" else (),
         format=reading.format,
-        na_values=tuple(
-            text
-            for text in reading.na_values
-            if reading.format or is_coded(reading) or is_number(text)
-        ),
+        na_values=reading.na_values,
     )

@@ -83,7 +83,7 @@ def read_rows(
     features = GrowingFeatures(len(names), exact=dates)
     labels, unlabelled = GrowingMatrix(1, np.float64), 0
     types: dict[str, CellType] = {
-        name: "number" if readings[name].is_plain and name not in texts else "text"
+        name: "number" if _are_numbers(readings[name]) else "text"
         for name in (*names, target)
     }
     for batch in table.read(types):
@@ -116,6 +116,12 @@ def read_rows(
     )
 
 
+def _are_numbers(reading: Reading) -> bool:
+    """Return whether the table itself can read a column's cells as numbers."""
+    is_plain = reading.kind == "numeric" and not (reading.format or reading.odd)
+    return is_plain and all(map(is_number, reading.na_values))
+
+
 def is_coded(reading: Reading) -> bool:
     """Return whether a column's texts are numbered, to be decided on at the end."""
     return reading.kind in ("categorical", "text") or bool(reading.odd)
@@ -145,17 +151,19 @@ def locate(
 
 def _decode(column: Any, reading: Reading) -> tuple[Vector, bool]:
     """Return a column's numbers, NaN for a blank, and whether all texts were such."""
+    fits = True
     if isinstance(column, pa.DictionaryArray):
         texts = [text or "" for text in column.dictionary.to_pylist()]
         numbers = np.append(parse(texts, reading), np.nan)
         blank = are_blank(texts, reading.na_values)
-        places = column.indices.fill_null(len(texts)).to_numpy()
-        return numbers[places], not np.any(np.isnan(numbers[:-1]) & ~blank)
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
+        fits = not np.any(np.isnan(numbers[:-1]) & ~blank)
+        values = numbers[column.indices.fill_null(len(texts)).to_numpy()]
+    else:
+        values = np.asarray(column.to_numpy(zero_copy_only=False))
     marks = [float(text) for text in reading.na_values if is_number(text)]
-    if marks:
+    if marks and not reading.format:  # as the SavedModel, which gets numbers
         values = np.where(np.isin(values, marks), np.nan, values)
-    return values, True
+    return values, fits
 
 
 def _describe_infinite(table: Table, name: str, *, is_target: bool) -> InputError:

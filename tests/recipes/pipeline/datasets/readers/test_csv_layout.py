@@ -150,7 +150,7 @@ def test_numbers_that_mean_not_known(tmp_path):
     data = loaded(path, features=("age", "city"), na_values=("0.50", "w"))
     rows = features(data)
     assert np.isnan(rows[:, 0]).sum() == 4
-    assert data.description.columns[0].na_values == ("0.50",)
+    assert data.description.columns[0].na_values == ("0.50", "w")
     assert "w" not in data.description.columns[1].levels
 
 
@@ -175,6 +175,23 @@ def test_flags_of_tables_need_a_table():
         refused("iris", drop=("x",))
         == "--drop: only tables have it; --dataset=iris is none"
     )
+
+
+@pytest.mark.parametrize("first", [0, 1, 2000])
+def test_what_the_cells_are_is_known_by_all_of_them(tmp_path, first):
+    """Times are exact, and words for blanks among numbers are, wherever they stand."""
+    rows = [(f"{i}.5", f"2020-01-02 {i % 24:02}:{i % 60:02}:07") for i in range(3000)]
+    rows[first] = ("unknown", "")
+    path = write_table(
+        tmp_path,
+        "a,time,y\n" + written((*row, f"{i % 97}.5") for i, row in enumerate(rows)),
+    )
+    for flags in ({}, {"test_fraction": 0.5}):
+        data = loaded(path, na_values=("unknown",), **flags)
+        assert [c.kind for c in data.description.columns] == ["numeric", "date"]
+        seconds = np.unique(np.rint(features(data)[:, 1] * 86400) % 60)
+        assert seconds[~np.isnan(seconds)].tolist() == [7]
+        assert np.isnan(features(data)).sum(axis=0).tolist() == [1, 1]
 
 
 def test_what_the_first_rows_do_not_show(tmp_path):
