@@ -14,7 +14,6 @@ from recipes.pipeline.cli.config_fields import as_text
 from recipes.pipeline.datasets import in_place_matrix, precision, source
 from recipes.pipeline.datasets.align_test_set import align_test_set
 from recipes.pipeline.datasets.description import (
-    Column,
     Data,
     Description,
     Examples,
@@ -132,7 +131,9 @@ def _read_table(found: Table, options: TableOptions, like: Source | None) -> Sou
         return table.read_as(found, like.columns, like.target, "the training set")
     if options.columns:
         known = options.columns
-        columns = (*known.columns, *map(Column, options.others))
+        names = [column.name for column in known.columns]
+        others = [column for column in options.others if column.name not in names]
+        columns = (*known.columns, *others)
         return table.read_as(found, columns, known.target, "--columns")
     return table.read(found, options)
 

@@ -64,7 +64,7 @@ BAD_FILES = {
         "d.csv",
         "a,b,y\n" + "".join(f"{i},,{i * i}\n" for i in range(50)),
         (),
-        ("'a' (it numbers the rows", "'b' (blank in all rows)"),
+        ("'a' (it names the rows", "'b' (blank in all rows)"),
     ),
     "no such target": (
         "d.csv",

@@ -1,5 +1,6 @@
 """What a table's columns hold: decided from all different texts of a column."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from recipes.pipeline.datasets.readers.number_formats import detect_number_forma
 # is no number is a slip of the pen.
 _FEW_TEXTS = 20
 _ODD_SHARE = 0.05
+_DIGITS = re.compile(r"\d+(?:[.,' ]\d+)*")
 _MOST_CODES = 100  # of whole numbers with zeros before them, as postcodes have
 
 Wanted = Literal["", "numeric", "categorical"]
@@ -34,6 +36,7 @@ class Reading:
         note: What a user should know of the decision; may be empty.
         odd: Texts of a numeric column that are no numbers: mistakes.
         na_values: Texts that mean "not known", besides the usual ones.
+        as_text: Whether plain numbers are to be read from the cells' texts.
     """
 
     kind: Kind
@@ -42,6 +45,7 @@ class Reading:
     note: str = ""
     odd: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
+    as_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,14 @@ def _decide(column: Texts) -> Reading:
     if column.wanted == "numeric" or _are_slips(column, plain):
         known = set(plain)
         return Reading("numeric", odd=tuple(t for t in texts if t not in known))
-    return _decide_texts(column)
+    return _decide_by_most(column) or _decide_texts(column)
 
 
 def _decide_numbers(column: Texts, texts: Sequence[str]) -> Reading:
-    dated, _ = ("", "") if column.wanted else detect_date_format(column.name, texts)
-    if dated:
-        return Reading("date", dated)
+    if not column.wanted and all(len(t) == 8 and t.isdigit() for t in texts):
+        dated, _ = detect_date_format(column.name, texts)
+        if dated:
+            return Reading("date", dated, note=_describe_dates(column.name, dated))
     codes = [t for t in texts if len(t) > 1 and t[0] == "0" and t.isdigit()]
     if column.wanted or not codes:
         return Reading("numeric")
@@ -125,22 +130,39 @@ def _decide_formatted(column: Texts, texts: Sequence[str]) -> Reading | None:
     found, other = detect_date_format(column.name, texts)
     if not found:
         return None
-    note = f"{name}: dates written as {found}"
+    return Reading("date", found, note=_describe_dates(column.name, found, other))
+
+
+def _describe_dates(name: str, found: str, other: str = "") -> str:
+    note = f"{quote(name)}: dates written as {found}"
     if other:
-        note += (
-            f"; they may be {other} as well, which no date tells: --columns changes it"
-        )
-    return Reading("date", found, note=note)
+        note += f"; they may be {other} as well, which none of them tells"
+        note += ": --columns changes it"
+    return note
+
+
+def _decide_by_most(column: Texts) -> Reading | None:
+    """Decide on formatted numbers and dates of which a few are something else."""
+    shapes: dict[str, list[str]] = {}
+    for text in column.counts:
+        shapes.setdefault(_DIGITS.sub("0", text), []).append(text)
+    most = max(shapes.values(), key=len)
+    if column.wanted or not _are_slips(column, most):
+        return None
+    reading = _decide_formatted(column, most)
+    known = set(most)
+    odd = tuple(text for text in column.counts if text not in known)
+    return reading and replace(reading, odd=odd)
 
 
 def _parse(text: str, written: str) -> float:
     return float(cells.parse_numbers([text], written).numpy()[0])
 
 
-def _are_slips(column: Texts, plain: Sequence[str]) -> bool:
-    """Return whether the texts that are no numbers are mistakes among numbers."""
+def _are_slips(column: Texts, most: Sequence[str]) -> bool:
+    """Return whether all texts but most of them, which are alike, are mistakes."""
     total = sum(column.counts.values())
-    numbers = sum(column.counts[text] for text in plain)
+    numbers = sum(column.counts[text] for text in most)
     return len(column.counts) > _FEW_TEXTS and total - numbers <= max(
         1, _ODD_SHARE * total
     )
@@ -188,6 +210,8 @@ def describe_slips(
     first = reading.odd[0]
     cells_in_all = sum(counts.values())
     number = sum(counts[text] for text in reading.odd)
+    what = "a date" if reading.kind == "date" else "a number"
+    what += f" written as {reading.format}" if reading.format else ""
     unknown = f"--na_values={shorten(first)}"
     if is_target:
         remedy = f"{unknown}, which leaves such rows out"
@@ -195,7 +219,7 @@ def describe_slips(
         name = shorten(name)
         remedy = f"{unknown} (not known), --categorical={name} or --drop={name}"
     return InputError(
-        f"{where}, {place}, column {quote(name)}: {quote(first)} is not a number, as "
+        f"{where}, {place}, column {quote(name)}: {quote(first)} is not {what}, as "
         f"{number} of {cells_in_all:,} cells are not; correct it, or use {remedy}"
     )
 

@@ -275,6 +275,8 @@ def _has_header(
     numbers = [cell for cell in first if encoding.is_number(cell)]
     if all(values) and numbers:
         return False
+    if list(first) in [list(row) for row in rows] and not all(values):
+        return True  # files put together, each with its header
     if rows and all(len(row) == len(first) for row in rows):
         below = list(zip(*rows, strict=True))
         occurs = [

@@ -104,12 +104,12 @@ class CsvTable:
             raise self._find_fault() from error
 
     def locate(self, column: str, text: str) -> str:
-        """Return the line in which a text first stands in a column."""
+        """Return the line in which a text first stands in a column, "" if in none."""
         place = self.names.index(column)
         for line, cells in self._lines():
             if place < len(cells) and cells[place].strip() == text.strip():
                 return f"line {line}"
-        return "some line"
+        return ""
 
     def _stream(self, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         with self._open() as stream:

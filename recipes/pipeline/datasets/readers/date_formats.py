@@ -1,5 +1,6 @@
 """How a column's dates and times are written."""
 
+import datetime
 import re
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,12 @@ _TIME = re.compile(
 )
 # A date's parts, and what stands between them.
 _PARTS = re.compile(r"\d+|[A-Za-z]{3,}")
+_BETWEEN = frozenset({"/", "-", ".", " ", ", ", ""})
+# What is further from today is hardly a date: 1500 to 2100.
+_FIRST_DAY, _LAST_DAY = (
+    float((datetime.date(year, 1, 1) - datetime.date(1970, 1, 1)).days)
+    for year in (1500, 2100)
+)
 _SAMPLE = 1000  # texts that are tried before all are
 
 
@@ -37,8 +44,10 @@ def detect_date_format(name: str, texts: Sequence[str]) -> tuple[str, str]:
 
 
 def _fits(texts: Sequence[str], pattern: str) -> bool:
-    days = cells.parse_dates(list(texts), pattern)
-    return not np.isnan(days.numpy()).any()
+    days = cells.parse_dates(list(texts), pattern).numpy()
+    if "%Y" in pattern and np.any((days < _FIRST_DAY) | (days > _LAST_DAY)):
+        return False  # other numbers of four digits
+    return not np.isnan(days).any()
 
 
 def _propose(name: str, text: str) -> Iterator[str]:
@@ -55,6 +64,10 @@ def _propose(name: str, text: str) -> Iterator[str]:
         return
     parts = _PARTS.findall(date)
     between = _PARTS.split(date)
+    signs = set(between[1:-1])
+    is_apart = len(signs) < 2 or any(part.isalpha() for part in parts)
+    if between[0] or between[-1] or not (signs <= _BETWEEN and is_apart):
+        return
     for codes in _orders(name, parts):
         pieces = [piece + code for piece, code in zip(between, codes, strict=False)]
         yield "".join(pieces) + between[-1] + time
@@ -77,6 +90,6 @@ def _orders(name: str, parts: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield "%b", "%d", year[2]
     elif len(parts) == 3 and is_word[1]:
         yield "%d", "%b", year[2]
-    elif len(parts) == 3:
+    elif len(parts) == 3 and not any(is_word):
         yield "%d", "%m", year[2]
         yield "%m", "%d", year[2]

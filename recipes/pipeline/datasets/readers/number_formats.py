@@ -16,7 +16,7 @@ _CURRENCIES = frozenset(
 _DRESSED = re.compile(
     r"(?P<open>\()?(?P<sign>[+-])?(?P<prefix>[^\d\s().,+'-][^\d\s()+-]*?)?\s*"
     r"(?P<inner>[+-])?(?P<body>\d[\d.,' \u00a0\u202f]*?|[.,]\d+)"
-    r"(?P<suffix>\s*[^\d\s().,+'-][^\d()+,]*)?(?P<close>\))?"
+    r"(?P<suffix>\s*[^\d\s().,+'\"-][^\d()+,\"]*)?(?P<close>\))?"
 )
 _LONGEST_UNIT = 12
 _GROUPS = ("", ",", ".", "'", " ", "\u00a0", "\u202f")
@@ -101,6 +101,6 @@ def _detect_signs(
 
 def _fits(bodies: Iterable[str], group: str, point: str) -> bool:
     g, p = re.escape(group), re.escape(point)
-    whole = rf"(?:\d{{1,3}}(?:{g}\d{{3}})+|\d+)" if group else r"\d+"
+    whole = rf"(?:[1-9]\d{{0,2}}(?:{g}\d{{3}})+|\d+)" if group else r"\d+"
     pattern = re.compile(rf"{whole}(?:{p}\d*)?|{p}\d+")
     return all(pattern.fullmatch(body) for body in bodies)

@@ -8,12 +8,14 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
 
+# Different whole numbers that fill so much of their range are row numbers.
+_FILLED = 2 / 3
 # Numbers that chance would have repeated about so often, but that never repeat, are
-# names: its probability is e⁻⁵ for numbers drawn evenly, and less for others.
-_EXPECTED_REPEATS = 5
+# names, too. Fewer might be days or measurements at equal distances.
+_EXPECTED_REPEATS = 50
 _YEARS = (1500, 2100)
 _ROWS = 8  # that a column of names has at least
-_ID = re.compile(r"(?:^|[\W_])(?i:id|ids|uuid|guid|key|index|rownum)$|[a-z](?:Id|ID)$")
+_ID = re.compile(r"(?:^|[\W_])(?i:id|ids|uuid|guid|rownum)$|[a-z](?:Id|ID)$")
 _MOST_CODES = 10
 _SAMPLE = 100_000  # rows
 _REPEATED = 0.01  # share of the rows that a mark for "not known" has
@@ -23,8 +25,8 @@ _GAP = 1.0  # between such a mark and the other values, in their range
 def name_rows(name: str, values: Vector) -> bool:
     """Return whether numbers name the rows, as an id does, and measure nothing.
 
-    They are whole, all different, and either fill their range so densely that chance
-    would have repeated some, as row numbers do, or the column is called an id.
+    They are whole, all different, and fill most of their range, as row numbers do, or
+    chance would have repeated many of them, or the column is called an id.
 
     Args:
         name: The column's.
@@ -40,8 +42,11 @@ def name_rows(name: str, values: Vector) -> bool:
         return False
     if len(np.unique(known)) < len(known) or np.any(known % 1):
         return False
-    repeats = len(known) ** 2 / (2 * (high - low + 1))
-    return bool(repeats >= _EXPECTED_REPEATS or _ID.search(name))
+    size = high - low + 1
+    repeats = len(known) ** 2 / (2 * size)
+    return bool(
+        len(known) >= _FILLED * size or repeats >= _EXPECTED_REPEATS or _ID.search(name)
+    )
 
 
 def count_codes(values: Vector) -> int:

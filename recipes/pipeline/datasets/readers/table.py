@@ -34,7 +34,7 @@ from recipes.pipeline.datasets.source import Source, list_first_five, quote_firs
 
 _HEAD_ROWS = 1000  # that suffice to guess what a column holds
 _QUOTED = "'{}'"
-_NAMES_ROWS = "it numbers the rows; --keep=COLUMN brings it back"
+_NAMES_ROWS = "it names the rows; --keep=COLUMN brings it back"
 
 
 def read(table: Table, options: TableOptions) -> Source:
@@ -57,7 +57,8 @@ def read(table: Table, options: TableOptions) -> Source:
     rows = _read_rows(table, options, readings)
     if readings[target].kind == "date":
         raise InputError(
-            f"--target: {quote(target)} holds dates; predict a number or a class"
+            f"--target: {quote(target)} holds dates; predict a number or a class, or "
+            f"say --numeric={target} if it holds numbers"
         )
     notes = [*_describe_rows(rows, target), *_drop_names(rows, options, readings)]
     notes += _describe_readings(readings)
@@ -93,8 +94,13 @@ def _read_rows(
             name: _decide_by_all(name, texts, table, options)
             for name, texts in rows.texts.items()
         }
-        readings |= decided
-        numbers = [n for n, r in decided.items() if not (is_coded(r) or r.dropped)]
+        # What the table itself takes for no number may be one without its quotes.
+        numbers = {
+            name: dataclasses.replace(reading, as_text=True)
+            for name, reading in decided.items()
+            if not (is_coded(reading) or reading.dropped)
+        }
+        readings |= decided | numbers
         if not numbers:
             return rows
         settled.update(numbers)
@@ -140,8 +146,13 @@ def read_as(
         for name in table.names
     }
     try:
-        rows = read_rows(table, readings, target.name)
-    except (NotNumbersError, MisfitError) as error:
+        try:
+            rows = read_rows(table, readings, target.name)
+        except NotNumbersError as error:
+            for name in error.columns:
+                readings[name] = dataclasses.replace(readings[name], as_text=True)
+            rows = read_rows(table, readings, target.name)
+    except MisfitError as error:
         name = error.columns[0]
         raise _misfit_error(table, name, readings[name], where) from None
     if not len(rows.target):
@@ -161,7 +172,7 @@ def _decide_by_head(table: Table, options: TableOptions) -> dict[str, Reading]:
     head = table.read_head()
     readings = {}
     for name in table.names:
-        used = (*options.features, *options.others, options.target)
+        used = (*options.features, *options.needed)
         if name in options.drop or (options.features and name not in used):
             readings[name] = Reading("numeric", dropped="as you asked")
             continue
@@ -204,7 +215,7 @@ def _decide(
         wanted=wanted.get(name, ""),  # type: ignore[arg-type]
         decimal=options.decimal,
         prefers_comma=table.layout.get("separator") == ";",
-        is_needed=name in (options.target, *options.others),
+        is_needed=name in (*options.needed, *options.keep),
         na_values=options.na_values,
     )
     # A dash among numbers is a blank, among texts it is one of them.
@@ -274,12 +285,13 @@ def _decide_by_all(
         InputError: It holds numbers but for a few cells.
     """
     reading = _decide(name, texts.counts, table, options)
-    if texts.is_full and not reading.dropped:
-        is_text = reading.kind == "text"
-        many = f"more than {MOST_MEGABYTES} MB of text"
-        return dataclasses.replace(
-            reading, dropped=many if is_text else "too many different texts"
-        )
+    if texts.is_full and is_coded(reading) and not reading.odd:
+        many = "too many different texts"
+        if reading.kind == "text":
+            many = f"more than {MOST_MEGABYTES} MB of text"
+        if name in options.needed:
+            raise InputError(f"{table.where}, column {quote(name)}: {many}")
+        return dataclasses.replace(reading, dropped=many)
     if not reading.odd:
         return reading
     odd = set(reading.odd)
@@ -300,7 +312,7 @@ def _drop_names(
     rows: Rows, options: TableOptions, readings: dict[str, Reading]
 ) -> Iterator[str]:
     """Leave out columns of numbers that name rows, and note codes and marks."""
-    asked_for = {*options.keep, *options.others, *options.features, *options.numeric}
+    asked_for = {*options.keep, *options.needed, *options.features, *options.numeric}
     codes, marks = [], []
     columns = [*rows.features.T, rows.target]
     for name, column in zip((*rows.names, options.target), columns, strict=True):

@@ -8,6 +8,7 @@ from recipes.checks.suggestions import suggest
 from recipes.errors import InputError, quote
 from recipes.pipeline.cli.config import DataConfig
 from recipes.pipeline.datasets.columns_file import ColumnsFile, read_columns
+from recipes.pipeline.datasets.description import Column
 from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.source import quote_first_five
 from recipes.pipeline.datasets.split import parse_split
@@ -27,7 +28,8 @@ class TableOptions:
         categorical: Columns that hold categories, whatever they look like.
         numeric: Columns that hold numbers.
         na_values: Texts that mean "not known", besides the usual ones.
-        others: Columns that are used for something else than to predict.
+        others: Columns that are used for something else than to predict, as they are
+            read if nothing else says how.
         decimal: The sign before decimals, "." or ",".
         layout: How a text table is divided into cells.
         text_flag: The first flag that is set and that only text tables have.
@@ -41,7 +43,7 @@ class TableOptions:
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     na_values: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    others: tuple[Column, ...] = ()
     decimal: str = ""
     layout: LayoutOptions = field(default_factory=LayoutOptions)
     text_flag: str = ""
@@ -64,10 +66,15 @@ class TableOptions:
             )
         taken = ("target", *_OF_COLUMNS)
         of_text = ("separator", "encoding", "header")
+        how, key = parse_split(config.split)
+        others = (
+            Column(config.weights),
+            Column(key, "categorical" if how == "group" else "numeric"),
+        )
         options = cls(
             text_flag=next((f for f in of_text if getattr(config, f) != "auto"), ""),
             **{name: getattr(config, name) for name in taken},
-            others=tuple(filter(None, [config.weights, parse_split(config.split)[1]])),
+            others=tuple(column for column in others if column.name),
             decimal=config.decimal.removeprefix("auto"),
             layout=LayoutOptions(
                 separator, config.encoding.removeprefix("auto"), config.header
@@ -88,9 +95,21 @@ class TableOptions:
                 f"--target: {quote(self.target)}, but the target of {path} is "
                 f"{quote(content.target.name)}"
             )
+        if content.target.kind not in ("numeric", "categorical"):
+            raise InputError(
+                f"{path}: the target is of kind {content.target.kind}; it should be "
+                "numeric or categorical"
+            )
+        if len(content.table.get("separator", ",")) != 1:
+            raise InputError(f"{path}: table.separator should be one character")
         before, detected = LayoutOptions.of_table(content.table), LayoutOptions()
         layout = self.layout if self.layout != detected else before
         return replace(self, columns=content, layout=layout)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that are never left out."""
+        return (self.target, *(column.name for column in self.others))
 
     @property
     def named(self) -> str:

@@ -86,17 +86,17 @@ def read_rows(
         name: "number" if _are_numbers(readings[name]) else "text"
         for name in (*names, target)
     }
+    misfits: dict[str, None] = {}
     for batch in table.read(types):
         columns: dict[str, Vector] = {}
-        misfits = []
         for name in types:
             if name in texts:
                 columns[name] = texts[name].encode(batch[name])
             else:
                 columns[name], fits = _decode(batch[name], readings[name])
-                misfits += [] if fits else [name]
+                misfits |= {} if fits else {name: None}
         if misfits:
-            raise MisfitError(tuple(misfits))
+            continue  # to find all of them
         label = columns.pop(target)
         block = (
             np.stack([*columns.values()], axis=1)
@@ -104,13 +104,16 @@ def read_rows(
             else np.empty((len(label), 0))
         )
         if (place := find_first_infinite(block)) is not None:
-            raise _describe_infinite(table, names[place[1]], is_target=False)
+            name = names[place[1]]
+            raise _describe_infinite(table, name, readings[name], is_target=False)
         if np.isinf(label).any():
-            raise _describe_infinite(table, target, is_target=True)
+            raise _describe_infinite(table, target, readings[target], is_target=True)
         known = ~np.isnan(label)
         unlabelled += int((~known).sum())
         features.append(block if known.all() else block[known])
         labels.append(label[known])
+    if misfits:
+        raise MisfitError(tuple(misfits))
     return Rows(
         names, features.finish(), labels.finish().reshape(-1), texts, unlabelled
     )
@@ -119,7 +122,7 @@ def read_rows(
 def _are_numbers(reading: Reading) -> bool:
     """Return whether the table itself can read a column's cells as numbers."""
     is_plain = reading.kind == "numeric" and not (reading.format or reading.odd)
-    return is_plain and all(map(is_number, reading.na_values))
+    return is_plain and not reading.as_text and all(map(is_number, reading.na_values))
 
 
 def is_coded(reading: Reading) -> bool:
@@ -166,12 +169,13 @@ def _decode(column: Any, reading: Reading) -> tuple[Vector, bool]:
     return values, fits
 
 
-def _describe_infinite(table: Table, name: str, *, is_target: bool) -> InputError:
+def _describe_infinite(
+    table: Table, name: str, reading: Reading, *, is_target: bool
+) -> InputError:
     """Return the error for a number that a float cannot hold."""
-    largest = _LARGEST[is_target]
 
-    def is_wrong(texts: list[str]) -> list[bool]:
-        return [is_number(text) and abs(float(text)) > largest for text in texts]
+    def is_wrong(texts: list[str]) -> Any:
+        return np.abs(parse(texts, reading)) > _LARGEST[is_target]
 
     text, place = locate(table, name, is_wrong)
     return InputError(

@@ -62,7 +62,10 @@ class Table(Protocol):
         """
 
     def locate(self, column: str, text: str) -> str:
-        """Return where a text first stands in a column: "line 57" or "row 57"."""
+        """Return where a text first stands in a column: "line 57" or "row 57".
+
+        It is "" if the text stands nowhere.
+        """
 
 
 def name_unnamed(number: int) -> str:

@@ -54,6 +54,7 @@ def test_numbers_in_dress(texts, expected):
         ["(12", "7"],
         ["five"],
         ["%", "5%"],
+        ['13.3"', '15.6"'],
     ],
 )
 def test_texts_with_digits_are_no_numbers(texts):
@@ -67,6 +68,7 @@ def test_a_comma_that_may_be_either_is_told():
     assert detect_number_format(texts, prefers_comma=True) == ("1,0", True)
     assert detect_number_format(texts, decimal=",") == ("1,0", False)
     assert detect_number_format(texts, decimal=".") == ("1,000.0", False)
+    assert detect_number_format(["0,964", "0,500"]) == ("1,0", False)
     assert "so 1,069 is 1069; --decimal" in decided(texts).note
 
 
@@ -102,7 +104,16 @@ def test_dates(texts, expected):
 
 @pytest.mark.parametrize(
     "texts",
-    [["2020-02-30"], ["2020-01-01", "soon"], ["a-b-c"], ["1/2/2020", "13/13/2020"]],
+    [
+        ["2020-02-30"],
+        ["2020-01-01", "soon"],
+        ["a-b-c"],
+        ["1/2/2020", "13/13/2020"],
+        ["5x10x20", "4x9x11"],
+        ["Q3 2015"],
+        ["3/1004"],
+        ["3-4/2020"],
+    ],
 )
 def test_texts_that_are_no_dates(texts):
     assert detect_date_format("a", texts) == ("", "")
@@ -112,6 +123,13 @@ def test_texts_that_are_no_dates(texts):
 def test_day_or_month_first_is_told_to_be_undecidable():
     assert detect_date_format("a", ["1/2/2020", "3/4/2020"]) == ("%d/%m/%Y", "%m/%d/%Y")
     assert "they may be %m/%d/%Y as well" in decided(["1/2/2020", "3/4/2020"]).note
+
+
+@pytest.mark.parametrize(
+    "texts", [["1.0107", "12.2020"], ["1013.2", "2003.4"], ["2020.01", "2021.12"]]
+)
+def test_plain_numbers_are_no_dates(texts):
+    assert decided(texts) == column_kinds.Reading("numeric")
 
 
 def test_eight_digits_are_a_date_where_the_name_says_so():
@@ -129,6 +147,12 @@ def test_few_odd_texts():
     assert decided(tickets).dropped == "too many different texts"
     assert decided([*many, "rotary"], wanted="categorical").kind == "categorical"
     assert decided(["0", "1", "2", "3+"], wanted="numeric").odd == ("3+",)
+    prices = [f"${1000 + number:,}.50" for number in range(100)]
+    reading = decided([*prices, "call"])
+    assert (reading.format, reading.odd) == ("$1,000.0", ("call",))
+    days = [f"2020-{1 + number // 28:02}-{1 + number % 28:02}" for number in range(100)]
+    reading = decided([*days, "soon"])
+    assert (reading.format, reading.odd) == ("%Y-%m-%d", ("soon",))
 
 
 RNG = np.random.default_rng(0)
@@ -149,6 +173,10 @@ RNG = np.random.default_rng(0)
         ("a", np.arange(50) + 0.5, False),
         ("year", np.arange(1980, 2020), False),
         ("a", np.arange(5), False),
+        ("age", RNG.choice(np.arange(20, 60), 20, replace=False), False),
+        ("days since start", 3 * np.arange(100), False),
+        ("price index", 100 + 7 * np.arange(12), False),
+        ("customer", RNG.choice(10**6, 20_000, replace=False), True),
     ],
 )
 def test_numbers_that_name_rows(name, values, expected):

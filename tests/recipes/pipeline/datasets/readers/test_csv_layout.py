@@ -5,6 +5,7 @@ import codecs
 import numpy as np
 import pytest
 
+from recipes.pipeline.datasets.columns_file import ColumnsFile, columns_text
 from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from tests.recipes.pipeline.datasets.loading import loaded, refused, write_table
@@ -232,3 +233,62 @@ def test_a_sentence_above_sentences_is_no_name(tmp_path, first, is_header):
     rows = [f"{'ham' if i % 3 else 'spam'}\tcall {i} to win it now" for i in range(9)]
     path = write_table(tmp_path, "\n".join([first, *rows, ""]))
     assert CsvTable(path).header == is_header
+
+
+@pytest.mark.parametrize("cell", ["   NA", "\t?", " -  ", '"""7.5"""', "\u00a07.5"])
+def test_cells_that_only_the_model_reads(tmp_path, cell):
+    """White space and quotes around a number or a blank, in training and in a test."""
+    rows = "".join(f"{i}.5,{i % 11}.5\n" for i in range(40))
+    path = write_table(tmp_path, f"a,y\n{rows}{cell},0.5\n")
+    expected = [np.nan] if "7" not in cell else [7.5]
+    data = loaded(path)
+    assert data.description.columns[0].kind == "numeric"
+    x, y = features(data)[:, 0], np.concatenate([p.target for p in data.parts.values()])
+    assert len(y) == 41
+    assert np.isnan(x).sum() == np.isnan(expected).sum()
+    test = write_table(tmp_path, f"a,y\n{cell},0.5\n", "test.csv")
+    (tmp_path / "data.csv").write_text(f"a,y\n{rows}")
+    data = loaded(path, test_dataset=str(test))
+    np.testing.assert_array_equal(data.test.features, [expected])
+
+
+def test_a_target_of_many_numbers_that_begins_blank(tmp_path):
+    rows = ["0.5,"] * 1000 + [f"{i % 97}.5,{i}.0625" for i in range(100_100)]
+    data = loaded(write_table(tmp_path, "\n".join(["x,y", *rows, ""])))
+    y = np.concatenate([part.target for part in data.parts.values()])
+    np.testing.assert_array_equal(np.sort(y), np.arange(100_100) + 0.0625)
+    assert data.description.notes[0].startswith("left out 1,000 rows")
+
+
+def test_files_put_together_with_their_headers(tmp_path):
+    text = "a,city,y\n" + "".join(f"{i}.5,{'uv'[i % 2]},{i % 7}.5\n" for i in range(30))
+    path = write_table(tmp_path, text * 2)
+    assert refused(path) == (
+        f"{path}, line 32, column 'a': 'a' is not a number, as 1 of 61 cells are not; "
+        "correct it, or use --na_values=a (not known), --categorical=a or --drop=a"
+    )
+
+
+def test_numbers_too_large_for_floats(tmp_path):
+    rows = "".join(f"{i} kg,{i}.5\n" for i in range(40))
+    path = write_table(tmp_path, f"a,y\n{rows}{'9' * 400} kg,0.5\n")
+    assert "line 42, column 'a': '999" in refused(path)
+
+
+def test_columns_for_weights_and_groups_are_kept(tmp_path):
+    rows = "".join(f"{i}.5,{i % 5},s{i},{i % 3}.5\n" for i in range(60))
+    path = write_table(tmp_path, "a,w,shop,y\n" + rows)
+    flags = {"features": ("a",), "weights": "w", "split": "group:shop"}
+    about = loaded(path, **flags).description
+    assert [column.name for column in about.columns] == ["a"]
+    text = columns_text(ColumnsFile(about.columns, about.target, table=about.layout))
+    file = write_table(tmp_path, text, "columns.json")
+    again = loaded(path, columns=str(file), weights="w", split="group:shop").description
+    assert again.columns == about.columns
+
+
+def test_a_text_column_is_kept_on_request(tmp_path):
+    path = write_table(tmp_path, FLAGS)
+    assert "dropped 'note': too many different texts" in loaded(path).description.notes
+    about = loaded(path, keep=("note",)).description
+    assert "note" in [column.name for column in about.columns]
