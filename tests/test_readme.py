@@ -203,7 +203,7 @@ def run_document(document: Path, scratch: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(request, tmp_path_factory):
+def documents(request, tmp_path_factory):
     """Run the documents under test, two at a time; each keeps one core busy."""
     with ThreadPoolExecutor(2) as pool:
         return {
@@ -213,14 +213,14 @@ def outcomes(request, tmp_path_factory):
             for document in (
                 item.callspec.params["document"]
                 for item in request.session.items
-                if "outcomes" in getattr(item, "fixturenames", ())
+                if "documents" in getattr(item, "fixturenames", ())
             )
         }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_every_block_runs_and_prints_what_is_shown(document, outcomes):
-    outcomes[document].result()
+def test_every_block_runs_and_prints_what_is_shown(document, documents):
+    documents[document].result()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)

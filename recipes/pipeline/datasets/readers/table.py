@@ -159,9 +159,9 @@ def read_as(
         raise _no_rows_error(table, target.name, rows.unlabelled)
     for name, texts in rows.texts.items():
         if texts.is_full:
+            many = _describe_too_many(readings[name])
             raise InputError(
-                f"{table.where}, column {quote(name)}: too many different texts, or "
-                f"more than {MOST_MEGABYTES} MB of them; take fewer rows"
+                f"{table.where}, column {quote(name)}: {many}; take fewer rows"
             )
     notes = [*_describe_rows(rows, target.name), *_describe_readings(readings)]
     return _build(table, readings, rows, target.name, notes)
@@ -286,9 +286,7 @@ def _decide_by_all(
     """
     reading = _decide(name, texts.counts, table, options)
     if texts.is_full and is_coded(reading) and not reading.odd:
-        many = "too many different texts"
-        if reading.kind == "text":
-            many = f"more than {MOST_MEGABYTES} MB of text"
+        many = _describe_too_many(reading)
         if name in options.needed:
             raise InputError(f"{table.where}, column {quote(name)}: {many}")
         return dataclasses.replace(reading, dropped=many)
@@ -306,6 +304,12 @@ def _decide_by_all(
         place,
         is_target=name == options.target,
     )
+
+
+def _describe_too_many(reading: Reading) -> str:
+    if reading.kind == "text":
+        return f"more than {MOST_MEGABYTES} MB of text"
+    return "too many different texts"
 
 
 def _drop_names(
