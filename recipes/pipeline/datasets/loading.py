@@ -312,7 +312,7 @@ def _refuse_blank_columns(found: Source, train: Examples) -> None:
         if count == len(train.target):
             raise InputError(
                 f"{found.where}: column {quote(column.name)} is blank in all {count} "
-                "training rows; remove it"
+                f"training rows; leave it out by --drop={column.name}"
             )
 
 

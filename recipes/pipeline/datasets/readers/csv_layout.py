@@ -91,7 +91,7 @@ def detect_layout(path: Path, options: LayoutOptions) -> tuple[Layout, bytes]:
     preamble = _count_preamble([cells for _, cells in lines])
     before = lines[preamble - 1][0][1] if preamble else 0
     if preamble:
-        notes += (f"skipped, as the table begins below: line 1 to {before}",)
+        notes += (f"skipped, as the table begins below them: {before} lines",)
     (_, end), first = lines[preamble]
     rows = [cells for _, cells in lines[preamble + 1 :]]
     header = _has_header(path, first, rows, options.header)

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ from recipes.pipeline.datasets.readers import files
 
 UTF8 = "utf-8"
 _BLOCK_BYTES = 1 << 20
-_FEW_LETTERS = 20
-_WINDOWS = ("cp1252", "cp1251")
+_ASCII = 127
+_FEW_LETTERS = 20  # that tell nothing
+_WESTERN, _CYRILLIC = "cp1252", "cp1251"
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 
 
 @contextmanager
@@ -60,16 +63,17 @@ def choose_encoding(path: Path, wanted: str) -> tuple[str, tuple[str, ...]]:
 def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """Guess the encoding of a file that is not UTF-8, and return notes about it.
 
-    An encoding of Windows is preferred: most tables that are not UTF-8 are written
-    there, and a few letters do not tell.
+    Words of Western Europe have a few letters with accents, written in Windows; in
+    others nearly all letters are beyond ASCII, and then their statistics tell.
     """
     line, sample = _find_undecodable_block(path)
-    if sum(byte > 127 for byte in sample) < _FEW_LETTERS:
-        sample = b""
-    matches: Any = charset_normalizer.from_bytes(sample) if sample else []
-    found = [match.encoding for match in matches]
-    used = next((name for name in _WINDOWS if name in found), "")
-    used = used or (found[0] if found else _WINDOWS[0])
+    words = [word for word in _WORD.findall(sample) if max(word) > _ASCII]
+    beyond = sum(byte > _ASCII for word in words for byte in word)
+    used = _WESTERN
+    if beyond >= max(_FEW_LETTERS, sum(map(len, words)) / 2):
+        matches: Any = charset_normalizer.from_bytes(sample)
+        found = [match.encoding for match in matches]
+        used = _CYRILLIC if _CYRILLIC in found else (*found, _WESTERN)[0]
     return used, (
         f"not UTF-8 (line {line}), read as {used}; --encoding names another encoding",
     )

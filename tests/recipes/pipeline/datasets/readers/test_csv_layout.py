@@ -63,17 +63,19 @@ def test_names_that_occur_twice(tmp_path):
 
 
 def test_lines_before_the_table(tmp_path):
-    path = write_table(tmp_path, "Sales 2020\n\na,b,y\n" + written(NUMBERS))
+    path = write_table(tmp_path, "Sales 2020\nin euros\na,b,y\n" + written(NUMBERS))
     about = loaded(path).description
     assert [c.name for c in about.columns] == ["a", "b"]
-    assert "skipped, as the table begins below: line 1 to 1" in about.notes
+    assert "skipped, as the table begins below them: 2 lines" in about.notes
 
 
 @pytest.mark.parametrize(
-    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252", "cp1251", "shift_jis"]
+    "encoding",
+    ["utf-8-sig", "utf-16", "utf-16-le", "cp1252", "cp1251", "shift_jis", "latin-1"],
 )
 def test_encodings(tmp_path, encoding):
-    word = {"cp1251": "Москва", "shift_jis": "東京"}.get(encoding, "Tromsø")
+    words = {"cp1251": "Москва", "shift_jis": "東京", "latin-1": "Köln"}
+    word = words.get(encoding, "Tromsø")
     text = "stadt,y\n" + "".join(f"{('x', word)[i % 2]},{i}.5\n" for i in range(60))
     path = tmp_path / "data.csv"
     bom = codecs.BOM_UTF16_LE if encoding == "utf-16-le" else b""
