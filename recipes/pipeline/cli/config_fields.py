@@ -142,7 +142,9 @@ def _field_entry(field: Field) -> tuple[str, str]:
         state = "on" if field.default else "off"
         return f"--[no]{field.name}", f"{field.help} (default: {state})"
     bounds = [str(domain.bounds)] if str(domain.bounds) else []
-    default = [f"default: {as_text(field.default)}"] if field.default != "" else []
+    default = (
+        [f"default: {as_text(field.default)}"] if field.default not in ("", ()) else []
+    )
     notes = "; ".join([*bounds, *default])
     left = f"--{field.name}={field.placeholder}"
     return left, f"{field.help} ({notes})" if notes else field.help

@@ -382,3 +382,7 @@ def test_flags_are_read_without_tensorflow():
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_help_says_no_default_where_nothing_is_one():
+    assert "(default: )" not in help_text(fields_of(DataConfig), "svm", "A recipe.")
