@@ -15,6 +15,7 @@ from recipes.pipeline.datasets.source import list_first_five
 
 # Scores of which less is better.
 _LESS_IS_BETTER = ("mse", "rmse", "mae", "log_loss")
+_FEWEST_ROWS = 30  # that a score is judged by
 _BLANK, _UNKNOWN = -1, -2
 
 
@@ -138,11 +139,20 @@ def compare(
         rows: Number of new rows.
     """
     test, promised = metrics.get("test", {}), metrics.get("test_interval", {})
-    table = [("", f"new rows ({rows:,})", "test of the run" if test else "", "")]
+    about = metrics.get("dataset", {})
+    head = f"new rows ({rows:,})"
+    if weights := about.get("weights"):
+        test, promised, head = {}, {}, f"{head}, unweighted"
+        yield (
+            f"the run's test scores are weighted by {quote(weights)}: no comparison "
+            "with them"
+        )
+    table = [("", head, "test of the run" if test else "", "")]
+    least = min(rows, about.get("test_rows", rows))
     for name, interval in intervals.items():
-        # Where rows have weights, the run has no intervals.
-        there = _show(test.get(name), promised.get(name))
-        reading = judge(name, interval, promised[name]) if name in promised else ""
+        there, reading = _show(test.get(name), promised.get(name)), ""
+        if name in promised:
+            reading = judge(name, interval, promised[name], least)
         table.append((name, _show(scores[name], interval), there, reading))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
@@ -150,14 +160,23 @@ def compare(
         yield f"  {'  '.join(cells)}".rstrip()
 
 
-def judge(name: str, interval: Sequence[float], promised: Sequence[float]) -> str:
+def judge(
+    name: str, interval: Sequence[float], promised: Sequence[float], rows: int
+) -> str:
     """Say whether a score is what the test promised: whether the intervals overlap.
+
+    Of few rows, or rows that are all equally right, resamples tell too little of what
+    other rows would be like.
 
     Args:
         name: The score's name.
         interval: The interval of the new rows' score.
         promised: The interval of the test rows' score.
+        rows: Their number, or that of the new rows if it is less.
     """
+    has_width = interval[0] < interval[1] and promised[0] < promised[1]
+    if rows < _FEWEST_ROWS or not has_width:
+        return "too few rows to tell"
     if interval[0] <= promised[1] and promised[0] <= interval[1]:
         return "as promised"
     is_less = interval[1] < promised[0]

@@ -46,6 +46,7 @@ def build_metrics(
             "features": len(description.columns),
             "target": description.target.name,
             "classes": list(description.target.levels),
+            **({"weights": description.weights} if description.weights else {}),
         },
         **contents,
         "seconds": seconds,

@@ -334,7 +334,10 @@ def test_a_threshold_decides_in_the_scores_too(made, tmp_path, capsys):
 def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     run = made["numbers"]
     rows = read_csv(run.table)
-    scored(run, run.table, tmp_path)
+    filled = tmp_path / "filled.csv"
+    texts = [",".join(row.values()) for row in rows if row["a"]]
+    filled.write_text("\n".join([",".join(rows[0]), *texts]) + "\n")
+    scored(run, filled, tmp_path)
     out = capsys.readouterr().out
     assert out.count("as promised") == 4
     wrong = tmp_path / "wrong.csv"
@@ -346,9 +349,34 @@ def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     scored(run, wrong, tmp_path)
     out = capsys.readouterr().out
     assert out.count("worse than promised") == 3  # a target that does not vary: no r2
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(lines[:30]) + "\n")
+    scored(run, few, tmp_path)
+    assert capsys.readouterr().out.count("too few rows to tell") == 3
     scored(run, run.table, tmp_path, target="a")
     out = capsys.readouterr().out
     assert "not scored, as 'a' is blank" in out
+
+
+def test_weighted_test_scores_are_not_compared(tmp_path, capsys):
+    recipe, table = recipes.linear_regression, tmp_path / "weighted.csv"
+    lines = [f"{i * i % 99},{1 + i % 3},{i * i % 99 + i % 7}" for i in range(200)]
+    table.write_text("\n".join(["a,w,y", *lines]) + "\n")
+    run = recipe.train_and_evaluate(
+        recipe.Config(
+            dataset=str(table),
+            out_dir=str(tmp_path / "run"),
+            weights="w",
+            report=False,
+        )
+    )
+    assert run.metrics["dataset"]["weights"] == "w"
+    capsys.readouterr()
+    scored(Made(run, table), table, tmp_path)
+    out = capsys.readouterr().out
+    assert "new rows (200), unweighted\n" in out
+    assert "the run's test scores are weighted by 'w': no comparison" in out
+    assert "test of the run" not in out
 
 
 def test_rows_that_cannot_be_scored_are_counted(made, tmp_path, capsys):
