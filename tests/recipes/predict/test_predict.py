@@ -302,6 +302,30 @@ def test_dressed_numbers_and_dates_are_read_as_the_run_s(made, tmp_path, capsys)
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("trained", ["cp1252", "utf-8"])
+def test_the_encoding_may_be_another(trained, tmp_path, capsys):
+    """A table in UTF-8 is read as such; any other in the run's encoding, if it can."""
+    recipe, table = recipes.linear_regression, tmp_path / "train.csv"
+    lines = [f"{'a' if i % 10 else 'é'},{i * i % 99},{i % 3}" for i in range(90)]
+    text = "\n".join(["mot,b,y", *lines]) + "\n"
+    table.write_text(text, encoding=trained)
+    run = recipe.train_and_evaluate(
+        recipe.Config(dataset=str(table), out_dir=str(tmp_path / "run"), report=False)
+    )
+    for encoding in ("cp1252", "utf-8"):
+        (tmp_path / "new.csv").write_text(text, encoding=encoding)
+        capsys.readouterr()
+        rows = scored(Made(run, table), tmp_path / "new.csv", tmp_path)
+        assert set(column(rows, "unseen_levels")) == {"0"}
+        out = capsys.readouterr().out
+        assert "--encoding" not in out
+        unlike = "read as utf-8, unlike the run's table, which is cp1252" in out
+        assert unlike == ((trained, encoding) == ("cp1252", "utf-8"))
+        assert ("not UTF-8 (line 2), read as cp1252\n" in out) == (
+            (trained, encoding) == ("utf-8", "cp1252")
+        )
+
+
 def test_a_threshold_decides_in_the_scores_too(made, tmp_path, capsys):
     """The test rows' accuracy here is what the run has measured."""
     run = recipes.svm.train_and_evaluate(
