@@ -503,8 +503,34 @@ def test_a_matrix_of_another_width_is_refused(made, predict, tmp_path):
         predict, tmp_path, f"--run={made['matrix'].folder}", "--dataset=new.csv"
     )
     assert line == (
-        "error: new.csv has 2 columns, but the model takes 3 numbers without names"
+        "error: new.csv has 2 columns without names, but the run's table had 4, the "
+        "target 'x4' among them; give the table all of them, or a header line with "
+        "their names"
     )
+
+
+@pytest.mark.parametrize("text", ["", "red"])
+def test_columns_without_names_are_not_taken_from_other_places(text, predict, tmp_path):
+    """Without its first column, the target, the others would be shifted."""
+    recipe, rng = recipes.linear_regression, np.random.default_rng(0)
+    cells = rng.normal(size=(60, 5)).round(3).astype(str)
+    if text:
+        cells[::3, 1], cells[1::3, 1], cells[2::3, 1] = text, "blue", "green"
+    for name, first in (("train.csv", 0), ("new.csv", 1)):
+        lines = [",".join(row[first:]) for row in cells]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    run = recipe.train_and_evaluate(
+        recipe.Config(
+            dataset=str(tmp_path / "train.csv"),
+            out_dir=str(tmp_path / "run"),
+            target="x1",
+            drop=("x4",),
+            report=False,
+        )
+    )
+    assert run.metrics["dataset"]["unnamed_columns"] == 5
+    line = check_refused(predict, tmp_path, "--run=run", "--dataset=new.csv")
+    assert "new.csv has 4 columns without names, but the run's table had 5" in line
 
 
 @pytest.mark.parametrize(
