@@ -79,10 +79,10 @@ def make_plan(
     as_texts = {
         column.name for column in _known(extras) if column.na_values or column.format
     }
-    needed = [*numbers, truth] if truth and is_regression else numbers
     types: dict[str, CellType] = {
         name: "text" if name in as_texts or (verbatim and name in kept) else "number"
-        for name in needed
+        for name in numbers
+        if name != truth
     }
     for name in (*texts, *filter(None, [truth]), *kept):
         types.setdefault(name, "text")
