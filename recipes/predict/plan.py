@@ -66,7 +66,7 @@ def make_plan(
             f"no scores of {quote(truth)}: the names of the classes are not known",
         )
         truth = ""
-    kept = ids or table.names
+    kept = tuple(dict.fromkeys(ids)) or table.names  # each once
     _require(table, kept, "--id: {}")
     if model.inputs:
         numbers = [n for n, dtype in model.inputs.items() if dtype != tf.string]

@@ -156,7 +156,9 @@ class Scorer:
 
     def _count(self, name: str, values: npt.NDArray[Any], scored: Scored) -> None:
         """Count the rows in each bin of a column."""
-        training = self.columns.training.get(name) if self.columns else None
+        known = self.columns
+        # Nothing drifts from no rows, which is what a file without their number says.
+        training = known.training.get(name) if known and known.training_rows else None
         if training and training.levels:
             bins = np.bincount(values, minlength=len(training.levels) + 2)
             scored.bins[name] = bins

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import shutil
 
 import numpy as np
@@ -145,6 +146,68 @@ def test_an_older_version_has_no_files_of_its_own(made, tmp_path, capsys):
     assert "unseen_levels" in rows[0]
 
 
+def test_a_model_of_any_name_is_a_model(made, tmp_path, capsys):
+    run = made["numbers"]
+    shutil.copytree(run.folder / "export/1", tmp_path / "run/export/best")
+    rows = scored(run, run.table, tmp_path, run=tmp_path / "run/export/best")
+    assert len(rows) == 300
+    assert "is not the model of the last run in its folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "why"),
+    [
+        (
+            "plants",
+            lambda content: content["target"]["levels"].reverse(),
+            "names other classes than metrics.json, or in another order",
+        ),
+        (
+            "numbers",
+            lambda content: content["columns"][2].update(kind="numeric", levels=[]),
+            "reads 'kind' otherwise than the model, as texts",
+        ),
+        (
+            "numbers",
+            lambda content: content["columns"][0].update(
+                kind="categorical", levels=["1", "2"]
+            ),
+            "reads 'a' otherwise than the model, as numbers",
+        ),
+    ],
+)
+def test_columns_that_are_not_the_model_s_are_ignored(
+    name, edit, why, made, tmp_path, capsys
+):
+    run = made[name]
+    shutil.copytree(run.folder, tmp_path / "run")
+    path = tmp_path / "run/columns.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    for each in content["columns"]:
+        del each["training"]
+    path.write_text(json.dumps(content))
+    whole = scored(run, run.table, tmp_path)
+    capsys.readouterr()
+    rows = scored(run, run.table, tmp_path, run=tmp_path / "run")
+    assert f"columns.json {why}: ignored\n" in capsys.readouterr().out
+    for row in whole:
+        del row["unseen_levels"]
+    assert rows == whole
+
+
+def test_nothing_drifts_from_no_rows(made, tmp_path, capsys):
+    run = made["numbers"]
+    shutil.copytree(run.folder, tmp_path / "run")
+    path = tmp_path / "run/columns.json"
+    content = json.loads(path.read_text())
+    del content["training_rows"]
+    path.write_text(json.dumps(content))
+    capsys.readouterr()
+    scored(run, run.table, tmp_path, run=tmp_path / "run")
+    assert "drift from" not in capsys.readouterr().out
+
+
 def test_a_run_that_exported_nothing_lends_the_model_no_files(
     made, predict, tmp_path, linear_regression
 ):
@@ -162,7 +225,8 @@ def test_parquet_and_gzip_hold_the_same_rows(made, tmp_path):
     rows = scored(run, run.table, tmp_path)
     assert scored(run, run.table, tmp_path, "out.csv.gz") == rows
     typed = scored(run, run.table, tmp_path, "out.parquet")
-    assert {name: type(value) for name, value in typed[1].items()} == {
+    filled = next(row for row in typed if row["light, %"] is not None)
+    assert {name: type(value) for name, value in filled.items()} == {
         **dict.fromkeys(("soil", "plant", "label"), str),
         "light, %": float,
         **{f"probability_{k}": float for k in run.run.metrics["dataset"]["classes"]},
@@ -195,7 +259,7 @@ def test_cells_are_kept_as_they_stand(made, tmp_path):
 
 def test_only_ids_are_kept(made, tmp_path):
     run = made["numbers"]
-    rows = scored(run, run.table, tmp_path, id=("y", "id"))
+    rows = scored(run, run.table, tmp_path, id=("y", "id", "y"))
     names = ["y", "id", "prediction", "blanks_filled", "unseen_levels"]
     assert list(rows[0]) == names
     assert column(rows, "id") == column(read_csv(run.table), "id")
