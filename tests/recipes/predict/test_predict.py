@@ -7,6 +7,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tensorflow as tf
@@ -476,6 +477,19 @@ def test_rows_that_cannot_be_scored_are_counted(made, tmp_path, capsys):
     assert "new rows (2)" in out
     assert "not scored, as 'plant' is blank: 1\n" in out
     assert "does not know ('cactus'): 1\n" in out
+
+
+def test_a_typed_target_has_the_scores_of_its_text(made, tmp_path, capsys):
+    run = made["numbers"]
+    table = pyarrow.csv.read_csv(run.table)
+    pyarrow.parquet.write_table(table, tmp_path / "new.parquet")
+    shown = []
+    for path in (run.table, tmp_path / "new.parquet"):
+        capsys.readouterr()
+        scored(run, path, tmp_path)
+        shown.append(capsys.readouterr().out.partition("drift")[2])
+    assert "r2" in shown[0]
+    assert shown[0] == shown[1]
 
 
 def test_a_target_that_is_not_known_yet_ends_no_prediction(made, tmp_path, capsys):
