@@ -40,9 +40,20 @@ def to_numbers(
         found = values.to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):
         found = found.astype(dtype, copy=False)
+    found = blank_out(found, na_values)
     if np.isinf(found).any():
         raise NotNumbersError((name,))
     return np.asarray(found)
+
+
+def blank_out(numbers: npt.NDArray[Any], na_values: Sequence[str]) -> npt.NDArray[Any]:
+    """Replace numbers, [n], that are equal to one of the texts by NaN.
+
+    As the model does: -999.0 is blank where -999 is.
+    """
+    blanks = [float(text) for text in _clean(na_values) if is_number(text)]
+    is_blank = np.isin(numbers, np.array(blanks, numbers.dtype))
+    return np.where(is_blank, np.nan, numbers) if is_blank.any() else numbers
 
 
 def describe_fault(

@@ -4,6 +4,7 @@ Run it with `python -m recipes.predict`, or call `predict(Config(...))`.
 """
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ from recipes.pipeline.datasets.readers.csv_layout import LayoutOptions
 from recipes.pipeline.datasets.readers.csv_table import CsvTable
 from recipes.pipeline.datasets.readers.open_table import open_table
 from recipes.pipeline.datasets.readers.table_source import NotNumbersError, Table
+from recipes.pipeline.datasets.readers.text_stream import (
+    HINT,
+    UTF8,
+    is_beyond_ascii_in_utf8,
+)
 from recipes.predict import answers, drift, exported, writing
 from recipes.predict.arrays import ArrayTable, is_array_file
 from recipes.predict.cells import describe_fault
@@ -56,7 +62,7 @@ def predict(config: Config) -> Path:
     )
     named, renamed = answers.tell_apart(named, plan.kept)
     for note in (*extras.notes, *table.notes, *plan.notes, *unnamed, *renamed):
-        print(note, flush=True)
+        print(note.removesuffix(HINT), flush=True)  # there is no such flag here
     names = [*plan.kept, *named]
     scorer = Scorer(model, plan, extras.columns, extras.classes, names, as_text=as_text)
     task: Task = "regression" if "prediction" in model.outputs else "classification"
@@ -85,8 +91,10 @@ def open_rows(dataset: str, model: Exported, extras: Extras) -> Table:
     def open_text(path: Path) -> Table:
         """Open a text as the run's was laid out, if that fits, or as it looks."""
         with contextlib.suppress(InputError):
-            table = CsvTable(path, before)
+            encoding, told = choose_encoding(path, before.encoding)
+            table = CsvTable(path, dataclasses.replace(before, encoding=encoding))
             if set(model.inputs) <= set(table.names):
+                table.notes += told
                 return table
         try:
             return CsvTable(path)
@@ -96,6 +104,20 @@ def open_rows(dataset: str, model: Exported, extras: Extras) -> Table:
             return CsvTable(path, LayoutOptions(header="no"))
 
     return open_table(dataset, "--dataset", open_text, formats)
+
+
+def choose_encoding(path: Path, before: str) -> tuple[str, tuple[str, ...]]:
+    """Return the encoding to read a text by, "" to detect it, and notes.
+
+    Args:
+        path: The file.
+        before: The encoding of the run's table, "" if it is not known.
+    """
+    if not before or before.startswith("utf"):
+        return "", ()
+    if is_beyond_ascii_in_utf8(path):
+        return UTF8, (f"read as {UTF8}, unlike the run's table, which is {before}",)
+    return before, ()
 
 
 def write_predictions(

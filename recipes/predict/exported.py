@@ -91,9 +91,9 @@ def find(run: str) -> tuple[Path, Path | None]:
     path = Path(run)
     if (path / _MODEL).is_file():
         folder = path.absolute().parent.parent
-        is_newest = path.absolute().parent.name == EXPORT and (
-            newest_export(folder).name == path.absolute().name
-        )
+        name, place = path.absolute().name, path.absolute().parent.name
+        is_version = place == EXPORT and name.isdecimal()
+        is_newest = is_version and newest_export(folder).name == name
         return path, folder if is_newest else None
     if not path.is_dir():
         raise InputError(f"--run: there is no folder {quote(run)}")
@@ -159,14 +159,31 @@ def read_extras(folder: Path | None, model: Exported) -> Extras:
     columns, metrics, notes = None, _read_metrics(folder / "metrics.json"), []
     if (folder / NAME).is_file():
         columns = read_columns(folder / NAME)
-        if {column.name for column in columns.columns} != set(model.inputs):
-            notes.append(f"{folder / NAME} names other columns than the model: ignored")
+        if why := _find_mismatch(columns, model, metrics):
+            notes.append(f"{folder / NAME} {why}: ignored")
             columns = None
     if columns is None and model.inputs:
         notes.append(f"without {NAME}: no drift of the columns, no unseen_levels")
     if not metrics:
         notes.append("without metrics.json: no comparison with the run's test scores")
     return Extras(columns, metrics, tuple(notes))
+
+
+def _find_mismatch(
+    columns: ColumnsFile, model: Exported, metrics: Mapping[str, Any]
+) -> str:
+    """Return in what an edited `columns.json` is not the model's, "" if in nothing."""
+    if {column.name for column in columns.columns} != set(model.inputs):
+        return "names other columns than the model"
+    for column in columns.columns:
+        takes_texts = model.inputs[column.name] == tf.string
+        if takes_texts != (column.kind != "numeric" or bool(column.format)):
+            taken = "texts" if takes_texts else "numbers"
+            return f"reads {quote(column.name)} otherwise than the model, as {taken}"
+    levels = [*columns.target.levels]
+    if metrics and metrics["dataset"].get("classes", levels) != levels:
+        return "names other classes than metrics.json, or in another order"
+    return ""
 
 
 _LEFT_OUT = "no drift of the columns, no unseen_levels, no comparison of scores"

@@ -57,6 +57,7 @@ def make_plan(
     Raises:
         InputError: A column is missing.
     """
+    _check_places(table, extras)
     is_regression = "prediction" in model.outputs
     truth = _find_target(table, extras, target)
     notes: tuple[str, ...] = ()
@@ -65,7 +66,7 @@ def make_plan(
             f"no scores of {quote(truth)}: the names of the classes are not known",
         )
         truth = ""
-    kept = ids or table.names
+    kept = tuple(dict.fromkeys(ids)) or table.names  # each once
     _require(table, kept, "--id: {}")
     if model.inputs:
         numbers = [n for n, dtype in model.inputs.items() if dtype != tf.string]
@@ -78,14 +79,34 @@ def make_plan(
     as_texts = {
         column.name for column in _known(extras) if column.na_values or column.format
     }
-    needed = [*numbers, truth] if truth and is_regression else numbers
     types: dict[str, CellType] = {
         name: "text" if name in as_texts or (verbatim and name in kept) else "number"
-        for name in needed
+        for name in numbers
+        if name != truth
     }
     for name in (*texts, *filter(None, [truth]), *kept):
         types.setdefault(name, "text")
     return Plan(tuple(numbers), tuple(texts), tuple(kept), truth, types, notes)
+
+
+def _check_places(table: Table, extras: Extras) -> None:
+    """Check that x1, x2, … are the columns that they were in the run's table.
+
+    Raises:
+        InputError: A table without a header line has another number of columns, and it
+            is not only the target that is missing behind the last one.
+    """
+    before = extras.metrics.get("dataset", {}).get("unnamed_columns", 0)
+    if not before or table.header or isinstance(table, ArrayTable):
+        return
+    found = len(table.names)
+    lacks_target = found == before - 1 and extras.target == f"x{before}"
+    if found != before and not lacks_target:
+        raise InputError(
+            f"{table.where} has {found} columns without names, but the run's table had "
+            f"{before}, the target {quote(extras.target)} among them; give the table "
+            "all of them, or a header line with their names"
+        )
 
 
 def _known(extras: Extras) -> tuple[Column, ...]:

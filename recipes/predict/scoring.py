@@ -21,7 +21,7 @@ from recipes.predict.cells import TextColumn, to_numbers
 from recipes.predict.drift import Counts
 from recipes.predict.exported import Exported
 from recipes.predict.plan import Plan
-from recipes.predict.truth import encode_classes
+from recipes.predict.truth import encode_classes, encode_numbers
 from recipes.predict.writing import format_rows
 
 STEP_ROWS = 8192
@@ -36,7 +36,7 @@ class Scored:
         part: What the output's writer takes.
         outputs: What the model answers, by name.
         target: The truth, if it is there, as `Truth.add` takes it.
-        others: Texts of classes that the model does not know.
+        others: Texts of the target that are no class of the model, or no number.
         blanks: Needed cells of each row that are blank, or not in their column's
             format, [n].
         unseen: Texts of each row that no level is, [n].
@@ -127,8 +127,6 @@ class Scorer:
 
     def dtype_of(self, name: str) -> Any:
         """Return the dtype that the numbers of a column have to fit into."""
-        if name == self.plan.target and name not in self._model.inputs:
-            return np.float64
         return self._model.inputs.get(name, self._model.dtype).as_numpy_dtype
 
     def na_values_of(self, name: str) -> Sequence[str]:
@@ -158,7 +156,9 @@ class Scorer:
 
     def _count(self, name: str, values: npt.NDArray[Any], scored: Scored) -> None:
         """Count the rows in each bin of a column."""
-        training = self.columns.training.get(name) if self.columns else None
+        known = self.columns
+        # Nothing drifts from no rows, which is what a file without their number says.
+        training = known.training.get(name) if known and known.training_rows else None
         if training and training.levels:
             bins = np.bincount(values, minlength=len(training.levels) + 2)
             scored.bins[name] = bins
@@ -177,8 +177,6 @@ class Scorer:
             return
         if "prediction" not in self._model.outputs:
             scored.target, scored.others = encode_classes(batch[name], self._classes)
-        elif name in self.known and self.known[name].format:
-            scored.target = TextColumn(self.known[name])(batch[name]).values
         else:
-            na_values = self.na_values_of(name)
-            scored.target = to_numbers(name, batch[name], np.float64, na_values)
+            column = self.known.get(name, Column(name))
+            scored.target, scored.others = encode_numbers(batch[name], column)

@@ -83,6 +83,9 @@ class Description:
     target_log: Log = ""
     threshold: Threshold | None = None  # None: the scores decide
     weights: str = ""  # name of the column that the rows' weights come from
+    # All columns of a table without a header line, where the names count the places;
+    # else 0.
+    unnamed_columns: int = 0
 
     @property
     def learned_name(self) -> str:

@@ -246,6 +246,7 @@ def _describe(
         notes=(*found.notes, *merged, *unseen),
         image_shape=found.image_shape,
         layout=found.layout,
+        unnamed_columns=found.unnamed_columns,
         target_log=log,
         weights=config.weights,
     )

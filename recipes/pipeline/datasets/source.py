@@ -41,6 +41,7 @@ class Source:
     first_index: int | None = None  # of a LIBSVM file: index of its first column
     image_shape: tuple[int, ...] = ()  # (h, w) or (h, w, c) if rows are images
     layout: Mapping[str, Any] = field(default_factory=dict)  # as of `Description`
+    unnamed_columns: int = 0  # as of `Description`
 
 
 def check_width(width: int, where: str) -> None:

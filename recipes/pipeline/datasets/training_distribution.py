@@ -28,28 +28,34 @@ class Distribution:
         deciles: The least value, the nine deciles and the largest value of a numeric
             column; empty for a categorical one.
         levels: The levels of a categorical column; empty for a numeric one.
+        below_largest: The second largest different value of a numeric column, if the
+            largest is its ninth decile already; else None.
     """
 
     shares: tuple[float, ...]
     blank_share: float
     deciles: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    below_largest: float | None = None
 
     @property
     def cuts(self) -> npt.NDArray[np.float64]:
         """The largest value of each bin but the last, [bins - 1], rising."""
-        return find_cuts(self.deciles)
+        return find_cuts(self.deciles, self.below_largest)
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry `training` of `columns.json`."""
         if self.levels:
             shares = dict(zip(self.levels, self.shares, strict=True))
             return {"blank_share": self.blank_share, "shares": shares}
-        return {
+        entry = {
             "blank_share": self.blank_share,
             "deciles": list(self.deciles),
             "shares": list(self.shares),
         }
+        if self.below_largest is not None:
+            entry["below_largest"] = self.below_largest
+        return entry
 
     @classmethod
     def from_json(cls, entry: Any, levels: Sequence[str]) -> "Distribution":
@@ -64,15 +70,17 @@ class Distribution:
         """
         entry = entry if isinstance(entry, dict) else {}
         blank, shares = entry.get("blank_share"), entry.get("shares")
-        deciles = entry.get("deciles", [])
+        deciles, below = entry.get("deciles", []), entry.get("below_largest")
         if levels and isinstance(shares, dict) and set(shares) <= set(levels):
             found = [shares.get(level, 0.0) for level in levels]
             if not deciles and _are_shares([blank, *found]):
                 return cls(tuple(found), blank, levels=tuple(levels))
         elif not levels and isinstance(shares, list) and _are_rising(deciles):
-            fits = len(shares) == len(find_cuts(deciles)) + 1
+            fits = below is None or (_is_number(below) and below < deciles[-1])
+            fits = fits and len(shares) == len(find_cuts(deciles, below)) + 1
             if fits and _are_shares([blank, *shares]):
-                return cls(tuple(shares), blank, tuple(map(float, deciles)))
+                deciles = tuple(map(float, deciles))
+                return cls(tuple(shares), blank, deciles, below_largest=below)
         kind = "each level's share" if levels else "11 rising deciles and bins' shares"
         raise ValueError(
             f"expected blank_share and {kind}, which add up to 1; remove the entry "
@@ -80,20 +88,25 @@ class Distribution:
         )
 
 
-def find_cuts(deciles: Sequence[float]) -> npt.NDArray[np.float64]:
+def find_cuts(
+    deciles: Sequence[float], below_largest: float | None = None
+) -> npt.NDArray[np.float64]:
     """Return where a numeric column's values are divided into bins.
 
-    A value that many rows share is several deciles at once; it divides only once. So a
-    column of zeros and ones has two bins.
+    A value that many rows share is several deciles at once; it divides only once. If it
+    is the largest, it has a bin of its own. So a column of zeros and ones has two bins,
+    however rare one of them is.
 
     Args:
         deciles: The 11 deciles, from the least to the largest value.
+        below_largest: The second largest value, if the ninth decile is the largest.
 
     Returns:
-        The different values among the nine inner deciles that are less than the
-        largest value: bin i holds what is above cut i - 1, up to cut i.
+        The different values among these and the nine inner deciles that are less than
+        the largest value: bin i holds what is above cut i - 1, up to cut i.
     """
-    inner = np.unique(np.asarray(deciles[1:-1], np.float64))
+    extra = [] if below_largest is None else [below_largest]
+    inner = np.unique(np.asarray([*deciles[1:-1], *extra], np.float64))
     return inner[inner < deciles[-1]]
 
 
@@ -145,6 +158,7 @@ def describe_column(column: Column, values: npt.NDArray[Any]) -> Distribution:
         values: [n] numbers, or codes of the column's levels; NaN for a blank. Not all
             are blank.
     """
+    below = None
     if column.kind == "categorical":
         places = np.where(np.isnan(values), len(column.levels), values).astype(int)
         counts = np.bincount(places, minlength=len(column.levels) + 1)
@@ -155,9 +169,12 @@ def describe_column(column: Column, values: npt.NDArray[Any]) -> Distribution:
         # Values that occur: between two of them a decile could be no float32.
         found = np.quantile(filled, _TENTHS, method="inverted_cdf")
         deciles = tuple(float(str(decile)) for decile in found)
-        counts = count_bins(values, find_cuts(deciles))
+        lesser = filled[filled < found[-1]]
+        if found[-2] == found[-1] and len(lesser):
+            below = float(str(lesser.max()))
+        counts = count_bins(values, find_cuts(deciles, below))
     *shares, blank = (counts / len(values)).tolist()
-    return Distribution(tuple(shares), blank, deciles, column.levels)
+    return Distribution(tuple(shares), blank, deciles, column.levels, below)
 
 
 def _are_shares(values: list[Any]) -> bool:

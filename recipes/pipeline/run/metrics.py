@@ -36,6 +36,10 @@ def build_metrics(
             they include later stages.
     """
     description = data.description
+    optional = {
+        "weights": description.weights,
+        "unnamed_columns": description.unnamed_columns,
+    }
     return {
         "recipe": recipe,
         "run": run,
@@ -46,6 +50,7 @@ def build_metrics(
             "features": len(description.columns),
             "target": description.target.name,
             "classes": list(description.target.levels),
+            **{name: value for name, value in optional.items() if value},
         },
         **contents,
         "seconds": seconds,

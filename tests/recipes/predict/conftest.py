@@ -33,7 +33,7 @@ def predict() -> Commands:
     return Commands("recipes.predict", "recipes.predict.command")
 
 
-def write_numbers(path: Path, rng: np.random.Generator, rows: int = 120) -> None:
+def write_numbers(path: Path, rng: np.random.Generator, rows: int = 300) -> None:
     """Write a table with a number to predict, blanks and a text column."""
     a, b = rng.normal(5, 2, (2, rows)).round(3)
     kind = rng.choice(["red", "blue"], rows)

@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import json
 import shutil
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import tensorflow as tf
@@ -145,6 +147,68 @@ def test_an_older_version_has_no_files_of_its_own(made, tmp_path, capsys):
     assert "unseen_levels" in rows[0]
 
 
+def test_a_model_of_any_name_is_a_model(made, tmp_path, capsys):
+    run = made["numbers"]
+    shutil.copytree(run.folder / "export/1", tmp_path / "run/export/best")
+    rows = scored(run, run.table, tmp_path, run=tmp_path / "run/export/best")
+    assert len(rows) == 300
+    assert "is not the model of the last run in its folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "why"),
+    [
+        (
+            "plants",
+            lambda content: content["target"]["levels"].reverse(),
+            "names other classes than metrics.json, or in another order",
+        ),
+        (
+            "numbers",
+            lambda content: content["columns"][2].update(kind="numeric", levels=[]),
+            "reads 'kind' otherwise than the model, as texts",
+        ),
+        (
+            "numbers",
+            lambda content: content["columns"][0].update(
+                kind="categorical", levels=["1", "2"]
+            ),
+            "reads 'a' otherwise than the model, as numbers",
+        ),
+    ],
+)
+def test_columns_that_are_not_the_model_s_are_ignored(
+    name, edit, why, made, tmp_path, capsys
+):
+    run = made[name]
+    shutil.copytree(run.folder, tmp_path / "run")
+    path = tmp_path / "run/columns.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    for each in content["columns"]:
+        del each["training"]
+    path.write_text(json.dumps(content))
+    whole = scored(run, run.table, tmp_path)
+    capsys.readouterr()
+    rows = scored(run, run.table, tmp_path, run=tmp_path / "run")
+    assert f"columns.json {why}: ignored\n" in capsys.readouterr().out
+    for row in whole:
+        del row["unseen_levels"]
+    assert rows == whole
+
+
+def test_nothing_drifts_from_no_rows(made, tmp_path, capsys):
+    run = made["numbers"]
+    shutil.copytree(run.folder, tmp_path / "run")
+    path = tmp_path / "run/columns.json"
+    content = json.loads(path.read_text())
+    del content["training_rows"]
+    path.write_text(json.dumps(content))
+    capsys.readouterr()
+    scored(run, run.table, tmp_path, run=tmp_path / "run")
+    assert "drift from" not in capsys.readouterr().out
+
+
 def test_a_run_that_exported_nothing_lends_the_model_no_files(
     made, predict, tmp_path, linear_regression
 ):
@@ -162,7 +226,8 @@ def test_parquet_and_gzip_hold_the_same_rows(made, tmp_path):
     rows = scored(run, run.table, tmp_path)
     assert scored(run, run.table, tmp_path, "out.csv.gz") == rows
     typed = scored(run, run.table, tmp_path, "out.parquet")
-    assert {name: type(value) for name, value in typed[1].items()} == {
+    filled = next(row for row in typed if row["light, %"] is not None)
+    assert {name: type(value) for name, value in filled.items()} == {
         **dict.fromkeys(("soil", "plant", "label"), str),
         "light, %": float,
         **{f"probability_{k}": float for k in run.run.metrics["dataset"]["classes"]},
@@ -195,7 +260,7 @@ def test_cells_are_kept_as_they_stand(made, tmp_path):
 
 def test_only_ids_are_kept(made, tmp_path):
     run = made["numbers"]
-    rows = scored(run, run.table, tmp_path, id=("y", "id"))
+    rows = scored(run, run.table, tmp_path, id=("y", "id", "y"))
     names = ["y", "id", "prediction", "blanks_filled", "unseen_levels"]
     assert list(rows[0]) == names
     assert column(rows, "id") == column(read_csv(run.table), "id")
@@ -302,6 +367,30 @@ def test_dressed_numbers_and_dates_are_read_as_the_run_s(made, tmp_path, capsys)
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("trained", ["cp1252", "utf-8"])
+def test_the_encoding_may_be_another(trained, tmp_path, capsys):
+    """A table in UTF-8 is read as such; any other in the run's encoding, if it can."""
+    recipe, table = recipes.linear_regression, tmp_path / "train.csv"
+    lines = [f"{'a' if i % 10 else 'é'},{i * i % 99},{i % 3}" for i in range(90)]
+    text = "\n".join(["mot,b,y", *lines]) + "\n"
+    table.write_text(text, encoding=trained)
+    run = recipe.train_and_evaluate(
+        recipe.Config(dataset=str(table), out_dir=str(tmp_path / "run"), report=False)
+    )
+    for encoding in ("cp1252", "utf-8"):
+        (tmp_path / "new.csv").write_text(text, encoding=encoding)
+        capsys.readouterr()
+        rows = scored(Made(run, table), tmp_path / "new.csv", tmp_path)
+        assert set(column(rows, "unseen_levels")) == {"0"}
+        out = capsys.readouterr().out
+        assert "--encoding" not in out
+        unlike = "read as utf-8, unlike the run's table, which is cp1252" in out
+        assert unlike == ((trained, encoding) == ("cp1252", "utf-8"))
+        assert ("not UTF-8 (line 2), read as cp1252\n" in out) == (
+            (trained, encoding) == ("utf-8", "cp1252")
+        )
+
+
 def test_a_threshold_decides_in_the_scores_too(made, tmp_path, capsys):
     """The test rows' accuracy here is what the run has measured."""
     run = recipes.svm.train_and_evaluate(
@@ -334,7 +423,10 @@ def test_a_threshold_decides_in_the_scores_too(made, tmp_path, capsys):
 def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     run = made["numbers"]
     rows = read_csv(run.table)
-    scored(run, run.table, tmp_path)
+    filled = tmp_path / "filled.csv"
+    texts = [",".join(row.values()) for row in rows if row["a"]]
+    filled.write_text("\n".join([",".join(rows[0]), *texts]) + "\n")
+    scored(run, filled, tmp_path)
     out = capsys.readouterr().out
     assert out.count("as promised") == 4
     wrong = tmp_path / "wrong.csv"
@@ -346,9 +438,34 @@ def test_scores_are_compared_with_the_test(made, tmp_path, capsys):
     scored(run, wrong, tmp_path)
     out = capsys.readouterr().out
     assert out.count("worse than promised") == 3  # a target that does not vary: no r2
+    few = tmp_path / "few.csv"
+    few.write_text("\n".join(lines[:30]) + "\n")
+    scored(run, few, tmp_path)
+    assert capsys.readouterr().out.count("too few rows to tell") == 3
     scored(run, run.table, tmp_path, target="a")
     out = capsys.readouterr().out
     assert "not scored, as 'a' is blank" in out
+
+
+def test_weighted_test_scores_are_not_compared(tmp_path, capsys):
+    recipe, table = recipes.linear_regression, tmp_path / "weighted.csv"
+    lines = [f"{i * i % 99},{1 + i % 3},{i * i % 99 + i % 7}" for i in range(200)]
+    table.write_text("\n".join(["a,w,y", *lines]) + "\n")
+    run = recipe.train_and_evaluate(
+        recipe.Config(
+            dataset=str(table),
+            out_dir=str(tmp_path / "run"),
+            weights="w",
+            report=False,
+        )
+    )
+    assert run.metrics["dataset"]["weights"] == "w"
+    capsys.readouterr()
+    scored(Made(run, table), table, tmp_path)
+    out = capsys.readouterr().out
+    assert "new rows (200), unweighted\n" in out
+    assert "the run's test scores are weighted by 'w': no comparison" in out
+    assert "test of the run" not in out
 
 
 def test_rows_that_cannot_be_scored_are_counted(made, tmp_path, capsys):
@@ -360,6 +477,29 @@ def test_rows_that_cannot_be_scored_are_counted(made, tmp_path, capsys):
     assert "new rows (2)" in out
     assert "not scored, as 'plant' is blank: 1\n" in out
     assert "does not know ('cactus'): 1\n" in out
+
+
+def test_a_typed_target_has_the_scores_of_its_text(made, tmp_path, capsys):
+    run = made["numbers"]
+    table = pyarrow.csv.read_csv(run.table)
+    pyarrow.parquet.write_table(table, tmp_path / "new.parquet")
+    shown = []
+    for path in (run.table, tmp_path / "new.parquet"):
+        capsys.readouterr()
+        scored(run, path, tmp_path)
+        shown.append(capsys.readouterr().out.partition("drift")[2])
+    assert "r2" in shown[0]
+    assert shown[0] == shown[1]
+
+
+def test_a_target_that_is_not_known_yet_ends_no_prediction(made, tmp_path, capsys):
+    (tmp_path / "new.csv").write_text("a,b,kind,y\n1,2,red,5\n1,2,red,TBD\n")
+    rows = scored(made["numbers"], tmp_path / "new.csv", tmp_path)
+    assert column(rows, "y") == ["5", "TBD"]
+    assert len(set(column(rows, "prediction"))) == 1
+    out = capsys.readouterr().out
+    assert "new rows (1)" in out
+    assert "is not the number that it was in the run ('TBD'): 1\n" in out
 
 
 def test_the_drift_is_shown(made, tmp_path, capsys):
@@ -417,11 +557,6 @@ def check_refused(predict, folder, *arguments):
             "new.csv, line 3, column 'b': '1e39' is not finite or too large",
         ),
         (
-            "a,b,kind,y\n1,2,red,5\n1,2,red,high\n",
-            (),
-            "new.csv, line 3, column 'y': 'high' is not a number",
-        ),
-        (
             "a,b,kind\n1,2,red\n1,2\n",
             (),
             "new.csv, line 3: 2 cells, but 3 are expected",
@@ -451,8 +586,34 @@ def test_a_matrix_of_another_width_is_refused(made, predict, tmp_path):
         predict, tmp_path, f"--run={made['matrix'].folder}", "--dataset=new.csv"
     )
     assert line == (
-        "error: new.csv has 2 columns, but the model takes 3 numbers without names"
+        "error: new.csv has 2 columns without names, but the run's table had 4, the "
+        "target 'x4' among them; give the table all of them, or a header line with "
+        "their names"
     )
+
+
+@pytest.mark.parametrize("text", ["", "red"])
+def test_columns_without_names_are_not_taken_from_other_places(text, predict, tmp_path):
+    """Without its first column, the target, the others would be shifted."""
+    recipe, rng = recipes.linear_regression, np.random.default_rng(0)
+    cells = rng.normal(size=(60, 5)).round(3).astype(str)
+    if text:
+        cells[::3, 1], cells[1::3, 1], cells[2::3, 1] = text, "blue", "green"
+    for name, first in (("train.csv", 0), ("new.csv", 1)):
+        lines = [",".join(row[first:]) for row in cells]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+    run = recipe.train_and_evaluate(
+        recipe.Config(
+            dataset=str(tmp_path / "train.csv"),
+            out_dir=str(tmp_path / "run"),
+            target="x1",
+            drop=("x4",),
+            report=False,
+        )
+    )
+    assert run.metrics["dataset"]["unnamed_columns"] == 5
+    line = check_refused(predict, tmp_path, "--run=run", "--dataset=new.csv")
+    assert "new.csv has 4 columns without names, but the run's table had 5" in line
 
 
 @pytest.mark.parametrize(

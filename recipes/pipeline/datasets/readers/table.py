@@ -386,6 +386,7 @@ def _build(
         dropped=dropped,
         notes=(*table.notes, *notes),
         layout=table.layout,
+        unnamed_columns=0 if table.header else len(table.names),
     )
 
 

@@ -14,6 +14,7 @@ from recipes.errors import InputError
 from recipes.pipeline.datasets.readers import files
 
 UTF8 = "utf-8"
+HINT = "; --encoding names another encoding"  # at the end of notes
 _BLOCK_BYTES = 1 << 20
 _ASCII = 127
 _FEW_LETTERS = 20  # that tell nothing
@@ -60,6 +61,21 @@ def choose_encoding(path: Path, wanted: str) -> tuple[str, tuple[str, ...]]:
     return UTF8, ()
 
 
+def is_beyond_ascii_in_utf8(path: Path) -> bool:
+    """Return whether a file is UTF-8 throughout, with characters beyond ASCII.
+
+    Hardly any text of another encoding is, so it is UTF-8 whatever others were.
+    """
+    _, sample = _find_undecodable_block(path)
+    if sample:
+        return False
+    with files.open_decompressed(path) as stream:
+        return any(
+            not block.isascii()
+            for block in iter(lambda: stream.read(_BLOCK_BYTES), b"")
+        )
+
+
 def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """Guess the encoding of a file that is not UTF-8, and return notes about it.
 
@@ -74,9 +90,7 @@ def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
         matches: Any = charset_normalizer.from_bytes(sample)
         found = [match.encoding for match in matches]
         used = _CYRILLIC if _CYRILLIC in found else (*found, _WESTERN)[0]
-    return used, (
-        f"not UTF-8 (line {line}), read as {used}; --encoding names another encoding",
-    )
+    return used, (f"not UTF-8 (line {line}), read as {used}{HINT}",)
 
 
 class BlockStream(io.RawIOBase):
@@ -135,4 +149,8 @@ def _find_undecodable_block(path: Path) -> tuple[int, bytes]:
             except UnicodeDecodeError as error:
                 return line + error.object[: error.start].count(b"\n"), block
             line += block.count(b"\n")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        return line, error.object
     return line, b""

@@ -1,5 +1,7 @@
 """How a column's values are distributed over the training rows."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from recipes.pipeline.datasets import Column
 from recipes.pipeline.datasets.training_distribution import (
+    Distribution,
     count_bins,
     describe_column,
-    find_cuts,
 )
 
 NUMBER, LEVELS = Column("x"), Column("x", "categorical", levels=("a", "b", "c"))
@@ -31,8 +33,22 @@ def test_zeros_and_ones_are_two_bins():
     assert found.shares == (0.6, 0.4)
     rare = describe_column(NUMBER, np.repeat([0.0, 1.0], [99, 1]))
     assert rare.shares == (0.99, 0.01)
+    common = describe_column(NUMBER, np.repeat([0.0, 1.0], [6, 94]))
+    assert (common.cuts.tolist(), common.shares) == ([0], (0.06, 0.94))
     always = describe_column(NUMBER, np.full(9, 3.0))
     assert (len(always.cuts), always.shares) == (0, (1.0,))
+
+
+def test_a_common_largest_value_has_a_bin_of_its_own():
+    values = np.repeat([0.0, 0.3, 1.0], [1, 5, 94]).astype("f4")
+    found = describe_column(NUMBER, values)
+    assert (found.cuts.tolist(), found.shares) == ([0.3], (0.06, 0.94))
+    assert count_bins(np.full(9, 0.3, "f4"), found.cuts).tolist() == [9, 0, 0]
+    entry = json.loads(json.dumps(found.to_json()))
+    assert Distribution.from_json(entry, ()) == found
+    for wrong in ("0.3", 1.0, None):
+        with pytest.raises(ValueError, match="expected blank_share"):
+            Distribution.from_json({**entry, "below_largest": wrong}, ())
 
 
 def test_categories_by_hand():
@@ -55,7 +71,7 @@ def test_bins_count_each_row_once_and_as_stored(values):
     if np.isnan(values).all():
         return
     found = describe_column(NUMBER, values)
-    counts = count_bins(values, find_cuts(found.deciles))
+    counts = count_bins(values, found.cuts)
     assert counts.sum() == len(values)
     assert (*found.shares, found.blank_share) == pytest.approx(counts / len(values))
     assert all(np.float32(decile) in values for decile in found.deciles)
