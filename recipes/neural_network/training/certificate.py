@@ -53,6 +53,7 @@ def certify(
         "epochs": history.epoch[-1] + 1 if history.epoch else 0,
         "best_epoch": best_epoch,
         **errors,
+        "learned": has_learned(errors),
         **check_gradient(model, *data.sample),
         "certified_optimum": False,
         "statement": STATEMENT,
@@ -134,7 +135,8 @@ def warn_of_nothing_learned(
     )
     if has_learned(certificate):
         finding = (
-            "on the validation rows was never below that of the best constant answer"
+            "on the validation rows is above that of a constant answer, the mean or "
+            "the class shares of the training rows, by more than chance may explain"
         )
     warnings.warn(
         f"The network has learned nothing: its error {finding}. The likely cause: "
