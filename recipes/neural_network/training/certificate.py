@@ -73,7 +73,7 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
         relative to that of the best constant prediction.
     """
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(autograph=False)
     def sum_batch(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
         outputs = tf.cast(model.network(x, training=False), tf.float64)
         target, training_target = (
@@ -90,7 +90,10 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
         rows = tf.concat([tf.ones_like(columns[0]), *columns], axis=1)
         return tf.reduce_sum(s * rows, axis=0)
 
-    weight_sum, *sums = np.sum([sum_batch(*batch) for batch in training], axis=0)
+    # Traced once for batches of any size; a call would trace anew for each, and
+    # TensorFlow warn of it where several networks are trained.
+    traced = sum_batch.get_concrete_function(*training.element_spec)
+    weight_sum, *sums = np.sum([traced(*batch) for batch in training], axis=0)
     error, training_error, *moments = np.array(sums) / weight_sum
     mean, square = np.split(np.array(moments), 2)
     # Where the best constant has no error, nothing can be relative to it.
