@@ -78,7 +78,7 @@ def text(record: dict[str, Any]) -> str:
                 *(_range(runs, task.score) for runs in (network, linear)),
                 task.published or "—",
                 f"{min(rates):.2g} to {max(rates):.2g}",
-                str(sum(bool(each["earlier_attempts"]) for each in network)),
+                str(sum(bool(each["other_attempts"]) for each in network)),
             ]
         )
     header = ["table", "score", "network", "linear", "published", "rate", "again"]

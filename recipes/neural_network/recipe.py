@@ -23,8 +23,6 @@ from recipes.neural_network.models.classifier import MultilayerPerceptronClassif
 from recipes.neural_network.models.regressor import MultilayerPerceptronRegressor
 from recipes.neural_network.report.page import build_page
 from recipes.neural_network.training.attempt import (
-    DIVERGED,
-    LEARNED_NOTHING,
     TrainingAttempt,
     TrainingResult,
     hold_out,
@@ -88,7 +86,7 @@ def train_and_evaluate(config: Config) -> Run:
                 "parameters": {
                     "learning_rate": result.learning_rate,
                     "weights": int(inference.count_params()),
-                    "earlier_attempts": [asdict(each) for each in result.failures],
+                    "other_attempts": [asdict(each) for each in result.failures],
                 },
             },
             page=lambda run, command: build_page(config, run, result, command),
@@ -175,26 +173,29 @@ def train(
         The model, and what else `TrainingResult.from_record` needs.
 
     Raises:
-        DivergenceError: If the last attempt diverges too.
+        DivergenceError: If every attempt diverges.
 
     Warns:
-        ConvergenceWarning: If the last attempt learned nothing.
+        ConvergenceWarning: If the best attempt learned nothing.
     """
     attempt = TrainingAttempt.begin(config, session.folder)
     while True:
         model = build_model(config, data)
+        record = None
         try:
             record = attempt.fit(model, data, features)
-            if record["has_learned"]:
-                return model, record
-            following = attempt.retry(model.range_test, LEARNED_NOTHING)
-            if following is attempt:
-                warn_of_nothing_learned(model.certificate, config.learning_rate)
-                return model, record
         except DivergenceError:
-            following = attempt.retry(model.range_test, DIVERGED)
-            if following is attempt:
+            following = attempt.retry(model)
+            if following is attempt and not attempt.earlier_record:
                 raise
+        else:
+            is_learned = record["certificate"]["learned"]
+            following = attempt if is_learned else attempt.retry(model, record)
+        if following is attempt:
+            model, record = attempt.choose(model, record)
+            if not record["certificate"]["learned"]:
+                warn_of_nothing_learned(record["certificate"], config.learning_rate)
+            return model, record
         attempt = following
         failed = attempt.failures[-1]
         print(

@@ -63,11 +63,11 @@ def _compare_decisions(known: Examples, decisions: Decisions) -> Iterator[bool]:
     counts = np.bincount(known.target, known.weight, minlength=classes)
     shares = counts / counts.sum()
     right = (decisions.predicted == y).astype(np.float64)
-    yield _is_positive(right - (y == shares.argmax()), weight)
+    yield is_positive(right - (y == shares.argmax()), weight)
     if decisions.probabilities is not None:
         given = decisions.probabilities[np.arange(len(y)), y]
         gain = np.log(np.maximum(given, _SMALLEST) / np.maximum(shares[y], _SMALLEST))
-        yield _is_positive(gain, weight)
+        yield is_positive(gain, weight)
     if (auc := area_under_curve(decisions)) is not None:
         sizes = [
             (_count_effective(y == index, weight), _count_effective(y != index, weight))
@@ -96,8 +96,16 @@ def _correlates(rows: Examples, predicted: Vector) -> bool:
     return bool(c / math.sqrt(a * b) > _STANDARD_ERRORS / math.sqrt(n - 1))
 
 
-def _is_positive(gains: Vector, weight: Weight) -> bool:
-    """Say whether the mean of the rows' gains is positive beyond chance."""
+def is_positive(gains: Vector, weight: Weight) -> bool:
+    """Say whether the mean of the rows' gains is positive beyond chance.
+
+    Args:
+        gains: `[n]`.
+        weight: The rows' weights, `[n]`; `None`: all the same.
+
+    Returns:
+        Whether it is above two of its standard errors.
+    """
     mean = np.average(gains, weights=weight)
     variance = np.average((gains - mean) ** 2, weights=weight)
     rows = _count_effective(np.full(len(gains), True), weight)

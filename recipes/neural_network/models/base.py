@@ -60,7 +60,7 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
             is one), `final_train_loss` (of the training rows, without dropout and
             augmentation, in float64 from the outputs), `relative_train_loss` (the error
             relative to that of the best constant prediction: at 1 or more, nothing was
-            learned), the results of `gradient_check.check_gradient`,
+            learned), `learned`, the results of `gradient_check.check_gradient`,
             `certified_optimum`, which is False, and `statement`, which says why.
         range_test: After `fit` with `learning_rate="auto"`, the result of the range
             test.
@@ -120,6 +120,14 @@ class MultilayerPerceptron(ChecksRows, FastFit, keras.Model):
         Args:
             mean: The mean of the encoded targets, `[k]`.
             square: The mean of their squares, `[k]`.
+        """
+        raise NotImplementedError
+
+    def find_constant_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """Return the outputs of a network that predicts the same for every row, `[k]`.
+
+        Args:
+            mean: What it predicts: the mean of the encoded targets, `[k]`.
         """
         raise NotImplementedError
 

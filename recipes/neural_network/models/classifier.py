@@ -13,6 +13,8 @@ from recipes.neural_network.models.base import MultilayerPerceptron, weighted_me
 from recipes.neural_network.models.class_targets import ClassTargets, sort_classes
 from recipes.neural_network.training.inputs import CheckedRows, check_rows
 
+_LEAST_SHARE = 1e-7  # of a class, where the logit is needed
+
 
 @keras.saving.register_keras_serializable("descent_recipes")
 @documented_by(ClassifierSettings)
@@ -87,6 +89,11 @@ class MultilayerPerceptronClassifier(MultilayerPerceptron):
         """Return the entropy of the class shares, the best constant prediction."""
         p = mean if len(self.classes) > 2 else np.append(mean, 1 - mean)
         return float(-np.sum(p * np.log(p, where=p > 0, out=np.zeros_like(p))))
+
+    def find_constant_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """Return the logits of the class shares, `[k]`; no share is taken as 0."""
+        p = np.clip(mean, _LEAST_SHARE, 1 - _LEAST_SHARE)
+        return np.log(p) if len(self.classes) > 2 else np.log(p / (1 - p))
 
     def compute_loss(
         self,

@@ -77,6 +77,10 @@ class MultilayerPerceptronRegressor(MultilayerPerceptron):
         """Return the variance of z, the error of predicting its mean."""
         return max(0.0, (square - mean**2).item())
 
+    def find_constant_outputs(self, mean: np.ndarray) -> np.ndarray:
+        """Return the mean of z, `[1]`, which the network's output is."""
+        return mean
+
     def compute_loss(
         self,
         x: Any = None,

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from recipes.neural_network.training.certificate import has_learned
 from recipes.pipeline import report
 
 ROUNDING = 1e-5  # a relative error of the gradient up to this is rounding
@@ -30,6 +29,9 @@ _NOTES = {
     "best_epoch": "The epoch after which the validation loss was lowest.",
     "converged": "Whether early stopping ended the training because further epochs did "
     "not help, and the network has learned something.",
+    "learned": "Whether the network beats the best constant prediction on the training "
+    "rows and, if its weights are the best on the validation rows, is not worse there "
+    "than the training rows' constant by more than chance may explain.",
     "stop_reason": "Why the training ended.",
 }
 
@@ -42,7 +44,7 @@ def is_gradient_correct(certificate: Mapping[str, Any]) -> bool:
 
 def state_verdict(certificate: Mapping[str, Any]) -> str:
     """Return the certificate's verdict, as the second half of a sentence."""
-    if not has_learned(certificate):
+    if not certificate["learned"]:
         return "it has learned nothing: a constant prediction does as well"
     if not is_gradient_correct(certificate):
         return "the gradient that it was trained with is in doubt"
@@ -82,7 +84,7 @@ def build_certificate_section(
     """
     sound = {
         "gradient_check_max_relative_error": is_gradient_correct(certificate),
-        "relative_train_loss": has_learned(certificate),
+        "learned": certificate["learned"],
     }
     table = report.certificate_table(
         certificate,

@@ -72,16 +72,24 @@ def describe_failure(
         certificate: The model's `certificate`.
         config: The settings, which show what has been tried.
     """
-    if has_learned(certificate):
+    if certificate["learned"]:
         return None
     auto = "" if config.learning_rate == "auto" else "--learning_rate=auto, "
-    return report.Notice(
-        "It has learned nothing.",
+    finding = (
         "On the training rows its error is "
         f"{report.number(certificate['relative_train_loss'])} times that of the best "
-        "constant prediction, which is the target's mean or the classes' shares. Its "
-        f"predictions are useless. Try more --epochs, {auto}or another --activation: "
-        "units with relu can become 0 for every row.",
+        "constant prediction, which is the target's mean or the classes' shares."
+    )
+    if has_learned(certificate):
+        finding = (
+            "On the validation rows its error is above that of a constant prediction, "
+            "the mean or the class shares of the training rows, by more than chance "
+            "may explain."
+        )
+    return report.Notice(
+        "It has learned nothing.",
+        f"{finding} Its predictions are useless. Try more --epochs, {auto}or another "
+        "--activation: units with relu can become 0 for every row.",
         "bad",
     )
 

@@ -16,20 +16,21 @@ def build_range_test_section(
     """Plot the loss against the learning rate, and mark the rate chosen.
 
     Args:
-        test: The range test, with the rate of the last attempt.
-        failures: The attempts at larger rates before it.
+        test: The range test, with the rate of the network kept.
+        failures: The other attempts, at larger rates or smaller ones.
     """
     rates = np.asarray(test.rates, np.float64)
     losses = np.asarray(test.losses, np.float64)
     finite = np.isfinite(losses)
     # A diverging loss would flatten everything before it.
     top = 1.5 * float(np.max(losses[: max(len(losses) // 3, 1)][: finite.sum()]))
-    chosen = report.number(test.chosen, 3)
+    rate = max([test.chosen, *(each.learning_rate for each in failures)])
+    chosen = report.number(rate, 3)
 
     def paint(canvas: Any) -> None:
         axes = report.plot_axes(canvas, "Learning rate", "Loss")
         label = f"chosen: {chosen}"
-        axes.axvline(test.chosen, label=label, **report.REFERENCE_LINE)
+        axes.axvline(rate, label=label, **report.REFERENCE_LINE)
         curve = np.where(finite, losses, np.nan)
         axes.plot(rates, curve, color=report.color("accent"), linewidth=2)
         report.set_log_scale(axes, "x")
@@ -46,14 +47,21 @@ def build_range_test_section(
     )
     alt = f"Line plot of the loss against the learning rate; {chosen} is chosen."
     figure = report.Figure(report.draw(paint), caption, alt)
+    used = (
+        f" The network kept was trained at {report.number(test.chosen, 3)}."
+        if test.chosen < rate
+        else ""
+    )
     summary = report.Paragraph(
-        f"--learning_rate=auto chose {chosen}; --learning_rate={test.chosen:.3g} "
-        "repeats the training without the test."
+        f"--learning_rate=auto chose {chosen}.{used} "
+        f"--learning_rate={test.chosen:.3g} repeats the training without the test."
     )
     notices = (
         report.Notice(
             f"The training {each.outcome} at {report.number(each.learning_rate, 3)}.",
-            "It was started again at a tenth of that rate.",
+            "It was started again at a tenth of that rate."
+            if each.learning_rate > test.chosen
+            else "The network of the larger rate was kept.",
         )
         for each in failures
     )

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from recipes.errors import ConvergenceWarning
 from recipes.neural_network.config import Config
-from recipes.neural_network.training.certificate import (
-    compute_training_errors,
-    has_learned,
-)
 from recipes.neural_network.training.early_stopping import EarlyStopping
+from recipes.neural_network.training.held_out import compare_with_constant
 from recipes.neural_network.training.history_callback import (
     HistoryCallback,
     Matrix,
@@ -25,15 +23,25 @@ from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets import split
 from recipes.pipeline.datasets.description import Data
 from recipes.pipeline.run import session
-from recipes.pipeline.run.atomic_files import errors_as_input_errors, write_text
+from recipes.pipeline.run.atomic_files import (
+    errors_as_input_errors,
+    write_atomically,
+    write_text,
+)
 from recipes.pipeline.run.checkpoint import Checkpoint
+from recipes.pipeline.run.export import save_keras
 from recipes.pipeline.run.folder import RunFolder, reading_backup
 
 # What an attempt can fail by.
 DIVERGED, LEARNED_NOTHING = "diverged", "learned nothing"
 MOST_ATTEMPTS = 3
+# After fewer, a network has learned nothing for want of them: smaller steps would not
+# help.
+_LEAST_EPOCHS = 5
 # Stands beside the backup of any attempt but the first.
 _ATTEMPTS_FILE = "attempts.json"
+# The network of an attempt that learned nothing, in case the next one is no better.
+_MODEL_FILE = "attempt.keras"
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class TrainingResult:
         best_kept: Whether the weights are those of the best epoch, not of the last.
         learning_rate: The learning rate before any schedule.
         range_test: The range test that found it, if there was one.
-        failures: The attempts before, at larger rates.
+        failures: The other attempts.
     """
 
     model: Any
@@ -101,7 +109,8 @@ class TrainingAttempt:
 
     Where a range test chose the rate, a tenth of it is tried next: up to twice if the
     training diverges, once if it learned nothing. Then either the features tell nothing
-    of the target, or steps were too large to learn anything.
+    of the target, or steps were too large to learn anything. Of two attempts that end,
+    the better one counts.
 
     Args:
         config: The settings.
@@ -109,6 +118,8 @@ class TrainingAttempt:
         failures: The attempts before this one.
         range_test: The range test of the first, with the rate of this one; `None` for
             the first itself.
+        earlier_record: The record of the attempt before that learned nothing, if any;
+            its network is in the backup.
         is_resumed: Whether a killed run was at this attempt.
     """
 
@@ -118,11 +129,13 @@ class TrainingAttempt:
         folder: RunFolder,
         failures: tuple[Failure, ...] = (),
         range_test: RangeTest | None = None,
+        earlier_record: dict[str, Any] | None = None,
         *,
         is_resumed: bool = False,
     ) -> None:
         self._config, self._folder = config, folder
         self.failures, self.range_test = failures, range_test
+        self.earlier_record = earlier_record
         self._is_resumed = is_resumed
 
     @classmethod
@@ -140,31 +153,75 @@ class TrainingAttempt:
             failures = tuple(Failure(**each) for each in stored["failures"])
             rates, losses, chosen = stored["range_test"]
             test = RangeTest(np.array(rates), np.array(losses), float(chosen))
-        return cls(config, folder, failures, test, is_resumed=True)
+            record = stored["earlier_record"]
+        return cls(config, folder, failures, test, record, is_resumed=True)
 
-    def retry(self, range_test: RangeTest | None, outcome: str) -> "TrainingAttempt":
+    def retry(
+        self, model: Any, record: dict[str, Any] | None = None
+    ) -> "TrainingAttempt":
         """Return the next attempt, at a tenth of the rate; `self` if there is none.
 
         Args:
-            range_test: The model's, which chose the rate.
-            outcome: What this attempt failed by.
+            model: The network, whose range test chose the rate.
+            record: What `fit` returned, which learned nothing; `None` if it diverged.
         """
-        known = [each.outcome for each in self.failures]
+        range_test, kept = model.range_test, record or self.earlier_record
         if (
             range_test is None
-            or len(known) + 1 >= MOST_ATTEMPTS
-            or (outcome == LEARNED_NOTHING and LEARNED_NOTHING in known)
+            or len(self.failures) + 1 >= MOST_ATTEMPTS
+            or (record and self.earlier_record)
+            or (record and record["certificate"]["epochs"] < _LEAST_EPOCHS)
         ):
             return self
+        outcome = LEARNED_NOTHING if record else DIVERGED
+        if record:
+            path = self._folder.backup / _MODEL_FILE
+            writing = errors_as_input_errors("the backup", path)
+            with writing, write_atomically(path) as temporary:
+                save_keras(model, temporary)
         failures = (*self.failures, Failure(range_test.chosen, outcome))
         test = dataclasses.replace(range_test, chosen=range_test.chosen / 10)
         stored = {
             "failures": [dataclasses.asdict(each) for each in failures],
             "range_test": _to_lists(test),
+            "earlier_record": kept,
         }
         with errors_as_input_errors("the backup", self._folder.backup):
             write_text(self._folder.backup / _ATTEMPTS_FILE, json.dumps(stored))
-        return TrainingAttempt(self._config, self._folder, failures, test)
+        return TrainingAttempt(self._config, self._folder, failures, test, kept)
+
+    def choose(
+        self, model: Any, record: dict[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the better of this attempt, the last, and one that learned nothing.
+
+        Args:
+            model: The network.
+            record: What `fit` returned; `None` if it diverged, which it may if there
+                is an earlier record.
+
+        Returns:
+            A network and its record.
+
+        Raises:
+            InputError: If the earlier network cannot be read from the backup.
+        """
+        ended = [each for each in (record, self.earlier_record) if each]
+        best = min(ended, key=_rank)
+        if best is record:
+            return model, best
+        kept, rate = best["learning_rate"], model.range_test.chosen
+        last = Failure(rate, LEARNED_NOTHING if record else DIVERGED)
+        others = [
+            dataclasses.asdict(each)
+            for each in (*self.failures, last)
+            if each.learning_rate != kept
+        ]
+        print(f"the network of the rate {kept:.3g} is kept: no better one was found")
+        path = self._folder.backup / _MODEL_FILE
+        with reading_backup(path):
+            model = keras.saving.load_model(path)
+        return model, {**best, "failures": others}
 
     def fit(
         self, model: Any, data: Data, features: dict[str, np.ndarray]
@@ -216,18 +273,24 @@ class TrainingAttempt:
                 **options,
             )
         test, rate = model.range_test, config.learning_rate
-        is_learned = has_learned(model.certificate)
-        if early_stopping:  # the weights are the best on the validation rows
-            is_learned &= has_learned(
-                _compare_with_constant(model, *options["validation_data"])
+        certificate = model.certificate
+        error, is_learned = certificate["relative_train_loss"], certificate["learned"]
+        if data.validation:
+            error, is_worse = compare_with_constant(
+                model, y, data.train.weight, options
             )
-        return {
+            # Only then are the weights those that suit the validation rows best.
+            is_learned &= not (early_stopping and is_worse)
+        model.certificate = {
+            **certificate,
             # The model itself knows only the epochs since the run was resumed.
-            "certificate": {
-                **model.certificate,
-                "epochs": len(history.history["train_loss"]),
-                "best_epoch": history.best_epoch + 1,
-            },
+            "epochs": len(history.history["train_loss"]),
+            "best_epoch": history.best_epoch + 1,
+            "learned": is_learned,
+            "converged": certificate["converged"] and is_learned,
+        }
+        return {
+            "certificate": model.certificate,
             "history": history.history,
             "layer_names": history.layer_names,
             "weight_norms": history.weight_norms.tolist(),
@@ -236,7 +299,7 @@ class TrainingAttempt:
             "learning_rate": test.chosen if test else float(rate),
             "range_test": test and _to_lists(test),
             "failures": [dataclasses.asdict(each) for each in self.failures],
-            "has_learned": is_learned,
+            "error": error,
         }
 
 
@@ -244,10 +307,9 @@ def _to_lists(test: RangeTest) -> tuple[list[float], list[float], float]:
     return test.rates.tolist(), test.losses.tolist(), test.chosen
 
 
-def _compare_with_constant(model: Any, x: Any, y: Any, weight: Any) -> dict[str, float]:
-    """Return the error on rows held out, as the certificate gives that in training."""
-    rows = model.prepare_evaluation(x, y, weight)
-    return compute_training_errors(model, model.batch_rows(rows, len(x), None))
+def _rank(record: Mapping[str, Any]) -> tuple[bool, float]:
+    """Return what is smaller for the better of two trainings."""
+    return not record["certificate"]["learned"], record["error"]
 
 
 def hold_out(config: Config, data: Data) -> Data:

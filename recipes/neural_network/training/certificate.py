@@ -53,6 +53,7 @@ def certify(
         "epochs": history.epoch[-1] + 1 if history.epoch else 0,
         "best_epoch": best_epoch,
         **errors,
+        "learned": has_learned(errors),
         **check_gradient(model, *data.sample),
         "certified_optimum": False,
         "statement": STATEMENT,
@@ -72,7 +73,7 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
         relative to that of the best constant prediction.
     """
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(autograph=False)
     def sum_batch(x: Any, y: Any, weight: Any = None) -> tf.Tensor:
         outputs = tf.cast(model.network(x, training=False), tf.float64)
         target, training_target = (
@@ -89,7 +90,10 @@ def compute_training_errors(model: Any, training: tf.data.Dataset) -> dict[str, 
         rows = tf.concat([tf.ones_like(columns[0]), *columns], axis=1)
         return tf.reduce_sum(s * rows, axis=0)
 
-    weight_sum, *sums = np.sum([sum_batch(*batch) for batch in training], axis=0)
+    # Traced once for batches of any size; a call would trace anew for each, and
+    # TensorFlow warn of it where several networks are trained.
+    traced = sum_batch.get_concrete_function(*training.element_spec)
+    weight_sum, *sums = np.sum([traced(*batch) for batch in training], axis=0)
     error, training_error, *moments = np.array(sums) / weight_sum
     mean, square = np.split(np.array(moments), 2)
     # Where the best constant has no error, nothing can be relative to it.
@@ -134,7 +138,8 @@ def warn_of_nothing_learned(
     )
     if has_learned(certificate):
         finding = (
-            "on the validation rows was never below that of the best constant answer"
+            "on the validation rows is above that of a constant answer, the mean or "
+            "the class shares of the training rows, by more than chance may explain"
         )
     warnings.warn(
         f"The network has learned nothing: its error {finding}. The likely cause: "

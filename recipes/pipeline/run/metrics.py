@@ -85,8 +85,6 @@ def summarise(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield _format_numbers("certificate", metrics["certificate"])
     if "threshold" in metrics:
         yield _format_numbers("threshold", metrics["threshold"])
-    if "warning" in metrics:
-        yield f"warning: {metrics['warning']}"
 
 
 def _format_numbers(title: str, numbers: Mapping[str, Any]) -> str:

@@ -229,6 +229,8 @@ class Session:
             lines.append(f"report: {run.out_dir / 'report.html'}")
         if "model.keras" in files:
             lines.append(f"SavedModel: {newest_export(run.out_dir)}")
+        if "warning" in run.metrics:  # the last line is the one that is read
+            lines.append(f"warning: {run.metrics['warning']}")
         print("\n".join(lines))
 
     def _export(self, run: Run) -> None:

@@ -120,24 +120,32 @@ def _write_caption(run: Run, picture: _Picture) -> list[str]:
     """Explain how to read the picture, and what it does not show."""
     plane, shown = picture.plane, picture.shown
     rows, classes = run.data.train.target, run.data.description.target.levels
+    threshold = run.data.description.threshold
     sentences = [plane.description]
+    says = "that the score speaks for" if threshold else "that the model predicts"
     if plane.is_complete:
-        sentences.append("The background is the class that the model predicts there.")
+        sentences.append(f"The background is the class {says} there.")
     else:
         on_plane = _compute_leads_at(run, plane, plane.points[shown]).argmax(axis=1)
         predicted = run.predictions[0].predicted[shown]
         agreement = report.percent(float(np.mean(on_plane == predicted)))
         sentences.append(
-            "The background is the class that the model predicts on the plane, where "
-            "all other components are 0; rows are projected onto it. "
+            f"The background is the class {says} on the plane, where all "
+            "other components are 0; rows are projected onto it. "
             f"For {agreement} of the rows shown, that is also the class predicted from "
-            "all their columns; for the rest, components that the figure cannot show "
-            "decide."
+            "all their columns; for the rest, components that the figure cannot show"
+            f"{', or the threshold,' if threshold else ''} decide."
         )
     if len(classes) == 2:
         sentences.append(
             "The solid line is the decision boundary, where the score is 0; the dashed "
             "lines are the margins, where it is \N{MINUS SIGN}1 and 1."
+        )
+    if threshold:
+        sentences.append(
+            "The figure shows the score alone. With the threshold, a "
+            f"{threshold.of} of {report.number(threshold.value, 3)}, the model draws "
+            "the line elsewhere."
         )
     sentences.append(
         "Each row has the colour of its true class; rings mark support vectors."

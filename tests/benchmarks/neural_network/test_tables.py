@@ -36,7 +36,7 @@ def test_report_shows_ranges_rates_and_attempts():
         return {
             "test": {"rmse": rmse},
             "learning_rate": rate,
-            "earlier_attempts": attempts,
+            "other_attempts": attempts,
         }
 
     record = {

@@ -1,6 +1,8 @@
 """`train_and_evaluate` called from Python, and the files that it writes."""
 
 import json
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +13,15 @@ from recipes.errors import (
     DivergenceError,
     InputError,
 )
-from recipes.neural_network import Config, train_and_evaluate
+from recipes.neural_network import (
+    Config,
+    MultilayerPerceptronClassifier,
+    MultilayerPerceptronRegressor,
+    train_and_evaluate,
+)
 from recipes.neural_network.recipe import NAME
 from recipes.neural_network.training.attempt import TrainingAttempt, hold_out
+from recipes.neural_network.training.held_out import compare_with_constant
 from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline.datasets.description import Column, Data, Description, Examples
 from recipes.pipeline.run.folder import RunFolder
@@ -159,7 +167,9 @@ def failing(outcomes, seen, fit=TrainingAttempt.fit):
             model.range_test = attempt.range_test
             raise DivergenceError("it diverges")
         record = fit(attempt, model, *args)
-        return {**record, "has_learned": outcome != "learned nothing"}
+        # A later attempt is the better one.
+        certificate = {**record["certificate"], "learned": not outcome, "epochs": 5}
+        return {**record, "certificate": certificate, "error": -number}
 
     return attempt_to_fit
 
@@ -184,7 +194,7 @@ def test_a_range_test_rate_that_fails_is_reduced(
     assert seen == rates
     tried = [0.5, *rates[1:]]
     assert run.metrics["parameters"]["learning_rate"] == tried[-1]
-    assert run.metrics["parameters"]["earlier_attempts"] == [
+    assert run.metrics["parameters"]["other_attempts"] == [
         {"learning_rate": rate, "outcome": outcome}
         for rate, outcome in zip(tried, outcomes, strict=False)
     ]
@@ -210,30 +220,97 @@ def test_a_second_attempt_that_learns_nothing_is_the_last(monkeypatch, tmp_path)
     assert "auto" not in message
 
 
+def test_the_better_of_two_attempts_is_kept(monkeypatch, tmp_path):
+    """Although it was the first; the other one is among the other attempts."""
+    fit, weights = TrainingAttempt.fit, []
+
+    def grow_worse(attempt, model, *args):
+        first = attempt.range_test is None
+        attempt.range_test = attempt.range_test or RANGE_TEST
+        record = fit(attempt, model, *args)
+        weights.append(model.get_weights())
+        certificate = {**record["certificate"], "learned": False, "epochs": 5}
+        error = 1.0 if first else 2.0
+        return {**record, "certificate": certificate, "error": error}
+
+    monkeypatch.setattr(TrainingAttempt, "fit", grow_worse)
+    with pytest.warns(ConvergenceWarning, match="learned nothing"):
+        run = train_and_evaluate(Config(**FLAGS, out_dir=str(tmp_path)))
+    assert len(weights) == 2
+    for kept, first in zip(run.model.get_weights(), weights[0], strict=True):
+        np.testing.assert_array_equal(kept, first)
+    parameters = run.metrics["parameters"]
+    assert parameters["learning_rate"] == 0.5
+    assert parameters["other_attempts"] == [
+        {"learning_rate": 0.05, "outcome": "learned nothing"}
+    ]
+
+
+def test_few_epochs_are_no_reason_to_restart(tmp_path):
+    attempt = TrainingAttempt(Config(epochs=1), RunFolder(tmp_path, NAME))
+    model, record = (
+        SimpleNamespace(range_test=RANGE_TEST),
+        {"certificate": {"epochs": 4}},
+    )
+    assert attempt.retry(model, record) is attempt
+
+
 def test_a_given_rate_is_not_changed(monkeypatch, tmp_path):
     fit = TrainingAttempt.fit
-    monkeypatch.setattr(
-        TrainingAttempt, "fit", lambda *args: {**fit(*args), "has_learned": False}
-    )
+
+    def fails(*args):
+        record = fit(*args)
+        certificate = {**record["certificate"], "learned": False, "epochs": 5}
+        return {**record, "certificate": certificate}
+
+    monkeypatch.setattr(TrainingAttempt, "fit", fails)
     config = Config(**FLAGS, learning_rate=0.1, out_dir=str(tmp_path))
     with pytest.warns(ConvergenceWarning, match="try 'auto'"):
         run = train_and_evaluate(config)
     assert run.metrics["parameters"]["learning_rate"] == 0.1
-    assert run.metrics["parameters"]["earlier_attempts"] == []
+    assert run.metrics["parameters"]["other_attempts"] == []
 
 
-def test_noise_is_not_learned(tmp_path):
-    """No rate helps: a second attempt is made, and the warning names the features."""
+@pytest.mark.parametrize("is_worse", [True, False])
+def test_only_more_than_chance_says_that_nothing_was_learned(is_worse):
+    """The constant is that of the training rows, not of those held out."""
+    x = np.linspace(-1, 1, 80, dtype=np.float32)[:, np.newaxis]
+    model = MultilayerPerceptronRegressor((), learning_rate=0.1)
+    model.fit(x, x[:, 0], epochs=20, verbose=0)
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(300, 3)), random.permutation(np.arange(300.0))
-    np.savez(tmp_path / "noise.npz", x=x, y=y)
-    flags = {**FLAGS, "dataset": str(tmp_path / "noise.npz"), "task": "regression"}
-    with pytest.warns(ConvergenceWarning, match="the validation rows was never below"):
-        run = train_and_evaluate(Config(**flags, out_dir=str(tmp_path / "run")))
-    (failure,) = run.metrics["parameters"]["earlier_attempts"]
-    assert failure["outcome"] == "learned nothing"
-    rate = run.metrics["parameters"]["learning_rate"]
-    assert rate == pytest.approx(failure["learning_rate"] / 10)
+    some = x if is_worse else x[::10]
+    random = np.random.default_rng(1)
+    y = -some[:, 0] if is_worse else random.normal(0.2, 1, len(some))
+    options = {"validation_data": (some, y, None)}
+    error, found = compare_with_constant(model, x[:, 0], None, options)
+    z = (y - model.center.numpy()) / model.scale.numpy()
+    outputs = model.network(some).numpy()[:, 0]
+    assert error == pytest.approx(np.mean((outputs - z) ** 2), rel=1e-4)
+    excess = (outputs - z) ** 2 - z**2  # the constant's z is 0
+    assert excess.mean() > 0
+    limit = 2 * excess.std() / np.sqrt(len(some))
+    assert found is bool(excess.mean() > limit) is is_worse
+
+
+def test_balanced_classes_are_compared_with_equal_shares():
+    """Unbalanced, the shares of the training rows would be the better answer."""
+    random = np.random.default_rng(0)
+    y = (np.arange(400) % 20 == 0).astype(int)
+    x = random.normal(size=(400, 2)).astype(np.float32)
+    model = MultilayerPerceptronClassifier((), learning_rate=1e-4, classes=(0, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x, y, epochs=1, verbose=0, class_weight="balanced")
+    for layer in model.network.layers[-1:]:
+        layer.kernel.assign(0 * layer.kernel)
+        layer.bias.assign(0 * layer.bias)
+    options = {"validation_data": (x, y, None)}
+    assert compare_with_constant(model, y, None, options)[1]
+    error, is_worse = compare_with_constant(
+        model, y, None, {**options, "class_weight": "balanced"}
+    )
+    assert not is_worse
+    assert error == pytest.approx(np.log(2), rel=1e-5)
 
 
 def test_a_resumed_run_continues_its_attempt(tmp_path):
@@ -242,14 +319,26 @@ def test_a_resumed_run_continues_its_attempt(tmp_path):
     config = Config(**FLAGS, out_dir=str(tmp_path))
     first = TrainingAttempt.begin(config, folder)
     assert (first.range_test, first.failures) == (None, ())
-    second = first.retry(RANGE_TEST, "learned nothing")
-    third = second.retry(second.range_test, "diverged")
+    model = MultilayerPerceptronRegressor((2,))
+    model.build((None, 3))
+    certificate = {"epochs": 9, "learned": False}
+    record = {"certificate": certificate, "error": 0.5, "learning_rate": 0.5}
+    model.range_test = RANGE_TEST
+    second = first.retry(model, record)
+    model.range_test = second.range_test
+    third = second.retry(model)
     folder.is_resumed = True
     resumed = TrainingAttempt.begin(config, folder)
     assert resumed.failures == third.failures and len(third.failures) == 2
+    assert resumed.earlier_record == record
     assert resumed.range_test.chosen == third.range_test.chosen == 0.005
     np.testing.assert_array_equal(resumed.range_test.rates, RANGE_TEST.rates)
-    assert resumed.retry(resumed.range_test, "diverged") is resumed  # none is left
+    model.range_test = resumed.range_test
+    assert resumed.retry(model) is resumed  # none is left
+    kept, chosen = resumed.choose(model, None)
+    assert [each["learning_rate"] for each in chosen["failures"]] == [0.05, 0.005]
+    for found, saved in zip(kept.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, saved)
 
 
 # Holding out validation rows.

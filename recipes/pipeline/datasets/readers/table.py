@@ -322,6 +322,8 @@ def _drop_names(
     for name, column in zip((*rows.names, options.target), columns, strict=True):
         if readings[name].kind != "numeric" or readings[name].dropped:
             continue
+        if name in options.needed and name != options.target:
+            continue  # weights or times, which the model does not see
         values = column.astype(np.float64)
         marks += [
             f"{format_class(mark)} in {quote(name)}"

@@ -1,5 +1,6 @@
 """The report of a neural network, section by section."""
 
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -18,6 +19,8 @@ from recipes.neural_network.report.learning_curves import (
     extract_curves,
 )
 from recipes.neural_network.report.range_test import build_range_test_section
+from recipes.neural_network.training.attempt import Failure
+from recipes.neural_network.training.learning_rate import RangeTest
 from recipes.pipeline import report
 
 CERTIFICATE = {
@@ -27,6 +30,7 @@ CERTIFICATE = {
     "best_epoch": 3,
     "final_train_loss": 0.2,
     "relative_train_loss": 0.1,
+    "learned": True,
     "gradient_check_max_relative_error": 3e-9,
     "gradient_check_weights": 32,
     "gradient_check_kinks": 0,
@@ -170,6 +174,7 @@ def test_certificate_lists_every_number_and_claims_no_optimum():
             "epochs",
             "best_epoch",
             "converged",
+            "learned",
             "stop_reason",
         )
     ]
@@ -192,12 +197,24 @@ def test_a_wrong_gradient_raises_an_alarm(error):
 
 @pytest.mark.parametrize("relative", [1.0, 3e16, float("inf"), float("nan"), None])
 def test_a_network_that_learned_nothing_raises_an_alarm(relative):
-    certificate = CERTIFICATE | {"relative_train_loss": relative, "converged": False}
+    certificate = CERTIFICATE | {
+        "relative_train_loss": relative,
+        "converged": False,
+        "learned": False,
+    }
     notice, _ = learning_curves(OVERFITTED, certificate)
     assert (notice.title, notice.tone) == ("It has learned nothing.", "bad")
     _, _, table = build_certificate_section(certificate, 3).body
     alarming = [row[0].text for row in table.cells if row[1].tone]
-    assert alarming == ["Relative train loss"]
+    assert alarming == ["Learned"]
+    assert "learned nothing" in state_verdict(certificate)
+
+
+def test_a_network_worse_than_a_constant_on_validation_rows_raises_an_alarm():
+    certificate = CERTIFICATE | {"converged": False, "learned": False}
+    notice, _ = learning_curves(OVERFITTED, certificate)
+    assert notice.title == "It has learned nothing."
+    assert notice.text.startswith("On the validation rows its error is above")
     assert "learned nothing" in state_verdict(certificate)
 
 
@@ -220,6 +237,21 @@ def test_range_test_shows_the_chosen_rate(last):
     assert "--learning_rate=0.0123" in summary.text
     assert ">chosen: 0.0123<" in figure.svg
     assert "nan" not in figure.svg.lower()
+
+
+def test_range_test_shows_the_rate_of_another_attempt():
+    test = RangeTest(np.geomspace(1e-5, 1, 3), np.array([1.0, 0.5, 0.9]), 0.01)
+    failure = Failure(0.1, "learned nothing")
+    summary, notice, figure = build_range_test_section(test, [failure]).body
+    assert "auto chose 0.100. The network kept was trained at 0.0100." in summary.text
+    assert "--learning_rate=0.01 repeats" in summary.text
+    assert notice.text == "It was started again at a tenth of that rate."
+    assert ">chosen: 0.100<" in figure.svg
+    test = dataclasses.replace(test, chosen=0.1)
+    failure = Failure(0.01, "learned nothing")
+    summary, notice, figure = build_range_test_section(test, [failure]).body
+    assert "auto chose 0.100. --learning_rate=0.1 repeats" in summary.text
+    assert notice.text == "The network of the larger rate was kept."
 
 
 # Weights and gradients.

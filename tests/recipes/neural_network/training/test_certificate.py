@@ -134,6 +134,14 @@ def test_a_constant_target_is_learned():
     assert model.certificate["relative_train_loss"] < 1
 
 
+def test_many_trainings_give_no_warning_of_retracing(caplog):
+    """As each restart is a training of its own, with a smaller last batch."""
+    x, y = make_rows("numbers", n=11)
+    for _ in range(4):
+        fit(make_network("numbers"), x, y, batch_size=8, epochs=1)
+    assert "compute_training_errors" not in caplog.text
+
+
 # Divergence --------------------------------------------------------------------------
 
 

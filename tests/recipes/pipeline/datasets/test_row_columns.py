@@ -11,6 +11,20 @@ def write(folder, weights, name="data.csv"):
     return write_table(folder, "\n".join(["a,b,w,y", *rows, ""]), name)
 
 
+def test_no_advice_is_given_on_weights(tmp_path):
+    """Whole numbers with a mark are their habit, and the model does not see them."""
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "a,w,y\n"
+        + "".join(
+            f"{i % 3},{99999 if i > 55 else i % 3},{i * 1.7}\n" for i in range(60)
+        )
+    )
+    notes = loaded(path, "regression", weights="w").description.notes
+    assert any("taken as numbers: a (3)" in note for note in notes)
+    assert not any("w (" in note or "'w'" in note for note in notes[:-1])
+
+
 def test_weights_are_no_feature_and_stay_with_their_rows(tmp_path):
     path = write(tmp_path, [i + 1 for i in range(20)])
     data = loaded(path, "regression", weights="w", keep=("a",))

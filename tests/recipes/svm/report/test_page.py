@@ -1,5 +1,6 @@
 """The report of a support vector machine, section by section."""
 
+import dataclasses
 import re
 from types import SimpleNamespace
 
@@ -8,7 +9,13 @@ import pytest
 from scipy import sparse
 
 from recipes.pipeline import report
-from recipes.pipeline.datasets.description import Column, Data, Description, Examples
+from recipes.pipeline.datasets.description import (
+    Column,
+    Data,
+    Description,
+    Examples,
+    Threshold,
+)
 from recipes.pipeline.evaluation import decide
 from recipes.pipeline.preprocessing import learn
 from recipes.svm import SupportVectorClassifier, SupportVectorRegressor
@@ -313,6 +320,21 @@ def test_share_of_rows_that_the_plane_represents(two):
     scores = np.asarray(run.model(plane.lift(plane.points)))[:, 0]
     same = np.mean((scores > 0) == run.predictions[0].predicted)
     assert f"{report.percent(float(same))} of the rows" in figure.caption
+
+
+def test_a_threshold_is_not_shown_and_the_caption_says_so(two):
+    run, x = two
+    about = dataclasses.replace(
+        run.data.description, threshold=Threshold(0.25, "probability", "0.25")
+    )
+    data = dataclasses.replace(run.data, description=about)
+    changed = SimpleNamespace(**{**vars(run), "data": data})
+    (plain,) = build_regions_section(run, x).body
+    (figure,) = build_regions_section(changed, x).body
+    assert "class that the model predicts" in plain.caption
+    assert "class that the score speaks for" in figure.caption
+    assert "With the threshold, a probability of 0.250, the model" in figure.caption
+    assert "threshold" not in plain.caption
 
 
 def test_two_columns_are_shown_as_they_are():
