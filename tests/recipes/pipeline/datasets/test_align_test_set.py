@@ -12,7 +12,7 @@ def refused(path, task="regression", **flags):
 
 def test_a_class_that_no_training_row_has_is_refused(tmp_path):
     train = write_table(
-        tmp_path, "a,y\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(9))
+        tmp_path, "a,y\n" + "".join(f"{i}.5,{'uv'[i % 2]}\n" for i in range(9))
     )
     test = write_table(tmp_path, "a,y\n1,u\n2,w\n", "test.csv")
     message = refused(train, "auto", test_dataset=str(test))
@@ -32,7 +32,7 @@ def test_a_level_that_no_training_row_has_is_blank(tmp_path):
 
 def test_a_test_set_in_another_order(tmp_path):
     train = write_table(
-        tmp_path, "a,c,y\n" + "".join(f"{i},{'uv'[i % 2]},{i}.5\n" for i in range(9))
+        tmp_path, "a,c,y\n" + "".join(f"{i}.25,{'uv'[i % 2]},{i}.5\n" for i in range(9))
     )
     test = write_table(tmp_path, "y,c,a\n7.5,v,3\n8.5,u,4\n", "test.csv")
     data = loaded(train, test_dataset=str(test))
