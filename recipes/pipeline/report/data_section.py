@@ -161,7 +161,9 @@ def _describe_column(
             blanks += int((codes == column.levels.index("")).sum())
         note = ", ".join(filter(None, (role, _describe_levels(column, codes))))
         return [Cell(column.name, note), "", "", "", "", number(blanks)]
-    note = ", ".join(filter(None, (role, column.unit)))
+    kind = "date, " if column.kind == "date" else ""
+    written = f"{kind}written as {column.format}" if column.format else ""
+    note = ", ".join(filter(None, (role, column.unit, written)))
     moments = (summary.mean, summary.deviation, summary.low, summary.high)
     mean, deviation, low, high = (float(each[j]) for each in moments)
     if column.kind == "date":

@@ -456,6 +456,7 @@ def test_data_summary_of_dates_and_blanks():
     text = ["sold", "1988-01-21 14:00", "9,325 days", "1970-01-01 00:00"]
     shown = [plain(cell.text) for cell in sold]
     assert shown == [*text, "2024-02-29 18:00", "1"]
+    assert sold[0].note == "date, written as %d/%m/%y %H:%M"
     assert [cell.text for cell in pool][-1] == "3"
     assert plain(pool[0].note) == "2 levels: (blank) 66.7 %, yes 33.3 %"
     summary = data_section.summarise(features)
@@ -474,6 +475,13 @@ def test_data_summary_of_dates_and_blanks():
 )
 def test_dates(days, format, text):
     assert number_format.date(days, format) == text
+
+
+def test_data_summary_says_how_numbers_are_written():
+    columns = [Column("price", format="$1,000.0"), column("age", "years")]
+    section = report.data_summary(fake_data(np.ones((2, 2)), columns))
+    _, price, age = section.body[-1].cells
+    assert (price[0].note, age[0].note) == ("written as $1,000.0", "years")
 
 
 def test_data_summary_of_many_columns_is_cut_and_says_so():
